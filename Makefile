@@ -1,0 +1,37 @@
+# Every target makes .venv and installs what it needs: nothing has to be set up before.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+PORT ?= 5000
+export PORT
+
+.PHONY: run test lint docs bench
+
+run: $(VENV)/installed-example
+	$(PYTHON) -m example_app
+
+test: lint
+	scripts/servers
+	$(PYTHON) -m pytest -n 2
+
+lint: $(VENV)/installed-example,lint,test
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+docs: $(VENV)/installed-docs
+	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/installed-example
+	$(PYTHON) -m benchmarks
+
+# A stamp for each set of extras, so that a second run installs nothing.
+$(VENV)/installed-%: setup.cfg | $(VENV)/bin/pip
+	@echo "Installing Flask-Loop[$*] in $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)/bin/pip:
+	@scripts/venv $(VENV)

@@ -1,0 +1,282 @@
+"""Floor 1: a view written by hand on the ``sqlite3`` driver and orjson.
+
+It does what a careful author does for this one table and no more: one connection a thread, one
+statement a request, bound values, every property of a body checked, errors by property, 404s, and
+JSON bytes straight into the response. The date is kept as the text that the wire shows, so reading
+it costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    NotFound,
+    UnprocessableEntity,
+    UnsupportedMediaType,
+)
+
+TABLE = """
+    CREATE TABLE product (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        description TEXT,
+        sku TEXT NOT NULL,
+        unit_price REAL NOT NULL,
+        stock INTEGER NOT NULL,
+        active INTEGER NOT NULL,
+        created TEXT NOT NULL,
+        category_id INTEGER
+    )
+"""
+INDEX = "CREATE INDEX product_unit_price ON product (unit_price)"
+COLUMNS = {
+    "name": "name",
+    "description": "description",
+    "sku": "sku",
+    "unitPrice": "unit_price",
+    "stock": "stock",
+    "active": "active",
+    "created": "created",
+    "categoryId": "category_id",
+}
+ALL_COLUMNS = ", ".join(["id", *COLUMNS.values()])
+SELECT = f"SELECT {ALL_COLUMNS} FROM product"
+INSERT = (
+    f"INSERT INTO product ({', '.join(COLUMNS.values())}) VALUES ({', '.join('?' * len(COLUMNS))})"
+)
+
+SEARCHED = {"id": "id", "stock": "stock", "unitPrice": "unit_price"}
+COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+DIRECTIONS = {"": "ASC", "ASC": "ASC", "DESC": "DESC"}
+MAX_LIMIT = 1000
+
+
+def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
+    """Serve `rows` from a new database at `path`."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 1_000_000
+    local = threading.local()
+
+    def connection() -> sqlite3.Connection:
+        try:
+            return local.connection  # type: ignore[no-any-return]
+        except AttributeError:
+            local.connection = sqlite3.connect(path)
+            local.connection.execute("PRAGMA foreign_keys = ON")
+            return local.connection  # type: ignore[no-any-return]
+
+    with connection() as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(TABLE)
+        db.execute(INDEX)
+        db.executemany(INSERT, ([row[name] for name in COLUMNS] for row in rows))
+
+    @app.get("/api/products")
+    def find() -> Response:
+        sql, values = list_statement(request.args.get("filter"))
+        return answer([record(row) for row in connection().execute(sql, values)])
+
+    @app.get("/api/products/<int:id>")
+    def find_by_id(id: int) -> Response:
+        row = connection().execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            raise NotFound(f'Unknown "product" id "{id}".')
+        return answer(record(row))
+
+    @app.post("/api/products")
+    def create() -> Response:
+        values = load(body())
+        with connection() as db:
+            id = db.execute(INSERT, list(values.values())).lastrowid
+        return answer({"id": id, **values})
+
+    @app.patch("/api/products/<int:id>")
+    def patch(id: int) -> Response:
+        values = load(body(), partial=True)
+        if not values:
+            return find_by_id(id)
+        changes = ", ".join(f"{COLUMNS[name]} = ?" for name in values)
+        sql = f"UPDATE product SET {changes} WHERE id = ? RETURNING {ALL_COLUMNS}"
+        with connection() as db:
+            row = db.execute(sql, [*values.values(), id]).fetchone()
+        if row is None:
+            raise NotFound(f'Unknown "product" id "{id}".')
+        return answer(record(row))
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Response:
+        status = error.code or 500
+        body: dict[str, Any] = {
+            "statusCode": status,
+            "name": type(error).__name__,
+            "message": error.description,
+        }
+        if isinstance(error, InvalidProduct):
+            body["details"] = {"messages": error.messages}
+        return answer({"error": body}, status)
+
+    return app
+
+
+class InvalidProduct(UnprocessableEntity):
+    """What is wrong with a body, by property."""
+
+    description = "The product is not valid."
+
+    def __init__(self, messages: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.messages = messages
+
+
+def answer(data: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(data), status, mimetype="application/json")
+
+
+def record(row: tuple[Any, ...]) -> dict[str, Any]:
+    id, name, description, sku, unit_price, stock, active, created, category_id = row
+    return {
+        "id": id,
+        "name": name,
+        "description": description,
+        "sku": sku,
+        "unitPrice": unit_price,
+        "stock": stock,
+        "active": active == 1,
+        "created": created,
+        "categoryId": category_id,
+    }
+
+
+def list_statement(text: str | None) -> tuple[str, list[float]]:
+    """Read the filters that this view knows: ranges of three columns, order by one, a limit."""
+    try:
+        filter = orjson.loads(text or "{}")
+        unknown = filter.keys() - {"where", "order", "limit"}
+        conditions, values = where_clause(filter.get("where", {}))
+        name, _, direction = filter.get("order", "id").partition(" ")
+        order = f"{SEARCHED[name]} {DIRECTIONS[direction.upper()]}"
+    except (AttributeError, KeyError, ValueError) as error:
+        raise BadRequest("filter is not understood") from error
+    limit = filter.get("limit", MAX_LIMIT)
+    if unknown or type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
+        raise BadRequest(f"filter takes where, order, and a limit up to {MAX_LIMIT}")
+    if name != "id":
+        order += ", id"
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{SELECT} {where} ORDER BY {order} LIMIT ?", [*values, limit]
+
+
+def where_clause(where: dict[str, dict[str, float]]) -> tuple[list[str], list[float]]:
+    conditions = []
+    values = []
+    for name, comparisons in where.items():
+        for comparison, value in comparisons.items():
+            if type(value) not in (int, float):
+                raise BadRequest(f"where.{name}.{comparison} is not a number")
+            conditions.append(f"{SEARCHED[name]} {COMPARISONS[comparison]} ?")
+            values.append(value)
+    return conditions, values
+
+
+def body() -> dict[str, Any]:
+    if not request.is_json:
+        raise UnsupportedMediaType("send application/json")
+    try:
+        data = orjson.loads(request.get_data(cache=False))
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if type(data) is not dict:
+        raise BadRequest("the body is not an object")
+    return data
+
+
+def load(data: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
+    """The checked values of a body, in the order of the columns; unknown names are dropped."""
+    values = {}
+    messages = {}
+    for name, check in CHECKS.items():
+        if name not in data and partial:
+            continue
+        try:
+            values[name] = check(data.get(name))
+        except (OverflowError, ValueError) as error:
+            messages[name] = [str(error)]
+    if messages:
+        raise InvalidProduct(messages)
+    return values
+
+
+Check = Callable[[Any], Any]
+
+
+def text(most: int, *, blank: bool = True) -> Check:
+    def check(value: Any) -> str:
+        if type(value) is not str or "\0" in value:
+            raise ValueError("is not a text")
+        if len(value) > most:
+            raise ValueError("is too long")
+        if not value and not blank:
+            raise ValueError("can't be blank")
+        return value
+
+    return check
+
+
+def integer(least: int) -> Check:
+    def check(value: Any) -> int:
+        if type(value) is not int or not least <= value < 2**63:
+            raise ValueError(f"is not an integer from {least}")
+        return value
+
+    return check
+
+
+def number(least: float) -> Check:
+    def check(value: Any) -> float:
+        if type(value) not in (int, float) or not least <= value < math.inf:
+            raise ValueError(f"is not a number from {least}")
+        return float(value)
+
+    return check
+
+
+def boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("is not a boolean")
+    return value
+
+
+def date(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("is not a date")
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def optional(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+CHECKS = {
+    "name": text(80, blank=False),
+    "description": optional(text(500)),
+    "sku": text(20, blank=False),
+    "unitPrice": number(0),
+    "stock": integer(0),
+    "active": boolean,
+    "created": date,
+    "categoryId": optional(integer(1)),
+}

@@ -1,0 +1,39 @@
+"""The contestant: the same products as one model, exposed by Flask-Loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from flask_loop import Loop, Model, Prop, prop
+
+
+class Product(Model):
+    """What the floors' tables, schemas and checks say, said once."""
+
+    name: Prop[str] = prop(required=True, max_length=80)
+    description: Prop[str | None] = prop(default=None, max_length=500)
+    sku: Prop[str] = prop(required=True, max_length=20)
+    unit_price: Prop[float] = prop(min=0, index=True)
+    stock: Prop[int] = prop(min=0)
+    active: Prop[bool] = prop()
+    created: Prop[datetime] = prop()
+    category_id: Prop[int | None] = prop(default=None, min=1)
+
+
+def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
+    """Serve `rows` from a new database at `path`."""
+    app = Flask(__name__)
+    app.config["LOOP_DATA_SOURCES"] = {"db": {"connector": "sqlite", "url": f"sqlite:///{path}"}}
+    loop = Loop(app, url_prefix="/api")
+    db = loop.data_source("db")
+    Product.attach_to(db)
+    loop.model(Product)
+    with app.app_context():
+        db.auto_update()
+        Product.create(list(rows))
+    return app

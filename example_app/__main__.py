@@ -1,0 +1,44 @@
+"""Load the guide's data, once, and serve it: ``python -m example_app --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from waitress import create_server
+
+from example_app import create_app
+from example_app.geonames import CITY_SETS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m example_app", description=__doc__)
+    parser.add_argument(
+        "--cities",
+        type=int,
+        choices=sorted(CITY_SETS),
+        help="load the cities from this population on, in place of those that are loaded",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("PORT", "5000"),
+        help="default: the variable PORT, else 5000",
+    )
+    options = parser.parse_args()
+    try:
+        app = create_app({"CITIES": options.cities} if options.cities else None)
+    except KeyboardInterrupt:
+        sys.exit("Interrupted: the database is as it was before.")
+    try:
+        server = create_server(app, host=options.host, port=options.port)
+    except OSError as error:
+        sys.exit(f"Port {options.port} cannot be used ({error.strerror}); try PORT=8000.")
+    server.print_listen("The city guide is at http://{}:{}/")
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The page at ``/``: what this is, where the documentation is, and queries to try."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, render_template, request
+
+from example_app.models import City, Country, Place
+
+home = Blueprint("home", __name__)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A GET of the API, as a link and as people read it."""
+
+    title: str
+    path: str
+    argument: str = ""
+    value: Any = None
+
+    @property
+    def url(self) -> str:
+        if not self.argument:
+            return self.path
+        return f"{self.path}?{urlencode({self.argument: json.dumps(self.value)})}"
+
+    @property
+    def text(self) -> str:
+        if not self.argument:
+            return self.path
+        return f"{self.path}?{self.argument}={json.dumps(self.value, ensure_ascii=False)}"
+
+
+PARIS = {"lat": 48.8566, "lng": 2.3522}
+QUERIES = [
+    Query("One city, by its GeoNames id", "/api/cities/1850147"),
+    Query(
+        "The ten largest cities",
+        "/api/cities",
+        "filter",
+        {
+            "fields": ["name", "countryCode", "population"],
+            "order": "population DESC",
+            "limit": 10,
+        },
+    ),
+    Query(
+        "Cities around Paris, the nearest first",
+        "/api/cities",
+        "filter",
+        {
+            "where": {"location": {"near": PARIS, "maxDistance": 20, "unit": "kilometers"}},
+            "limit": 10,
+        },
+    ),
+    Query(
+        "A city by any of its names, in any script",
+        "/api/cities",
+        "filter",
+        {"where": {"alternateNames": "東京"}},
+    ),
+    Query(
+        "Cities in Peru or Bolivia with half a million people, by name",
+        "/api/cities",
+        "filter",
+        {
+            "where": {"countryCode": {"inq": ["PE", "BO"]}, "population": {"gte": 500_000}},
+            "order": "name",
+        },
+    ),
+    Query("How many cities India has", "/api/cities/count", "where", {"countryCode": "IN"}),
+    Query(
+        "European countries, the most populous first",
+        "/api/countries",
+        "filter",
+        {"where": {"continent": "EU"}, "order": "population DESC"},
+    ),
+    Query(
+        "Places that users added, the newest first",
+        "/api/places",
+        "filter",
+        {"order": "created DESC", "limit": 20},
+    ),
+]
+
+
+@home.get("/")
+def index() -> str:
+    return render_template(
+        "home.html",
+        cities=City.count(),
+        countries=Country.count(),
+        places=Place.count(),
+        queries=QUERIES,
+        root=request.url_root,
+    )

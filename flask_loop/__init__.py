@@ -1,0 +1,37 @@
+"""Flask-Loop: model definitions become a documented, secured REST API inside a Flask app."""
+
+from .connectors import Connector
+from .datasource import DataSource, create_data_source, memory
+from .definition import prop
+from .errors import (
+    DefinitionError,
+    FilterError,
+    LoopError,
+    ModelNotFound,
+    NotAttachedError,
+    RemoteError,
+    ValidationError,
+)
+from .extension import Loop
+from .geo import GeoPoint
+from .model import Model, Prop, create_model
+
+__all__ = [
+    "Connector",
+    "DataSource",
+    "DefinitionError",
+    "FilterError",
+    "GeoPoint",
+    "Loop",
+    "LoopError",
+    "Model",
+    "ModelNotFound",
+    "NotAttachedError",
+    "Prop",
+    "RemoteError",
+    "ValidationError",
+    "create_data_source",
+    "create_model",
+    "memory",
+    "prop",
+]

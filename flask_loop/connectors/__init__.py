@@ -1,0 +1,46 @@
+"""Connectors: one module per kind of backend, found by name through entry points."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from ..definition import nearest
+from ..errors import DefinitionError
+from .base import Capabilities, Column, Connector, Layout, Record, Rows, id_where
+
+ENTRY_POINT_GROUP = "flask_loop.connectors"
+
+
+def find_connector(name: str) -> type[Connector]:
+    """Give the connector class of a name.
+
+    :param name: the name of an entry point in the group ``flask_loop.connectors``.
+    :raises DefinitionError: where there is none, or the package that it needs is missing.
+    """
+    found = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none; is flask-loop installed?"
+        raise DefinitionError(
+            f"no connector is called {name!r}{nearest(name, found)}; there are {known}"
+        )
+    try:
+        connector: type[Connector] = found[name].load()
+    except ImportError as error:
+        raise DefinitionError(
+            f"the connector {name!r} needs a package that is not installed ({error}); "
+            f"pip install 'flask-loop[{name}]'"
+        ) from error
+    return connector
+
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Capabilities",
+    "Column",
+    "Connector",
+    "Layout",
+    "Record",
+    "Rows",
+    "find_connector",
+    "id_where",
+]

@@ -1,0 +1,228 @@
+"""The connector protocol: what a backend does for the data sources on it.
+
+A connector sees definitions, filters in their normal form, and records: plain dicts of Python values
+by Python names, every declared property present. It knows neither ``Model`` instances nor Flask.
+What it cannot do it says in its :class:`Capabilities`; the parts of a filter that its backend cannot
+do it does with :mod:`flask_loop.query.predicate` on what the backend narrowed down.
+
+Other packages publish connectors through the entry point group ``flask_loop.connectors``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ..definition import ModelDefinition
+from ..query import Compare, Filter, Path, Where
+from ..query.nodes import And
+from ..types import Integer, PropertyType
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do.
+
+    :ivar transactions: whether :meth:`Connector.transaction` rolls back what was written in it.
+    :ivar unique: whether unique indexes hold when several write at once.
+    :ivar undeclared: whether records may have keys that are no property (``strict = False``).
+    :ivar persistent: whether records outlive the process.
+    """
+
+    transactions: bool = True
+    unique: bool = True
+    undeclared: bool = True
+    persistent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where one property is found in a raw row, and how it is read.
+
+    :ivar keys: the indexes or keys in the row; more than one where the value is in several columns.
+    :ivar to_python: gives the Python value from the raw ones, none of which is None; None where the
+        raw value is it.
+    :ivar to_wire: gives the JSON value likewise.
+    """
+
+    keys: tuple[int | str, ...]
+    to_python: Callable[..., Any] | None = None
+    to_wire: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """How the raw rows of one query are read.
+
+    :ivar columns: by Python name, in the order of the definition.
+    :ivar open: whether a raw row is a dict that may have further keys.
+    :ivar compiled: functions that were generated for these columns, by who made them.
+    """
+
+    columns: Mapping[str, Column]
+    open: bool = False
+    compiled: dict[Any, Any] = field(default_factory=dict)
+
+
+class Rows(Sequence[Any]):
+    """What a query found: raw rows, and the layout to read them by."""
+
+    __slots__ = ("layout", "raw")
+
+    def __init__(self, raw: Sequence[Any], layout: Layout) -> None:
+        self.raw = raw
+        self.layout = layout
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.raw[index]
+
+    def records(self) -> list[Record]:
+        """The rows as records."""
+        read = self.layout.compiled.get("records")
+        if read is None:
+            read = self.layout.compiled["records"] = _record_reader(self.layout)
+        return [read(row) for row in self.raw]
+
+
+def _record_reader(layout: Layout) -> Callable[[Any], Record]:
+    """A function, compiled for one layout, that gives a row as a record.
+
+    Names and converters enter the generated code as constants of its namespace, never as source.
+    """
+    if layout.open:
+        return dict
+    names: dict[str, Any] = {}
+    items = []
+    for position, (name, column) in enumerate(layout.columns.items()):
+        names[f"n{position}"] = name
+        items.append(f"n{position}: {value_source(position, column, column.to_python, names)}")
+    source = f"lambda row: {{{', '.join(items)}}}"
+    return eval(source, names)  # type: ignore[no-any-return]  # noqa: S307 - built from integers
+
+
+def value_source(
+    position: int, column: Column, convert: Callable[..., Any] | None, names: dict[str, Any]
+) -> str:
+    """The source text of an expression that reads a column out of ``row``.
+
+    :param position: makes the names unique.
+    :param column: the column.
+    :param convert: what the raw values go through, or None.
+    :param names: the namespace of the generated code, which this adds to.
+    """
+    parts = []
+    for index, key in enumerate(column.keys):
+        names[f"k{position}_{index}"] = key
+        parts.append(f"row[k{position}_{index}]" if isinstance(key, str) else f"row[{key:d}]")
+    if convert is None:
+        return parts[0]
+    names[f"c{position}"] = convert
+    return f"(None if {parts[0]} is None else c{position}({', '.join(parts)}))"
+
+
+class Connector(ABC):
+    """One backend, as a data source uses it. Connectors are safe to use from several threads.
+
+    :param settings: the data source's settings without ``connector``.
+    :raises DefinitionError: naming a setting that is unknown or missing.
+    """
+
+    #: The name that ``create_data_source(connector=...)`` knows it by.
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    #: Operations, by wire name, that the backend does not have.
+    disabled: ClassVar[frozenset[str]] = frozenset()
+    #: Operations, by wire name, that only Python callers have until they are enabled.
+    not_remote: ClassVar[frozenset[str]] = frozenset()
+    #: The type of the ids that the backend makes.
+    generated_id: ClassVar[PropertyType] = Integer()
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = dict(settings)
+
+    def define(self, definition: ModelDefinition) -> None:
+        """Learn of a model before it is first used. Called again, it does nothing more."""
+
+    @abstractmethod
+    def select(self, definition: ModelDefinition, filter: Filter) -> Rows:
+        """Find records, in the filter's order."""
+
+    def get(self, definition: ModelDefinition, id: Any) -> Rows:
+        """Find the record with an id; the rows are one or none."""
+        return self.select(definition, Filter(where=id_where(definition, id), limit=1))
+
+    @abstractmethod
+    def count(self, definition: ModelDefinition, where: Where) -> int:
+        """Count records."""
+
+    @abstractmethod
+    def insert(self, definition: ModelDefinition, records: Sequence[Record]) -> list[Any]:
+        """Store new records, all or none, and give their ids in the same order.
+
+        A record whose id is None (and generated) gets one from the backend.
+
+        :raises DuplicateId: where a record with an id exists.
+        :raises UniqueViolation: where a unique index refuses a record.
+        """
+
+    @abstractmethod
+    def update(self, definition: ModelDefinition, where: Where, changes: Record) -> int:
+        """Set some properties of all matching records, and give how many matched.
+
+        :raises UniqueViolation: where a unique index refuses; nothing is changed then.
+        """
+
+    @abstractmethod
+    def delete(self, definition: ModelDefinition, where: Where) -> int:
+        """Delete all matching records, and give how many they were."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose writes all happen, or none where it raises.
+
+        A block inside another is a part of it that can be undone alone. It belongs to the thread
+        (the context) that entered it.
+        """
+
+    @abstractmethod
+    def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
+        """Create what the backend lacks for these models, and lose nothing."""
+
+    @abstractmethod
+    def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
+        """Create these models afresh; their records are lost."""
+
+    @abstractmethod
+    def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
+        """Whether :meth:`auto_update` would find nothing to do."""
+
+    def explain(self, definition: ModelDefinition, filter: Filter) -> dict[str, Any]:
+        """Say which part of a filter the backend does, and which is done in Python."""
+        return {"connector": self.name, "backend": None, "python": filter}
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Reach the backend.
+
+        :raises Unavailable: where it cannot be reached.
+        """
+
+    def close(self) -> None:
+        """Let go of connections; the next use opens new ones."""
+
+
+def id_where(definition: ModelDefinition, id: Any) -> Where:
+    """The where that matches one id."""
+    parts = tuple(
+        Compare(Path(definition.properties[name], (), definition.properties[name].type), "eq", value)
+        for name, value in definition.id_values(id).items()
+    )
+    return parts[0] if len(parts) == 1 else And(parts)

@@ -1,0 +1,226 @@
+"""DataSource: a configured place for records, and what it lets its models do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+from weakref import WeakSet
+
+from .connectors import Connector, find_connector
+from .definition import ModelDefinition, nearest
+from .errors import DefinitionError
+from .model import Model, create_model
+from .operations import OPERATION_OF, OPERATIONS
+
+
+class DataSource:
+    """A place for records, on one connector.
+
+    :param name: what messages call it.
+    :param connector: the connector.
+    """
+
+    def __init__(self, name: str, connector: Connector) -> None:
+        self._prepare(name)
+        self._connector = connector
+
+    def _prepare(self, name: str) -> None:
+        self.name = name
+        self._attached: WeakSet[type[Model]] = WeakSet()
+        self._disabled: set[str] = set()
+        self._remote: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    @property
+    def connector(self) -> Connector:
+        """The connector, as this caller has it."""
+        return self._connector
+
+    # Models
+
+    def create_model(
+        self,
+        name: str,
+        properties: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> type[Any]:
+        """Define a model from dicts and attach it; see :func:`flask_loop.create_model`."""
+        model = create_model(name, properties, options, **settings)
+        model.attach_to(self)
+        return model
+
+    def attached(self, model: type[Model]) -> None:
+        """Take note of a model that was attached."""
+        self._attached.add(model)
+
+    def models(self) -> list[type[Model]]:
+        """The models that are attached, by name."""
+        attached = [model for model in self._attached if model.data_source is self]
+        return sorted(attached, key=lambda model: model.model_name)
+
+    # Operations
+
+    def operations(self) -> dict[str, dict[str, Any]]:
+        """What the source can do to an attached model.
+
+        :returns: by wire name: ``enabled``, ``remoteEnabled``, ``prototype`` where it is an
+            instance's, ``accepts``, ``returns`` and ``http``.
+        """
+        return {
+            name: {
+                "name": name,
+                "enabled": self.is_enabled(name),
+                "remoteEnabled": self.is_remote(name),
+                **method.describe(),
+            }
+            for name, method in OPERATIONS.items()
+        }
+
+    def is_enabled(self, operation: str) -> bool:
+        """Whether models have an operation, by wire name."""
+        return operation not in self._disabled
+
+    def is_remote(self, operation: str) -> bool:
+        """Whether remote callers have an operation, by wire name."""
+        if operation in self._disabled:
+            return False
+        allowed = self._remote.get(operation)
+        return OPERATIONS[operation].remote if allowed is None else allowed
+
+    def enable(self, *operations: str) -> None:
+        """Give models operations that were disabled."""
+        self._disabled.difference_update(map(_operation, operations))
+
+    def disable(self, *operations: str) -> None:
+        """Take operations from models, in Python and over REST.
+
+        :param operations: Python or wire names, such as ``destroy_all`` or ``destroyAll``.
+        """
+        self._disabled.update(map(_operation, operations))
+
+    def enable_remote(self, *operations: str) -> None:
+        """Let remote callers use operations."""
+        self._remote.update(dict.fromkeys(map(_operation, operations), True))
+
+    def disable_remote(self, *operations: str) -> None:
+        """Keep operations from remote callers."""
+        self._remote.update(dict.fromkeys(map(_operation, operations), False))
+
+    # The backend
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose writes all happen, or none where it raises. Blocks may nest.
+
+        ::
+
+            with db.transaction():
+                order = Order.create(customer_id=7)
+                Item.create([{"order_id": order.id, "sku": "A1"}])
+        """
+        return self.connector.transaction()
+
+    def auto_update(self, models: Iterable[type[Model]] | None = None) -> None:
+        """Create the tables, columns and indexes that models lack; nothing is lost.
+
+        :param models: which, or None for all that are attached.
+        """
+        self.connector.auto_update(self._definitions(models))
+
+    def auto_migrate(self, models: Iterable[type[Model]] | None = None) -> None:
+        """Create models afresh: their records are lost."""
+        self.connector.auto_migrate(self._definitions(models))
+
+    def is_actual(self, models: Iterable[type[Model]] | None = None) -> bool:
+        """Whether :meth:`auto_update` would find nothing to do."""
+        return self.connector.is_actual(self._definitions(models))
+
+    def explain(self, model: type[Model], filter: Mapping[str, Any] | None = None) -> Any:
+        """Say which part of a filter the backend does, and which is done in Python.
+
+        :param model: the model.
+        :param filter: the filter.
+        """
+        plan = model.plan()
+        return self.connector.explain(plan.definition, plan.parser.filter(filter))
+
+    def ping(self) -> None:
+        """Reach the backend.
+
+        :raises Unavailable: where it cannot be reached.
+        """
+        self.connector.ping()
+
+    def close(self) -> None:
+        """Let go of connections; the next use opens new ones."""
+        self.connector.close()
+
+    def _definitions(self, models: Iterable[type[Model]] | None) -> list[ModelDefinition]:
+        return [model.plan().definition for model in (self.models() if models is None else models)]
+
+
+def _operation(name: str) -> str:
+    """The wire name of an operation, given in either spelling."""
+    found = OPERATION_OF.get(name, name)
+    if found not in OPERATIONS:
+        for key, method in OPERATIONS.items():
+            if name in method.aliases or name == method.wire:
+                return key
+        raise DefinitionError(f"there is no operation {name!r}{nearest(name, OPERATIONS)}")
+    return found
+
+
+def make_connector(settings: Mapping[str, Any]) -> Connector:
+    """Make the connector that a data source's settings describe.
+
+    :param settings: ``connector``, a name or a class, and what that connector takes; with ``url``
+        alone the connector is that of the URL's scheme.
+    :raises DefinitionError: naming what is unknown or missing.
+    """
+    given = dict(settings)
+    connector = given.pop("connector", None)
+    given.pop("name", None)
+    if connector is None and isinstance(given.get("url"), str):
+        connector = given["url"].partition(":")[0].partition("+")[0]
+    if connector is None:
+        raise DefinitionError("a data source needs the setting 'connector'")
+    if isinstance(connector, str):
+        connector = find_connector(connector)
+    if not (isinstance(connector, type) and issubclass(connector, Connector)):
+        raise DefinitionError(f"{connector!r} is neither a connector's name nor its class")
+    return connector(given)
+
+
+def create_data_source(
+    settings: Mapping[str, Any] | None = None, /, *, name: str | None = None, **more: Any
+) -> DataSource:
+    """Make a data source that belongs to no app.
+
+    :param settings: ``connector`` and its settings as a dict, or by keyword.
+    :param name: what messages call it; the connector's name where not given.
+    :raises DefinitionError: naming a setting that is unknown or missing.
+
+    ::
+
+        db = create_data_source(connector="sqlite", url="sqlite:///shop.sqlite")
+    """
+    connector = make_connector({**(settings or {}), **more})
+    return DataSource(name or connector.name, connector)
+
+
+_shared_memory: dict[str, Connector] = {}
+
+
+def memory(name: str | None = None) -> DataSource:
+    """A data source in this process's memory.
+
+    :param name: a store that is shared by all who give the same name; a new one where None.
+    """
+    if name is None:
+        return create_data_source(connector="memory")
+    if name not in _shared_memory:
+        _shared_memory[name] = make_connector({"connector": "memory"})
+    return DataSource(name, _shared_memory[name])

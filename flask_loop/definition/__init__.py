@@ -1,0 +1,39 @@
+"""What a model is: definitions, properties, settings, names, and the three ways to write them."""
+
+from .model import (
+    Index,
+    ModelDefinition,
+    definition_from_dict,
+    definition_from_json,
+    merge_properties,
+    refuse_reserved,
+    type_resolver,
+)
+from .naming import RESERVED, lower_camel, plural, wire_name
+from .property import MISSING, Embedded, Property, Spec, make_property, prop
+from .registry import Registry, nearest, registry
+from .settings import Settings
+
+__all__ = [
+    "MISSING",
+    "RESERVED",
+    "Embedded",
+    "Index",
+    "ModelDefinition",
+    "Property",
+    "Registry",
+    "Settings",
+    "Spec",
+    "definition_from_dict",
+    "definition_from_json",
+    "lower_camel",
+    "make_property",
+    "merge_properties",
+    "nearest",
+    "plural",
+    "prop",
+    "refuse_reserved",
+    "registry",
+    "type_resolver",
+    "wire_name",
+]

@@ -1,0 +1,378 @@
+"""ModelDefinition: the normalised description of a model, and the ways to write one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ..errors import DefinitionError, Failure
+from ..types import Integer, PropertyType
+from .naming import RESERVED, lower_camel, plural
+from .property import Embedded, Property, make_property, resolve_type
+from .registry import Registry, registry
+from .settings import Settings, refuse_unbuilt
+
+#: Keys of a LoopBack JSON definition that say something of the model itself.
+_JSON_KEYS = frozenset({"name", "base", "properties", "public", "validations", "$schema"})
+_UNBUILT_KEYS = ("relations", "acls", "methods", "mixins", "scopes", "scope", "validations")
+_PLAIN_BASES = frozenset({"Model", "PersistedModel"})
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index over properties, by Python name."""
+
+    keys: tuple[str, ...]
+    unique: bool
+
+
+class ModelDefinition:
+    """What a model is: its name, properties, rules and settings.
+
+    :param name: the name as given.
+    :param properties: the properties in order; an injected ``id`` comes last.
+    :param settings: the settings.
+    :param class_body: whether the name was a class's, so that its path starts in lower case.
+    :raises DefinitionError: where names clash or the id makes no sense.
+
+    :ivar by_wire: the properties by wire name.
+    :ivar ids: the properties that are the id, in order.
+    :ivar rules: the validation rules that were declared by ``validates_…``.
+    :ivar model: the class of the model, where it has one.
+    :ivar version: grows with each change, so that what was compiled from an older one is known.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        properties: Iterable[Property],
+        settings: Settings | None = None,
+        *,
+        class_body: bool = False,
+    ) -> None:
+        self.name = name
+        self.settings = settings or Settings()
+        self.class_body = class_body
+        self.properties = {each.name: each for each in self._with_flags(properties)}
+        self.rules: list[Any] = []
+        self.version = 0
+        self.model: Any = None
+        self._complete_id()
+        self.by_wire = {each.wire: each for each in self.properties.values()}
+        self.ids = self._ids()
+        self._refuse_clashes()
+
+    def __repr__(self) -> str:
+        return f"<ModelDefinition {self.name!r}>"
+
+    @property
+    def plural(self) -> str:
+        """The plural name, as in ``ctx.method_string`` and in the path."""
+        if self.settings.plural:
+            return self.settings.plural
+        return plural(lower_camel(self.name) if self.class_body else self.name)
+
+    @property
+    def http_path(self) -> str:
+        """The path below the prefix, with a slash at its start."""
+        return "/" + (self.settings.http_path or self.plural).strip("/")
+
+    @property
+    def id(self) -> Property:
+        """The property that is the id, of a model whose id is one property."""
+        return self.ids[0]
+
+    @property
+    def written(self) -> dict[str, dict[str, Any]]:
+        """The properties as the seed prints them: name → type and the keys as written."""
+        return {
+            each.name: (
+                {"id": 1} if each.injected else {"type": each.type.python, **each.written}
+            )
+            for each in self.properties.values()
+        }
+
+    @cached_property
+    def embedded(self) -> tuple[str, ...]:
+        """The names of the properties whose values are records of other models, or lists of them."""
+        return tuple(
+            each.name
+            for each in self.properties.values()
+            if isinstance(getattr(each.type, "item", each.type), Embedded)
+        )
+
+    def indexes(self) -> list[Index]:
+        """The indexes that the properties, the settings and the uniqueness rules ask for."""
+        wanted = [
+            Index((each.name,), each.unique)
+            for each in self.properties.values()
+            if each.index or each.unique
+        ]
+        wanted += [self._index(name, given) for name, given in self.settings.indexes.items()]
+        wanted += [Index(rule.unique_key, True) for rule in self.rules if rule.unique_key]
+        by_keys: dict[tuple[str, ...], Index] = {}
+        for index in wanted:
+            other = by_keys.get(index.keys)
+            if other is None or index.unique:
+                by_keys[index.keys] = index
+        return list(by_keys.values())
+
+    def _index(self, name: str, given: Mapping[str, Any]) -> Index:
+        """An index as ``Meta.indexes`` or LoopBack's ``indexes`` has it."""
+        keys = given.get("keys") or given.get("columns") or {
+            key: value for key, value in given.items() if key not in ("unique", "options")
+        }
+        listed = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else list(keys)
+        found = [self.find(key) for key in listed]
+        if not found or None in found:
+            raise DefinitionError(
+                f"model {self.name!r}: the index {name!r} is not over properties of the model: "
+                f"{listed}"
+            )
+        unique = given.get("unique") or given.get("options", {}).get("unique")
+        return Index(tuple(each.name for each in found if each), bool(unique))
+
+    def changed(self) -> None:
+        """Say that rules were added, so that nothing compiled before is used again."""
+        self.version += 1
+
+    def resolve(self) -> None:
+        """Find every model that is named as a type.
+
+        :raises DefinitionError: naming the property whose type does not exist.
+        """
+        for each in self.properties.values():
+            kind = getattr(each.type, "item", each.type)
+            if isinstance(kind, Embedded):
+                try:
+                    kind.definition  # noqa: B018 - finding it is what may fail
+                except DefinitionError as error:
+                    raise DefinitionError(f"{self.name}.{each.name}: {error}") from None
+
+    def rename_keys(self, given: Mapping[str, Any], *, wire_only: bool = False) -> dict[str, Any]:
+        """Give a record's data by Python names; keys that are no property stay as they are.
+
+        :param given: data by Python or wire names.
+        :param wire_only: whether only wire names are names of properties.
+        :raises DefinitionError: where both spellings of one property are given.
+        """
+        renamed: dict[str, Any] = {}
+        for key, value in given.items():
+            found = self.by_wire.get(key)
+            name = key if found is None else found.name
+            if wire_only and found is None and key in self.properties:
+                continue
+            if name in renamed:
+                raise DefinitionError(f"both spellings of {name!r} are given")
+            renamed[name] = value
+        return renamed
+
+    def find(self, name: str, *, wire_only: bool = False) -> Property | None:
+        """The property of this wire name or, for Python callers, Python name."""
+        return self.by_wire.get(name) or (None if wire_only else self.properties.get(name))
+
+    def id_of(self, record: Mapping[str, Any]) -> Any:
+        """The record's id: a value, or a tuple where the id is several properties."""
+        if len(self.ids) == 1:
+            return record.get(self.ids[0].name)
+        return tuple(record.get(each.name) for each in self.ids)
+
+    def id_values(self, id: Any) -> dict[str, Any]:
+        """An id's values by property name.
+
+        :raises TypeError: where an id of several properties is not a tuple of so many.
+        """
+        if len(self.ids) == 1:
+            return {self.ids[0].name: id}
+        if not isinstance(id, list | tuple) or len(id) != len(self.ids):
+            names = ", ".join(each.name for each in self.ids)
+            raise TypeError(f"the id of {self.name} is ({names}), not {id!r}")
+        return dict(zip((each.name for each in self.ids), id, strict=True))
+
+    def to_wire(self, failures: Iterable[Failure]) -> list[Failure]:
+        """The failures with the names that clients know."""
+        return [Failure(self.wire_path(each.path), each.code, each.message) for each in failures]
+
+    def wire_path(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        if not path:
+            return path
+        head, *rest = path
+        if isinstance(head, int):
+            return (head, *self.wire_path(tuple(rest)))
+        found = self.properties.get(head)
+        if found is None:
+            return path
+        kind: PropertyType = getattr(found.type, "item", found.type)
+        if isinstance(kind, Embedded):
+            skipped = [rest.pop(0)] if rest and isinstance(rest[0], int) else []
+            return (found.wire, *skipped, *kind.definition.wire_path(tuple(rest)))
+        return (found.wire, *rest)
+
+    def _with_flags(self, properties: Iterable[Property]) -> Iterable[Property]:
+        listed = list(properties)
+        for flag in ("hidden", "protected"):
+            named = set(getattr(self.settings, flag))
+            listed = [
+                replace(each, **{flag: True}) if named & {each.name, each.wire} else each
+                for each in listed
+            ]
+            if unknown := named - {each.name for each in listed} - {each.wire for each in listed}:
+                raise DefinitionError(
+                    f"model {self.name!r}: {flag} names {sorted(unknown)[0]!r}, "
+                    "which is no property"
+                )
+        return listed
+
+    def _complete_id(self) -> None:
+        if any(each.id for each in self.properties.values()):
+            return
+        if "id" in self.properties:
+            given = self.properties["id"]
+            generated = given.written.get("generated", _can_be_generated(given))
+            self.properties["id"] = replace(given, id=1, nullable=False, generated=bool(generated))
+        elif self.settings.id_injection:
+            self.properties["id"] = Property(
+                name="id",
+                wire="id",
+                type=Integer(),
+                nullable=False,
+                id=1,
+                generated=True,
+                injected=True,
+            )
+
+    def _ids(self) -> tuple[Property, ...]:
+        ids = sorted(
+            (each for each in self.properties.values() if each.id), key=lambda each: each.id or 0
+        )
+        if [each.id for each in ids] != list(range(1, len(ids) + 1)):
+            positions = ", ".join(f"{each.name}: {each.id}" for each in ids)
+            raise DefinitionError(
+                f"model {self.name!r}: the properties of the id are numbered from 1, "
+                f"not {positions}"
+            )
+        return tuple(ids)
+
+    def _refuse_clashes(self) -> None:
+        for each in self.properties.values():
+            other = self.by_wire[each.wire]
+            if other is not each:
+                raise DefinitionError(
+                    f"model {self.name!r}: {each.name!r} and {other.name!r} would both be "
+                    f"{each.wire!r} on the wire"
+                )
+            twin = self.properties.get(each.wire)
+            if twin is not None and twin is not each:
+                raise DefinitionError(
+                    f"model {self.name!r}: the wire name of {each.name!r} is the name of "
+                    f"another property, {twin.name!r}"
+                )
+
+
+def _can_be_generated(given: Property) -> bool:
+    return isinstance(given.type, Integer) and not given.has_default
+
+
+def definition_from_dict(
+    name: str,
+    properties: Mapping[str, Any] | None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    base: ModelDefinition | None = None,
+    models: Registry = registry,
+) -> ModelDefinition:
+    """Define a model from dicts, as LoopBack's ``createModel`` does.
+
+    :param name: the model's name.
+    :param properties: name → type, or name → mapping with the key ``type``.
+    :param options: the model's settings, and backends' options.
+    :param base: the definition that this one extends.
+    :param models: where models that are named as types are found.
+    :raises DefinitionError: naming what means nothing.
+    """
+    settings = (base.settings.inherit() if base else Settings()).updated(options or {})
+    resolve = type_resolver(name, models)
+    made = [
+        make_property(key, written, wire_case=settings.wire_case, resolve=resolve)
+        for key, written in (properties or {}).items()
+    ]
+    return ModelDefinition(name, merge_properties(base, made), settings)
+
+
+def definition_from_json(
+    document: Mapping[str, Any],
+    *,
+    find_base: Callable[[str], ModelDefinition],
+    models: Registry = registry,
+) -> ModelDefinition:
+    """Define a model from a LoopBack 2 or 3 JSON definition.
+
+    :param document: the parsed JSON, with at least ``name``.
+    :param find_base: gives the definition of the model that ``base`` names.
+    :param models: where models that are named as types are found.
+    :raises DefinitionError: naming a key that means nothing, or is not supported yet.
+    """
+    name = document.get("name")
+    if not isinstance(name, str) or not name:
+        raise DefinitionError("a model definition needs a name")
+    refuse_unbuilt(name, document, _UNBUILT_KEYS)
+    options = {key: value for key, value in document.items() if key not in _JSON_KEYS}
+    for key in _UNBUILT_KEYS:
+        options.pop(key, None)
+    base_name = document.get("base", "PersistedModel")
+    base = None if base_name in _PLAIN_BASES else find_base(base_name)
+    try:
+        return definition_from_dict(
+            name, document.get("properties"), options, base=base, models=models
+        )
+    except DefinitionError as error:
+        raise DefinitionError(f"model {name!r}: {error}") from None
+
+
+def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
+    """A function that gives the property type of what was written as one in this model."""
+
+    def named(model_name: str) -> ModelDefinition:
+        return models.get(model_name).definition  # type: ignore[attr-defined,no-any-return]
+
+    def anonymous(properties: Mapping[str, Any]) -> ModelDefinition:
+        return definition_from_dict(name, properties, {"id_injection": False}, models=models)
+
+    def resolve(written: Any) -> PropertyType:
+        return resolve_type(written, named=named, anonymous=anonymous)
+
+    return resolve
+
+
+def merge_properties(
+    base: ModelDefinition | None, own: Iterable[Property]
+) -> list[Property]:
+    """The properties of a base, then a derived model's own; one of the same name takes its place.
+
+    An id that was injected into the base is left out where the derived model declares its own.
+    """
+    own = list(own)
+    merged = dict(base.properties) if base else {}
+    declares_id = any(each.id for each in own)
+    merged = {
+        name: each
+        for name, each in merged.items()
+        if not (declares_id and each.injected)
+    }
+    merged.update((each.name, each) for each in own)
+    return list(merged.values())
+
+
+def refuse_reserved(model: str, names: Iterable[str]) -> None:
+    """Refuse names that a class body cannot have as properties.
+
+    :raises DefinitionError: saying which name to write instead.
+    """
+    for name in names:
+        if name in RESERVED:
+            raise DefinitionError(
+                f"model {model!r}: {name!r} is an attribute of every model; write {name + '_'!r}, "
+                f"which stays {name!r} on the wire"
+            )

@@ -1,0 +1,108 @@
+"""Names: on the wire, in paths, and those that a property must not have."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+import inflection
+
+#: Names that a property cannot have, because instances and models have them as attributes.
+RESERVED = frozenset(
+    {
+        *keyword.kwlist,
+        "all",
+        "attach_to",
+        "before_save",
+        "build",
+        "count",
+        "create",
+        "data_source",
+        "definition",
+        "delete",
+        "delete_all",
+        "delete_by_id",
+        "destroy",
+        "destroy_all",
+        "destroy_by_id",
+        "errors",
+        "exists",
+        "extend",
+        "find",
+        "find_by_id",
+        "find_by_ids",
+        "find_one",
+        "find_or_create",
+        "from_record",
+        "include",
+        "is_new_record",
+        "is_valid",
+        "metadata",
+        "model_name",
+        "observe",
+        "patch_attributes",
+        "properties",
+        "relation_name_for",
+        "reload",
+        "remote_method",
+        "replace_attributes",
+        "replace_by_id",
+        "replace_or_create",
+        "save",
+        "schema",
+        "to_dict",
+        "to_record",
+        "update_all",
+        "update_attribute",
+        "update_attributes",
+        "update_or_create",
+        "upsert",
+        "upsert_with_where",
+        "validate",
+        "validates_absence_of",
+        "validates_exclusion_of",
+        "validates_format",
+        "validates_format_of",
+        "validates_inclusion_of",
+        "validates_length_of",
+        "validates_numericality_of",
+        "validates_presence_of",
+        "validates_uniqueness_of",
+    }
+)
+
+_INNER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_([A-Za-z0-9])")
+
+
+def wire_name(name: str) -> str:
+    """The camelCase spelling of a Python name.
+
+    Only an underscore between letters or digits is dropped, so that ``_id`` stays; so is the one
+    that keeps a property from a reserved name.
+
+    >>> wire_name("unit_price"), wire_name("_id"), wire_name("count_"), wire_name("unitPrice")
+    ('unitPrice', '_id', 'count', 'unitPrice')
+    """
+    if name.endswith("_") and name[:-1] in RESERVED:
+        name = name[:-1]
+    return _INNER_UNDERSCORE.sub(lambda found: found[1].upper(), name)
+
+
+def python_name(name: str) -> str:
+    """The Python name of a property that was written as data: a reserved one gets a ``_``."""
+    return f"{name}_" if name in RESERVED else name
+
+
+def lower_camel(name: str) -> str:
+    """``CoffeeShop`` → ``coffeeShop``; ``HTTPServer`` → ``httpServer``."""
+    head = re.match(r"[A-Z]+(?![a-z])|[A-Z]", name)
+    return name if head is None else head[0].lower() + name[head.end() :]
+
+
+def plural(name: str) -> str:
+    """The English plural of a model's name, its case kept.
+
+    >>> plural("color"), plural("Color"), plural("coffee-shop"), plural("city")
+    ('colors', 'Colors', 'coffee-shops', 'cities')
+    """
+    return str(inflection.pluralize(name))

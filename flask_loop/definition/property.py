@@ -1,0 +1,580 @@
+"""Property: one named, typed attribute of a model, and the forms it may be written in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import secrets
+import types
+import typing as t
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from marshmallow.fields import Field
+
+from .. import types as property_types
+from ..errors import DefinitionError
+from ..geo import GeoPoint
+from ..types import PropertyType, TypeMismatch
+from .naming import python_name, wire_name
+from .registry import nearest
+
+if t.TYPE_CHECKING:
+    from .model import ModelDefinition
+
+
+class Missing(enum.Enum):
+    """The type of :data:`MISSING`, which says that nothing was given, not even None."""
+
+    MISSING = "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: t.Final = Missing.MISSING
+
+_NANOID_ALPHABET = "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _nanoid() -> str:
+    return "".join(secrets.choice(_NANOID_ALPHABET) for _ in range(21))
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+#: The functions that ``default_fn`` may name.
+DEFAULT_FUNCTIONS: dict[str, Callable[[], t.Any]] = {
+    "guid": _uuid,
+    "uuid": _uuid,
+    "uuidv4": _uuid,
+    "nanoid": _nanoid,
+    "shortid": _nanoid,
+    "now": _now,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Property:
+    """One property of a model, normalised.
+
+    :ivar name: the Python name.
+    :ivar wire: the name in JSON, in remote filters and in the documentation.
+    :ivar nullable: whether null is a value of the property.
+    :ivar required: whether blank values are refused (LoopBack's presence rule).
+    :ivar default: the value of a new record where none is given, or :data:`MISSING`.
+    :ivar default_fn: called for that value instead.
+    :ivar id: the position in the model's id, from 1, or None.
+    :ivar generated: whether the data source makes the value.
+    :ivar constraints: ``min``, ``max``, ``min_length``, ``max_length``, ``pattern``, ``enum``.
+    :ivar options: by backend, such as ``{"postgresql": {"columnName": "PRICE"}}``.
+    :ivar written: the keys beside ``type`` as they were written.
+    :ivar injected: whether the model had no id, so that it was given this one.
+    """
+
+    name: str
+    wire: str
+    type: PropertyType
+    nullable: bool = True
+    required: bool = False
+    default: t.Any = MISSING
+    default_fn: Callable[[], t.Any] | None = None
+    id: int | None = None
+    generated: bool = False
+    hidden: bool = False
+    protected: bool = False
+    read_only: bool = False
+    create_only: bool = False
+    write_only: bool = False
+    index: bool = False
+    unique: bool = False
+    constraints: Mapping[str, t.Any] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, t.Any]] = field(default_factory=dict)
+    description: str | None = None
+    written: Mapping[str, t.Any] = field(default_factory=dict)
+    injected: bool = False
+
+    @property
+    def has_default(self) -> bool:
+        return self.default is not MISSING or self.default_fn is not None
+
+    @property
+    def readable(self) -> bool:
+        """Whether remote callers may see the value, and so filter and order by it."""
+        return not (self.hidden or self.write_only)
+
+    @property
+    def must_be_given(self) -> bool:
+        """Whether a new record is incomplete without a value."""
+        return not (self.nullable or self.has_default or self.generated)
+
+    def make_default(self) -> t.Any:
+        """The value for a new record that has none."""
+        if self.default_fn is not None:
+            return self.type.load(self.default_fn())
+        if self.default is MISSING or self.default is None:
+            return None
+        return self.type.load(self.default)
+
+
+class Spec(dict[str, t.Any]):
+    """What :func:`prop` was given, until the model is defined."""
+
+
+def prop(
+    *,
+    default: t.Any = MISSING,
+    default_fn: str | Callable[[], t.Any] | None = None,
+    id: bool | int = False,
+    generated: bool | None = None,
+    required: bool = False,
+    min: float | None = None,
+    max: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+    enum: t.Sequence[t.Any] | None = None,
+    unique: bool = False,
+    index: bool = False,
+    hidden: bool = False,
+    protected: bool = False,
+    read_only: bool = False,
+    create_only: bool = False,
+    write_only: bool = False,
+    data_key: str | None = None,
+    precision: int | None = None,
+    scale: int | None = None,
+    description: str | None = None,
+    options: Mapping[str, Mapping[str, t.Any]] | None = None,
+) -> t.Any:
+    """Describe a property in a class body.
+
+    :param default: the value of a new record where none is given; a callable is called for it.
+    :param default_fn: a function without arguments, or the name of one: ``uuid``, ``guid``,
+        ``nanoid``, ``now``.
+    :param id: whether the property is the id, or its position (from 1) in an id of several.
+    :param generated: whether the data source makes the value.
+    :param required: refuse blank values: null, ``""``, ``[]``.
+    :param min: the least number, or the least length in characters of a text.
+    :param max: the greatest number, or the greatest length in characters of a text.
+    :param min_length: the least length, of texts and lists.
+    :param max_length: the greatest length.
+    :param pattern: a regular expression (RE2) that must be found in the text.
+    :param enum: the allowed values.
+    :param unique: no two records have the same value; a unique index where the backend has one.
+    :param index: an index makes filters and order on the property fast.
+    :param hidden: never sent to clients, nor used in their filters.
+    :param protected: not sent where the record is inside another one.
+    :param read_only: what clients send is dropped.
+    :param create_only: clients may set it in a new record only.
+    :param write_only: clients may set it, never read or filter by it.
+    :param data_key: the name on the wire, where the camelCase of the Python name is not right.
+    :param precision: digits in all, of a ``Decimal``.
+    :param scale: digits after the point, of a ``Decimal``.
+    :param description: a sentence for the documentation.
+    :param options: by backend: ``{"postgresql": {"columnName": "PRICE"}}``.
+    :returns: the description, as a value that type checkers let stand for the property's.
+
+    ::
+
+        class Product(Model):
+            name: Prop[str] = prop(required=True, max_length=80)
+    """
+    given = {
+        key: value
+        for key, value in locals().items()
+        if value is not MISSING and value is not None and value is not False
+    }
+    if default is None or default is False:
+        given["default"] = default
+    if generated is False:
+        given["generated"] = False
+    return Spec(given)
+
+
+#: LoopBack's spellings of the keys of a property.
+_ALIASES = {
+    "defaultFn": "default_fn",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "readOnly": "read_only",
+    "createOnly": "create_only",
+    "writeOnly": "write_only",
+    "dataKey": "data_key",
+    "length": "max_length",
+}
+_FLAGS = ("required", "hidden", "protected", "read_only", "create_only", "write_only")
+_CONSTRAINTS = ("min", "max", "min_length", "max_length", "pattern", "enum")
+_KNOWN = {
+    *_FLAGS,
+    *_CONSTRAINTS,
+    *("type", "default", "default_fn", "id", "generated", "index", "unique", "data_key"),
+    *("precision", "scale", "description", "options", "nullable"),
+}
+
+
+def make_property(
+    name: str,
+    written: t.Any,
+    *,
+    wire_case: str | None = "camel",
+    nullable: bool | None = None,
+    resolve: Callable[[t.Any], PropertyType],
+    rename_reserved: bool = True,
+) -> Property:
+    """Normalise one property of a dict, a JSON definition or a class body.
+
+    :param name: the property's name as written.
+    :param written: a type in any of its forms, or a mapping with the key ``type``.
+    :param wire_case: ``"camel"``, or None to keep the name as it is.
+    :param nullable: whether null is a value; by default unless ``required``.
+    :param resolve: gives the :class:`PropertyType` of what was written as the type.
+    :param rename_reserved: give a reserved name a ``_`` at its end.
+    :raises DefinitionError: naming the property and what is wrong with it.
+    """
+    spec = _spec(written)
+    python = python_name(name) if rename_reserved else name
+    try:
+        return _Builder(name, python, spec, _as_written(written), wire_case, nullable, resolve).build()
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"property {name!r}: {error}") from None
+
+
+def _spec(written: t.Any) -> dict[str, t.Any]:
+    if isinstance(written, Spec):
+        return dict(written)
+    if isinstance(written, Mapping) and "type" in written:
+        renamed: dict[str, t.Any] = {}
+        for key, value in written.items():
+            is_size_on_disk = key == "length" and not _is_text(written["type"])
+            renamed[key if is_size_on_disk else _ALIASES.get(key, key)] = value
+        return renamed
+    return {"type": written}
+
+
+def _as_written(written: t.Any) -> dict[str, t.Any]:
+    if isinstance(written, Mapping) and (isinstance(written, Spec) or "type" in written):
+        return {key: value for key, value in written.items() if key != "type"}
+    return {}
+
+
+def _is_text(written: t.Any) -> bool:
+    return written is str or (isinstance(written, str) and written.lower() in ("string", "text"))
+
+
+class _Builder:
+    def __init__(
+        self,
+        name: str,
+        python: str,
+        spec: dict[str, t.Any],
+        written: dict[str, t.Any],
+        wire_case: str | None,
+        nullable: bool | None,
+        resolve: Callable[[t.Any], PropertyType],
+    ) -> None:
+        self.name, self.python, self.spec, self.written = name, python, spec, written
+        self.wire_case, self.nullable = wire_case, nullable
+        self.type = resolve(spec.get("type", "any"))
+
+    def build(self) -> Property:
+        spec = self.spec
+        self._apply_decimal_size()
+        required = bool(spec.get("required"))
+        position = spec.get("id")
+        default, default_fn = self._default()
+        nullable = self.nullable if self.nullable is not None else spec.get("nullable", not required)
+        index = spec.get("index", False)
+        return Property(
+            name=self.python,
+            wire=self._wire(),
+            type=self.type,
+            nullable=bool(nullable) and not position,
+            default=default,
+            default_fn=default_fn,
+            id=None if not position else 1 if position is True else int(position),
+            generated=bool(spec.get("generated", False)),
+            index=bool(index),
+            unique=bool(spec.get("unique") or (isinstance(index, Mapping) and index.get("unique"))),
+            constraints=self._constraints(),
+            options=self._options(),
+            description=spec.get("description"),
+            written=self.written,
+            **{flag: bool(spec.get(flag, False)) for flag in _FLAGS},
+        )
+
+    def _wire(self) -> str:
+        if key := self.spec.get("data_key"):
+            return str(key)
+        if self.wire_case is None:
+            return self.name
+        return wire_name(self.name)
+
+    def _apply_decimal_size(self) -> None:
+        precision, scale = self.spec.get("precision"), self.spec.get("scale")
+        if precision is None and scale is None:
+            return
+        if isinstance(self.type, property_types.DecimalNumber):
+            self.type = property_types.DecimalNumber(precision, scale)
+
+    def _default(self) -> tuple[t.Any, Callable[[], t.Any] | None]:
+        default, function = self.spec.get("default", MISSING), self.spec.get("default_fn")
+        if default == "$now" and isinstance(
+            self.type, property_types.DateTime | property_types.Date
+        ):
+            function = "now"
+        if default is not MISSING and function is None and callable(default):
+            function = default
+        if isinstance(function, str):
+            function = self._named_function(function)
+        if function is not None:
+            return MISSING, function
+        if default is not MISSING and default is not None:
+            try:
+                self.type.load(default)
+            except TypeMismatch as error:
+                raise DefinitionError(f"the default {default!r} {error}") from None
+        return default, None
+
+    def _named_function(self, name: str) -> Callable[[], t.Any]:
+        try:
+            function = DEFAULT_FUNCTIONS[name]
+        except KeyError:
+            known = ", ".join(DEFAULT_FUNCTIONS)
+            raise DefinitionError(
+                f"no default function is called {name!r}; there are {known}"
+            ) from None
+        if name == "now" and isinstance(self.type, property_types.Date):
+            return lambda: _now().date()
+        return function
+
+    def _constraints(self) -> dict[str, t.Any]:
+        constraints = {key: self.spec[key] for key in _CONSTRAINTS if self.spec.get(key) is not None}
+        if isinstance(self.type, property_types.String):
+            for short, long in (("min", "min_length"), ("max", "max_length")):
+                if short in constraints:
+                    constraints.setdefault(long, constraints.pop(short))
+        for key, kinds in _APPLIES_TO.items():
+            if key in constraints and not isinstance(self.type, kinds):
+                raise DefinitionError(f"{key} means nothing for the type {self.type.name}")
+        if "enum" in constraints:
+            constraints["enum"] = tuple(self.type.load(value) for value in constraints["enum"])
+        return constraints
+
+    def _options(self) -> dict[str, Mapping[str, t.Any]]:
+        backends = {
+            key: value
+            for key, value in self.spec.items()
+            if key not in _KNOWN and isinstance(value, Mapping)
+        }
+        return {**backends, **self.spec.get("options", {})}
+
+
+_SIZED = (
+    property_types.String,
+    property_types.Array,
+    property_types.Buffer,
+    property_types.AnyValue,
+    property_types.FieldValue,
+)
+_NUMERIC = (
+    property_types.Integer,
+    property_types.Number,
+    property_types.DecimalNumber,
+    property_types.DateTime,
+    property_types.Date,
+    property_types.AnyValue,
+    property_types.FieldValue,
+)
+_APPLIES_TO: dict[str, tuple[type[PropertyType], ...]] = {
+    "min": _NUMERIC,
+    "max": _NUMERIC,
+    "min_length": _SIZED,
+    "max_length": _SIZED,
+    "pattern": (property_types.String, property_types.AnyValue),
+}
+
+
+class Embedded(PropertyType):
+    """Another model's record inside this one. Records hold it as a dict by Python names.
+
+    :param find: gives the embedded model's definition, when it is first needed.
+    """
+
+    name, python, message = "Object", dict, "is not an object"
+
+    def __init__(self, find: Callable[[], ModelDefinition]) -> None:
+        self._find = find
+        self._definition: ModelDefinition | None = None
+
+    @property
+    def definition(self) -> ModelDefinition:
+        if self._definition is None:
+            self._definition = self._find()
+        return self._definition
+
+    def load(self, value: t.Any, *, text: bool = True) -> dict[str, t.Any]:
+        to_record = getattr(value, "to_record", None)
+        if to_record is not None:
+            value = to_record()
+        if not isinstance(value, Mapping):
+            raise self.mismatch()
+        given = self.definition.rename_keys(value)
+        return {name: self._load_one(name, given) for name in self.definition.properties}
+
+    def _load_one(self, name: str, given: Mapping[str, t.Any]) -> t.Any:
+        property_ = self.definition.properties[name]
+        value = given[name] if name in given else property_.make_default()
+        if value is None:
+            if property_.must_be_given or (name in given and not property_.nullable):
+                raise TypeMismatch("presence", "can't be blank", (name,))
+            return None
+        try:
+            return property_.type.load(value)
+        except TypeMismatch as error:
+            raise TypeMismatch(error.code, str(error), (name, *error.path)) from None
+
+    def dump(self, value: t.Any) -> dict[str, t.Any]:
+        return {
+            each.wire: None if (item := value.get(each.name)) is None else each.type.dump(item)
+            for each in self.definition.properties.values()
+            if each.readable and not each.protected
+        }
+
+    def to_json(self, value: t.Any) -> dict[str, t.Any]:
+        return {
+            each.wire: None if (item := value.get(each.name)) is None else each.type.to_json(item)
+            for each in self.definition.properties.values()
+        }
+
+    def from_json(self, value: t.Any) -> dict[str, t.Any]:
+        return {
+            each.name: None if (item := value.get(each.wire)) is None else each.type.from_json(item)
+            for each in self.definition.properties.values()
+        }
+
+    def json_schema(self) -> dict[str, t.Any]:
+        properties = {
+            each.wire: each.type.json_schema() for each in self.definition.properties.values()
+        }
+        return {"type": "object", "properties": properties}
+
+
+_BY_NAME: dict[str, Callable[[], PropertyType]] = {
+    "null": property_types.Null,
+    "boolean": property_types.Boolean,
+    "number": property_types.Number,
+    "integer": property_types.Integer,
+    "decimal": property_types.DecimalNumber,
+    "string": property_types.String,
+    "text": property_types.String,
+    "object": property_types.Object,
+    "json": property_types.AnyValue,
+    "array": property_types.Array,
+    "date": property_types.DateTime,
+    "datetime": property_types.DateTime,
+    "dateonly": property_types.Date,
+    "buffer": property_types.Buffer,
+    "binary": property_types.Buffer,
+    "geopoint": property_types.Geo,
+    "uuid": property_types.Uuid,
+    "any": property_types.AnyValue,
+}
+_BY_CLASS: dict[t.Any, Callable[[], PropertyType]] = {
+    None: property_types.Null,
+    type(None): property_types.Null,
+    bool: property_types.Boolean,
+    int: property_types.Integer,
+    float: property_types.Number,
+    Decimal: property_types.DecimalNumber,
+    str: property_types.String,
+    dict: property_types.Object,
+    list: property_types.Array,
+    dt.datetime: property_types.DateTime,
+    dt.date: property_types.Date,
+    bytes: property_types.Buffer,
+    GeoPoint: property_types.Geo,
+    uuid.UUID: property_types.Uuid,
+    t.Any: property_types.AnyValue,
+    object: property_types.AnyValue,
+}
+
+
+def resolve_type(
+    written: t.Any,
+    *,
+    named: Callable[[str], ModelDefinition],
+    anonymous: Callable[[Mapping[str, t.Any]], ModelDefinition],
+) -> PropertyType:
+    """Give the property type of what stands for it in a definition.
+
+    :param written: a Python type, a type's name, ``[T]`` or ``list[T]``, a model, a dict of
+        properties, an Enum, a Marshmallow field, or a property type.
+    :param named: finds the definition of a model that is only named.
+    :param anonymous: defines a model from a dict of properties.
+    :raises DefinitionError: where it is none of these.
+    """
+
+    def resolve(part: t.Any) -> PropertyType:
+        return resolve_type(part, named=named, anonymous=anonymous)
+
+    if isinstance(written, PropertyType):
+        return written
+    if isinstance(written, str):
+        return _resolve_name(written, named)
+    if isinstance(written, list | tuple):
+        if len(written) > 1:
+            raise DefinitionError(f"a list type has one item type, not {len(written)}")
+        return property_types.Array(resolve(written[0]) if written else None)
+    if isinstance(written, Field):
+        return property_types.FieldValue(written)
+    if isinstance(written, Mapping):
+        definition = anonymous(written)
+        return Embedded(lambda: definition)
+    return _resolve_class(written, resolve)
+
+
+def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> PropertyType:
+    if name.startswith("[") and name.endswith("]"):
+        return property_types.Array(_resolve_name(name[1:-1], named))
+    if make := _BY_NAME.get(name.lower()):
+        return make()
+    return Embedded(lambda: named(name))
+
+
+def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
+    origin, arguments = t.get_origin(written), t.get_args(written)
+    if origin in (list, t.Sequence, tuple) and arguments:
+        return property_types.Array(resolve(arguments[0]))
+    if origin in (dict, Mapping):
+        return property_types.Object()
+    if origin in (types.UnionType, t.Union):
+        kept = [argument for argument in arguments if argument is not type(None)]
+        if len(kept) == 1:
+            return resolve(kept[0])
+        if set(kept) == {int, float}:
+            return property_types.Number()
+        raise DefinitionError(f"{written} is more than one type; write Any and a validation")
+    try:
+        if make := _BY_CLASS.get(written):
+            return make()
+    except TypeError:
+        pass
+    if isinstance(written, type) and issubclass(written, enum.Enum):
+        return property_types.Enumeration(written)
+    if hasattr(written, "__loop_model__"):
+        return Embedded(lambda: written.definition)
+    if isinstance(written, type) and issubclass(written, Field):
+        raise DefinitionError(f"a Marshmallow field is given as an instance: {written.__name__}()")
+    raise DefinitionError(f"{written!r} is no property type{nearest(str(written), _BY_NAME)}")

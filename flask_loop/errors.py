@@ -1,0 +1,243 @@
+"""The errors of Flask-Loop, one hierarchy.
+
+::
+
+    LoopError
+    ├── DefinitionError            a model definition or setting that means nothing (also ValueError)
+    ├── NotAttachedError           an operation that the model does not have now (also AttributeError)
+    ├── UniqueViolation            a connector's unique index refused a write; operations make it 422
+    └── RemoteError                reaches HTTP clients (also werkzeug's HTTPException)
+        ├── BadRequest             400
+        │   ├── ArgumentError          an argument of a remote method: names the argument
+        │   └── FilterError            a filter or where: names the path
+        ├── Forbidden              403
+        ├── NotFound               404
+        │   └── ModelNotFound          no record has this id
+        ├── MethodNotAllowed       405  carries Allow
+        ├── Conflict               409
+        │   └── DuplicateId            a record with this id exists
+        ├── PayloadTooLarge        413
+        ├── UnsupportedMediaType   415
+        ├── ValidationError        422  carries codes and messages by property
+        └── Unavailable            503  the data source cannot be reached
+
+Each class that reaches a client carries its status (werkzeug's ``code``), its ``name`` and a
+machine-readable ``error_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.exceptions import HTTPException
+
+__all__ = [
+    "ArgumentError",
+    "BadRequest",
+    "Conflict",
+    "DefinitionError",
+    "DuplicateId",
+    "Failure",
+    "FilterError",
+    "Forbidden",
+    "LoopError",
+    "MethodNotAllowed",
+    "ModelNotFound",
+    "NotAttachedError",
+    "NotFound",
+    "PayloadTooLarge",
+    "RemoteError",
+    "Unavailable",
+    "UniqueViolation",
+    "UnsupportedMediaType",
+    "ValidationError",
+]
+
+
+class LoopError(Exception):
+    """The root of all errors that Flask-Loop raises for reasons of its own."""
+
+
+class DefinitionError(LoopError, ValueError):
+    """A model definition, a data source or a setting that means nothing."""
+
+
+class NotAttachedError(LoopError, AttributeError):
+    """An operation was called that the model does not have, and the message says why."""
+
+
+class RemoteError(LoopError, HTTPException):
+    """An error with an HTTP status, rendered as LoopBack's ``{"error": {...}}``.
+
+    :param message: a sentence for the client.
+    :param error_code: a machine-readable code; the class's own where not given.
+    :param details: further JSON-able information for the client.
+    """
+
+    code = 500
+    error_name = "Error"
+    error_code: str | None = None
+
+    def __init__(
+        self, message: str, *, error_code: str | None = None, details: Any = None
+    ) -> None:
+        HTTPException.__init__(self, description=message)
+        self.message = message
+        self.details = details
+        if error_code is not None:
+            self.error_code = error_code
+
+    @property
+    def name(self) -> str:
+        return self.error_name
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BadRequest(RemoteError):
+    code = 400
+    error_name = "BadRequestError"
+
+
+class ArgumentError(BadRequest):
+    """A value that does not fit an argument of a remote method."""
+
+    error_code = "INVALID_ARGUMENT"
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"Argument {argument!r} {problem}.", details={"argument": argument})
+        self.argument = argument
+
+
+class FilterError(BadRequest):
+    """A filter that means nothing; ``path`` names the place in it, such as ``where.price.gt``."""
+
+    error_code = "INVALID_FILTER"
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"The filter is not valid: {path} {problem}.", details={"path": path})
+        self.path = path
+
+
+class Forbidden(RemoteError):
+    code = 403
+    error_name = "ForbiddenError"
+    error_code = "ACCESS_DENIED"
+
+
+class NotFound(RemoteError):
+    code = 404
+    error_name = "NotFoundError"
+
+
+class ModelNotFound(NotFound):
+    error_name = "Error"
+    error_code = "MODEL_NOT_FOUND"
+
+    def __init__(self, model_name: str, id: Any = None, *, message: str | None = None) -> None:
+        super().__init__(message or f'Unknown "{model_name}" id "{id}".')
+
+
+class MethodNotAllowed(RemoteError):
+    code = 405
+    error_name = "MethodNotAllowedError"
+
+    def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"The method {method} is not allowed for {path}.")
+        self.allowed = sorted(allowed)
+
+
+class Conflict(RemoteError):
+    code = 409
+    error_name = "ConflictError"
+
+
+class DuplicateId(Conflict):
+    error_code = "DUPLICATE_ID"
+
+    def __init__(self, model_name: str, id: Any) -> None:
+        super().__init__(f"Duplicate entry for {model_name}.id: {id}")
+
+
+class PayloadTooLarge(RemoteError):
+    code = 413
+    error_name = "PayloadTooLargeError"
+
+
+class UnsupportedMediaType(RemoteError):
+    code = 415
+    error_name = "UnsupportedMediaTypeError"
+
+
+class Unavailable(RemoteError):
+    code = 503
+    error_name = "ServiceUnavailableError"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason why a record is not valid.
+
+    :ivar path: property name, then keys and indexes inside its value; Python names.
+    :ivar code: LoopBack's code for the rule, such as ``presence`` or ``length.min``.
+    :ivar message: a phrase that follows the property's name, such as ``can't be blank``.
+    """
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+
+    @property
+    def dotted(self) -> str:
+        return ".".join(map(str, self.path))
+
+
+class ValidationError(RemoteError):
+    """A record that breaks the rules of its model.
+
+    :param context: the model's name.
+    :param failures: what is wrong, with paths in the names that the receiver knows; where several
+        records were written at once, each path begins with the record's index.
+
+    ``details`` is LoopBack's ``{"context", "codes", "messages"}``.
+    """
+
+    code = 422
+    error_name = "ValidationError"
+
+    def __init__(self, context: str, failures: Sequence[Failure]) -> None:
+        self.context = context
+        self.failures = list(failures)
+        summary = "; ".join(f"`{failure.dotted}` {failure.message}" for failure in self.failures)
+        super().__init__(
+            f"The `{context}` instance is not valid. Details: {summary}.",
+            details={
+                "context": context,
+                "codes": group(self.failures, "code"),
+                "messages": group(self.failures, "message"),
+            },
+        )
+
+
+class UniqueViolation(LoopError):
+    """A unique index refused a write. Connectors raise it; operations answer 422 for it.
+
+    :param properties: the Python names of the properties whose values exist already.
+    :param index: the position of the record, when several were written.
+    """
+
+    def __init__(self, properties: Sequence[str], index: int | None = None) -> None:
+        super().__init__(f"a record with the same {', '.join(properties)} exists")
+        self.properties = tuple(properties)
+        self.index = index
+
+
+def group(failures: Iterable[Failure], attribute: str) -> Mapping[str, list[str]]:
+    """Failures as LoopBack groups them: property → list of codes or of messages."""
+    grouped: dict[str, list[str]] = {}
+    for failure in failures:
+        grouped.setdefault(failure.dotted, []).append(getattr(failure, attribute))
+    return grouped

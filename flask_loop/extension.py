@@ -1,0 +1,285 @@
+"""Loop: the Flask extension."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from flask import Flask, current_app, has_app_context
+
+from .connectors import Connector
+from .datasource import DataSource, make_connector
+from .errors import DefinitionError
+from .model import Model, create_model
+from .rest import ModelBlueprint, answer_routing_errors
+from .state import Settings, State
+from .swagger import add_docs
+
+EXTENSION = "loop"
+
+
+class AppDataSource(DataSource):
+    """A data source that is named on a :class:`Loop`; each app has its own connector for it."""
+
+    def __init__(self, name: str) -> None:
+        self._prepare(name)
+
+    @property
+    def connector(self) -> Connector:
+        """The connector of the app in whose context the caller is.
+
+        :raises RuntimeError: outside an app context.
+        """
+        if not has_app_context():
+            raise RuntimeError(
+                f"the data source {self.name!r} belongs to an app: use it in a request, or "
+                "inside `with app.app_context():`"
+            )
+        try:
+            state: State = current_app.extensions[EXTENSION]
+        except KeyError:
+            raise RuntimeError(
+                f"the app {current_app.name!r} has no Loop: call loop.init_app(app)"
+            ) from None
+        connector: Connector = state.connector(self.name)
+        return connector
+
+
+class Loop:
+    """Flask-Loop for an app.
+
+    :param app: the app, or None to call :meth:`init_app` later.
+    :param url_prefix: what the paths of models begin with, such as ``"/api"``; nothing where not
+        given.
+
+    ::
+
+        app = Flask(__name__)
+        loop = Loop(app, url_prefix="/api")
+        db = loop.data_source("db")    # its settings: app.config["LOOP_DATA_SOURCES"]["db"]
+
+        class Product(Model):
+            name: Prop[str] = prop(required=True)
+
+            class Meta:
+                data_source = db
+
+        loop.model(Product)            # GET /api/products, POST /api/products, …
+    """
+
+    def __init__(self, app: Flask | None = None, *, url_prefix: str = "") -> None:
+        self.url_prefix = _clean_prefix(url_prefix)
+        self._sources: dict[str, AppDataSource] = {}
+        self._recorded: list[type[Model]] = []
+        self._docs_base: str | None = None
+        self._app: ref[Flask] | None = None
+        self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
+        if app is not None:
+            self.init_app(app)
+            self._app = ref(app)
+
+    def init_app(self, app: Flask, *, url_prefix: str | None = None) -> None:
+        """Give an app the models that were registered so far, and the documentation.
+
+        The settings are read from ``app.config``: ``LOOP_DATA_SOURCES``, ``LOOP_DOCS``,
+        ``LOOP_MAX_LIMIT``, ``LOOP_MAX_BODY``, ``LOOP_MAX_VALUES``, ``LOOP_MAX_FILTER_DEPTH``,
+        ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_CREATED_STATUS``; see
+        :class:`~flask_loop.state.Settings`.
+
+        :param app: the app.
+        :param url_prefix: another prefix for this app.
+        :raises RuntimeError: where the app has a Loop already.
+        :raises DefinitionError: naming a setting that is unknown.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError(f"the app {app.name!r} has a Loop already; call init_app once")
+        prefix = self.url_prefix if url_prefix is None else _clean_prefix(url_prefix)
+        state = State(Settings.of(app.config), prefix, make_connector)
+        state.docs_base = self._docs_base
+        app.extensions[EXTENSION] = state
+        self._apps[app] = state
+        answer_routing_errors(app, state)
+        if state.settings.docs:
+            add_docs(app, state)
+        _add_command(app)
+        for model in self._recorded:
+            _expose(app, state, model)
+
+    def data_source(self, name: str) -> DataSource:
+        """The data source that ``LOOP_DATA_SOURCES`` describes under a name.
+
+        It belongs to the app in whose context it is used.
+        """
+        return self._sources.setdefault(name, AppDataSource(name))
+
+    def model(self, model: type[Model], *, app: Flask | None = None) -> type[Model]:
+        """Expose a model to remote callers. Doing it again changes nothing.
+
+        :param model: the model.
+        :param app: the app; where not given, the one whose context is there or that this Loop was
+            made with. Before any ``init_app`` the model is kept for each app to come.
+        :returns: the model, so that this can be a decorator.
+        :raises DefinitionError: where another model or route has its path.
+        :raises RuntimeError: where it is not clear which app is meant, or the app has answered a
+            request already.
+        """
+        target = app or self._current_app()
+        if target is None:
+            if len(self._apps):
+                raise RuntimeError(
+                    "which app? call loop.model(M, app=app), or inside `with app.app_context():`"
+                )
+            if model not in self._recorded:
+                self._recorded.append(model)
+            return model
+        _expose(target, self._state(target), model)
+        return model
+
+    def models(self) -> list[type[Model]]:
+        """The models that are exposed, in the order of their registration."""
+        app = self._current_app()
+        return list(self._recorded if app is None else self._state(app).models)
+
+    def docs(self, base_path: str | None = None) -> None:
+        """Say where clients reach the API, for the documentation's list of servers.
+
+        :param base_path: such as ``"https://api.example.com"``.
+        """
+        self._docs_base = base_path
+        for state in self._apps.values():
+            state.docs_base = base_path
+
+    def load(self, folder: str | Path) -> list[type[Any]]:
+        """Define and expose the models of LoopBack 2 or 3 JSON files.
+
+        :param folder: with a JSON definition for each model and, where there are, LoopBack's
+            ``model-config.json`` (data source and ``public`` of each model) and
+            ``datasources.json`` (names that ``LOOP_DATA_SOURCES`` does not have).
+        :returns: the models.
+        :raises DefinitionError: naming the file and what in it means nothing.
+        """
+        return [*_Folder(self, Path(folder)).load()]
+
+    def _current_app(self) -> Flask | None:
+        if has_app_context() and current_app.extensions.get(EXTENSION) is not None:
+            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+            if app in self._apps:
+                return app
+        return self._app() if self._app is not None else None
+
+    def _state(self, app: Flask) -> State:
+        try:
+            return self._apps[app]
+        except KeyError:
+            raise RuntimeError(
+                f"the app {app.name!r} has no part in this Loop: call loop.init_app(app) first"
+            ) from None
+
+
+def _clean_prefix(prefix: str) -> str:
+    prefix = prefix.rstrip("/")
+    if prefix and not prefix.startswith("/"):
+        raise DefinitionError(f"a url_prefix starts with a slash: {prefix!r}")
+    return prefix
+
+
+def _expose(app: Flask, state: State, model: type[Model]) -> None:
+    if model in state.models:
+        return
+    definition = model.definition
+    for other in state.models:
+        if other.definition.http_path == definition.http_path:
+            raise DefinitionError(
+                f"the models {other.model_name} and {definition.name} have the same path, "
+                f"{definition.http_path}; give one a Meta.plural or Meta.http_path"
+            )
+    if app._got_first_request:
+        raise RuntimeError(
+            f"the app {app.name!r} has answered a request already; register {definition.name} "
+            "before the first one"
+        )
+    app.register_blueprint(ModelBlueprint(model, state), name_prefix=EXTENSION)
+    state.models.append(model)
+
+
+def _add_command(app: Flask) -> None:
+    from .cli import loop
+
+    app.cli.add_command(loop)
+
+
+class _Folder:
+    """A folder of LoopBack's JSON files."""
+
+    def __init__(self, loop: Loop, folder: Path) -> None:
+        self.loop, self.folder = loop, folder
+        if not folder.is_dir():
+            raise DefinitionError(f"{folder} is not a folder")
+        self.config = self._read("model-config.json") or {}
+        self.sources = self._read("datasources.json") or {}
+
+    def load(self) -> Iterator[type[Any]]:
+        documents = {
+            path.name: self._parse(path)
+            for path in sorted(self.folder.glob("*.json"))
+            if path.name not in ("model-config.json", "datasources.json")
+        }
+        for name, document in _bases_first(documents):
+            try:
+                model = create_model(document)
+            except DefinitionError as error:
+                raise DefinitionError(f"{self.folder / name}: {error}") from None
+            self._configure(model, document)
+            yield model
+
+    def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
+        config = {**document, **self.config.get(model.model_name, {})}
+        source = config.get("dataSource")
+        if source is not None:
+            model.attach_to(self._source(source))
+            if config.get("public", True):
+                self.loop.model(model)
+
+    def _source(self, name: str) -> DataSource:
+        known = self.loop._sources
+        if name in self.sources and name not in known:
+            app = self.loop._current_app()
+            configured = app.config.get("LOOP_DATA_SOURCES", {}) if app else {}
+            if name not in configured:
+                return DataSource(name, make_connector(self.sources[name]))
+        return self.loop.data_source(name)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        return self._parse(path) if path.exists() else None
+
+    def _parse(self, path: Path) -> dict[str, Any]:
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise DefinitionError(f"{path} is not JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise DefinitionError(f"{path} is not a JSON object")
+        return document
+
+
+def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The documents in an order in which each comes after the one it is based on."""
+    by_model = {document.get("name"): file for file, document in documents.items()}
+    ordered: dict[str, dict[str, Any]] = {}
+
+    def visit(file: str, seen: tuple[str, ...]) -> None:
+        if file in seen:
+            raise DefinitionError(f"{file}: the models {' and '.join(seen)} are based on each other")
+        base = by_model.get(documents[file].get("base"))
+        if base is not None:
+            visit(base, (*seen, file))
+        ordered.setdefault(file, documents[file])
+
+    for file in documents:
+        visit(file, ())
+    return list(ordered.items())
+

@@ -1,0 +1,26 @@
+"""What attaching gives a model: the operations, each of them a remote method."""
+
+from .base import OPERATION_OF, OPERATIONS, Attached, Source, guard_overrides, is_overridden
+from .bulk import Bulk
+from .plan import Plan
+from .remote import is_remote, remote_methods, routed_methods
+from .results import FoundMany, FoundOne, Result, Stored, StoredMany
+
+__all__ = [
+    "OPERATIONS",
+    "OPERATION_OF",
+    "Attached",
+    "Bulk",
+    "FoundMany",
+    "FoundOne",
+    "Plan",
+    "Result",
+    "Source",
+    "Stored",
+    "StoredMany",
+    "guard_overrides",
+    "is_overridden",
+    "is_remote",
+    "remote_methods",
+    "routed_methods",
+]

@@ -1,0 +1,387 @@
+"""A model's plan: what its operations run on, made once and used by Python and remote callers alike.
+
+The plan works on records. Instances are made by the methods of :mod:`~flask_loop.operations.reading`
+and its neighbours, for callers that want them; a remote call that nobody looks at never makes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..connectors.base import Connector, Record, Rows, id_where
+from ..definition import MISSING, Property
+from ..errors import (
+    BadRequest,
+    DefinitionError,
+    Failure,
+    ModelNotFound,
+    UniqueViolation,
+    ValidationError,
+)
+from ..methods import RemoteMethod
+from ..query import Bounds, Filter, FilterParser, Not, Where, both
+from ..schema import BLANK, READ_ONLY, UNKNOWN, Serializer
+from ..types import TypeMismatch
+from ..validation import Absence, Uniqueness, Validator
+
+if TYPE_CHECKING:
+    from .base import Attached
+
+
+class Plan:
+    """What the operations of one model run on, at one version of its definition.
+
+    :param model: the model.
+    :param serializer: loads and dumps its records.
+    :param validator: its rules.
+    :param find_override: finds the model's own version of an operation.
+    """
+
+    def __init__(
+        self,
+        model: type[Attached],
+        serializer: Serializer,
+        validator: Validator,
+        find_override: Callable[[Plan, RemoteMethod], Callable[..., Any] | None],
+    ) -> None:
+        self.model = model
+        self._find_override = find_override
+        self._overrides: dict[str, Callable[..., Any] | None] = {}
+        self.definition = model.definition
+        self.version = self.definition.version
+        self.serializer = serializer
+        self.validator = validator
+        self.parser = FilterParser(self.definition)
+        self._remote_parsers: dict[Bounds, FilterParser] = {}
+        properties = self.definition.properties.values()
+        self._fixed = {
+            creating: frozenset(
+                each.name
+                for each in properties
+                if each.read_only or (each.create_only and not creating)
+            )
+            for creating in (True, False)
+        }
+        self._kept = [
+            each.name
+            for each in properties
+            if each.read_only or each.create_only or not each.readable
+        ]
+        self._unique = any(isinstance(rule, Uniqueness) for rule in validator.rules)
+
+    @property
+    def connector(self) -> Connector:
+        """The connector that the model's data source has here: in this app, for this caller."""
+        return self.model.data_source.connector
+
+    def remote_parser(self, bounds: Bounds) -> FilterParser:
+        """The parser for the filters of remote callers."""
+        parser = self._remote_parsers.get(bounds)
+        if parser is None:
+            parser = FilterParser(self.definition, remote=True, bounds=bounds)
+            self._remote_parsers[bounds] = parser
+        return parser
+
+    # Reading
+
+    def find(self, filter: Filter) -> Rows:
+        return self.connector.select(self.definition, filter)
+
+    def get(self, id: Any) -> Rows:
+        """The record with an id, as one row or none."""
+        return self.connector.get(self.definition, id)
+
+    def record(self, id: Any) -> Record:
+        """The record with an id.
+
+        :raises ModelNotFound: where there is none.
+        """
+        rows = self.get(id)
+        if not rows:
+            raise self.not_found(id)
+        return rows.records()[0]
+
+    def count(self, where: Where) -> int:
+        return self.connector.count(self.definition, where)
+
+    def load_id(self, id: Any) -> Any:
+        """An id as records hold it.
+
+        :raises ModelNotFound: where no record can have such an id.
+        """
+        try:
+            values = self.definition.id_values(id)
+            loaded = [self.definition.properties[n].type.load(v) for n, v in values.items()]
+        except (TypeMismatch, TypeError):
+            raise self.not_found(id) from None
+        return loaded[0] if len(loaded) == 1 else tuple(loaded)
+
+    def not_found(self, id: Any) -> ModelNotFound:
+        return ModelNotFound(self.definition.name, id)
+
+    # Writing
+
+    def create(self, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+        """Store one new record.
+
+        :param data: by Python names.
+        :raises ValidationError: where it breaks a rule.
+        """
+        with self._own_transaction():
+            record = self._new_record(data, validate)
+            self._insert([record], indexed=False)
+        return record
+
+    def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """Store several new records, all or none.
+
+        :raises ValidationError: with the failures of every record, each path led by its index.
+        """
+        records: list[Record] = []
+        failures: list[Failure] = []
+        with self._own_transaction():
+            for index, data in enumerate(datas):
+                try:
+                    records.append(self._new_record(data, True))
+                except ValidationError as error:
+                    failures.extend(
+                        Failure((index, *each.path), each.code, each.message)
+                        for each in error.failures
+                    )
+            if failures:
+                raise ValidationError(self.definition.name, failures)
+            self._insert(records, indexed=True)
+        return records
+
+    def patch(self, id: Any, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+        """Change some properties of a record; the whole must be valid afterwards.
+
+        :raises ModelNotFound: where there is none with the id.
+        """
+        with self.connector.transaction():
+            current = self.record(id)
+            changes, failures = self.serializer.load(data, partial=True)
+            self._refuse_new_id(id, changes)
+            merged = {**current, **changes}
+            self._check(merged, failures, id=id, validate=validate)
+            if changes:
+                self._update(id_where(self.definition, id), changes)
+        return merged
+
+    def replace(self, id: Any, data: Mapping[str, Any]) -> Record:
+        """Put a record in the place of another with the same id; what is not given is unset.
+
+        :raises ModelNotFound: where there is none with the id.
+        """
+        with self.connector.transaction():
+            current = self.record(id)
+            record, failures = self.serializer.load(self._with_id(id, data))
+            self._refuse_new_id(id, record)
+            record.update(self.definition.id_values(id))
+            self._check(record, failures, id=id)
+            unset = {key: None for key in current if key not in record}
+            changes = {key: record.get(key) for key in (*record, *unset) if key not in self._ids}
+            self._update(id_where(self.definition, id), changes)
+        return record
+
+    def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
+        """Change some properties of all matching records; rules of these properties hold."""
+        changes, failures = self.serializer.load(data, partial=True)
+        if moved := [name for name in self._ids if name in changes]:
+            raise BadRequest(f"The id property {moved[0]} cannot be updated for many records.")
+        with self._own_transaction():
+            failures += self.validator.check(
+                changes,
+                subject=lambda: self.model.from_record(changes),
+                is_taken=lambda wanted: self._is_taken_outside(wanted, where),
+                only=changes,
+                skip=_failed(failures),
+            )
+            self._raise(failures)
+            if not changes:
+                return self.count(where)
+            return self._update(where, changes)
+
+    def delete(self, where: Where) -> int:
+        return self.connector.delete(self.definition, where)
+
+    def check(self, record: Mapping[str, Any], *, is_new: bool) -> list[Failure]:
+        """What is wrong with a record, by types and rules; nothing is stored."""
+        loaded, failures = self.serializer.load(record, partial=not is_new)
+        id = None if is_new else self.definition.id_of(record)
+        return failures + self._broken_rules({**record, **loaded}, failures, id)
+
+    # Remote callers
+
+    def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
+        """What runs where the model has a version of an operation of its own, or None."""
+        if method.name not in self._overrides:
+            self._overrides[method.name] = self._find_override(self, method)
+        return self._overrides[method.name]
+
+    def accept(self, data: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+        """The part of a remote caller's data that it may write, by Python names.
+
+        :param creating: whether a new record is made of it.
+        :raises ValidationError: where a generated id is given, or where ``strict = "validate"``
+            refuses a key.
+        """
+        accepted: dict[str, Any] = {}
+        failures: list[Failure] = []
+        settings = self.definition.settings
+        by_wire, fixed = self.definition.by_wire, self._fixed[creating]
+        for key, value in data.items():
+            property_ = by_wire.get(key)
+            if property_ is None:
+                if settings.strict == "validate":
+                    failures.append(Failure((key,), UNKNOWN.code, UNKNOWN))
+                elif settings.keeps_unknown and key not in self.definition.properties:
+                    accepted[key] = value
+            elif property_.name in fixed:
+                if settings.strict == "validate":
+                    failures.append(Failure((property_.name,), READ_ONLY.code, READ_ONLY))
+            elif creating and value is not None and self._is_forced(property_):
+                failures.append(
+                    Failure((property_.name,), Absence.code, Absence.messages[""])
+                )
+            else:
+                accepted[property_.name] = value
+        if failures:
+            _, others = self.serializer.load(accepted, partial=not creating)
+            self._raise(failures + others)
+        return accepted
+
+    def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Like :meth:`accept`, with the values that a client cannot see or write kept."""
+        accepted = self.accept(data, creating=False)
+        missing = [name for name in self._kept if name not in accepted]
+        if missing:
+            current = self.record(id)
+            accepted.update((name, current.get(name)) for name in missing)
+        return accepted
+
+    def _is_forced(self, property_: Property) -> bool:
+        return bool(property_.id and property_.generated and self.definition.settings.force_id)
+
+    @property
+    def forces_id(self) -> bool:
+        """Whether remote callers cannot choose the id of a new record."""
+        return any(self._is_forced(each) for each in self.definition.ids)
+
+    # The steps of a write
+
+    @property
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.definition.ids)
+
+    def _new_record(self, data: Mapping[str, Any], validate: bool) -> Record:
+        record, failures = self.serializer.load(data)
+        self._check(record, failures, id=None, validate=validate)
+        return record
+
+    def _check(
+        self, record: Record, failures: list[Failure], *, id: Any, validate: bool = True
+    ) -> None:
+        if validate:
+            failures = failures + self._broken_rules(record, failures, id)
+        self._raise(failures)
+
+    def _broken_rules(self, record: Record, failures: list[Failure], id: Any) -> list[Failure]:
+        def is_taken(wanted: dict[str, Any]) -> bool:
+            where = self.parser.where(wanted)
+            if id is not None:
+                where = both(where, Not(id_where(self.definition, id)))
+            return self.count(where) > 0
+
+        found = self.validator.check(
+            record,
+            subject=lambda: self.model.from_record(record, is_new=id is None),
+            is_taken=is_taken,
+            skip=_failed(failures),
+        )
+        return [failure for failure in found if failure not in failures]
+
+    def _is_taken_outside(self, wanted: dict[str, Any], where: Where) -> bool:
+        """Whether giving all matching records one unique value makes two that collide."""
+        return self.count(where) > 1 or self.count(both(self.parser.where(wanted), Not(where))) > 0
+
+    def _raise(self, failures: list[Failure]) -> None:
+        if failures:
+            raise ValidationError(self.definition.name, list(dict.fromkeys(failures)))
+
+    def _insert(self, records: list[Record], *, indexed: bool) -> None:
+        with self._unique_as_failure(indexed=indexed):
+            ids = self.connector.insert(self.definition, records)
+        for record, id in zip(records, ids, strict=True):
+            record.update(self.definition.id_values(id))
+
+    def _update(self, where: Where, changes: Record) -> int:
+        with self._unique_as_failure(indexed=False):
+            return self.connector.update(self.definition, where, changes)
+
+    @contextmanager
+    def _unique_as_failure(self, *, indexed: bool) -> Iterator[None]:
+        try:
+            yield
+        except UniqueViolation as error:
+            prefix = (error.index or 0,) if indexed else ()
+            self._raise(
+                [
+                    Failure((*prefix, name), Uniqueness.code, self._uniqueness_message(name))
+                    for name in error.properties
+                ]
+            )
+
+    def _uniqueness_message(self, name: str) -> str:
+        for rule in self.validator.rules:
+            if isinstance(rule, Uniqueness) and rule.property == name:
+                return rule.make_message("")
+        return Uniqueness.messages[""]
+
+    def _refuse_new_id(self, id: Any, changes: Record) -> None:
+        for name, old in self.definition.id_values(id).items():
+            new = changes.pop(name, MISSING)
+            if new is not MISSING and new is not None and new != old:
+                raise BadRequest(
+                    f"{self.definition.name} id property ({name}) cannot be updated "
+                    f"from {old} to {new}."
+                )
+
+    def _with_id(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+        given = {key: value for key, value in data.items() if value is not None}
+        missing = {k: v for k, v in self.definition.id_values(id).items() if k not in given}
+        return {**data, **missing}
+
+    @contextmanager
+    def _own_transaction(self) -> Iterator[None]:
+        """A transaction where a write needs more than its one statement."""
+        if not self._unique:
+            yield
+            return
+        with self.connector.transaction():
+            yield
+
+
+def _failed(failures: Iterable[Failure]) -> set[str]:
+    return {failure.path[0] for failure in failures if isinstance(failure.path[0], str)}
+
+
+def python_names(plan: Plan, data: Any) -> dict[str, Any]:
+    """A Python caller's data by Python names.
+
+    :param data: a mapping, or an instance.
+    :raises TypeError: where it is neither, or a property is given in both spellings.
+    """
+    if isinstance(data, Mapping):
+        try:
+            return plan.definition.rename_keys(data)
+        except DefinitionError as error:
+            raise TypeError(str(error)) from None
+    to_record: Callable[[], dict[str, Any]] | None = getattr(data, "to_record", None)
+    if to_record is None:
+        raise TypeError(f"the data of a record is a mapping, not a {type(data).__name__}")
+    return to_record()
+
+

@@ -1,0 +1,282 @@
+"""The operations that read: find, find_one, find_by_id, find_by_ids, count, exists, reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from ..connectors.base import Rows
+from ..errors import FilterError, ModelNotFound
+from ..methods import Argument, RemoteMethod, Returns, Route
+from ..query import Bounds, Compare, Filter, Path, Where, WhereExpression, both
+from ..query.parser import FILTER_KEYS
+from .base import Attached, declare, instance_operation
+from .plan import Plan
+from .results import FoundMany, FoundOne
+
+if TYPE_CHECKING:
+    from builtins import classmethod as operation
+else:
+    from .base import operation
+
+#: A filter as a mapping or in its normal form.
+FilterLike = Filter | Mapping[str, Any] | None
+WhereLike = Where | Mapping[str, Any] | WhereExpression | None
+
+ID = Argument("id", "any", "path", required=True, description="Model id")
+FILTER = Argument(
+    "filter",
+    "filter",
+    description="where, order, limit, skip and fields, as JSON or as filter[where][name]=value",
+)
+FIELDS = Argument("filter", "filter", description="fields, as JSON or as filter[fields]=name")
+WHERE = Argument("where", "where", description="Criteria to match records")
+
+
+class Reading(Attached):
+    """The operations that read."""
+
+    @operation
+    def find(
+        cls,
+        filter: FilterLike = None,
+        *,
+        where: WhereLike = None,
+        order: str | list[str] | None = None,
+        limit: int | None = None,
+        skip: int | None = None,
+        fields: Any = None,
+    ) -> list[Self]:
+        """Find records.
+
+        :param filter: a whole filter as one dict, or its parts by keyword:
+        :param where: which records; a dict or an expression.
+        :param order: ``"unit_price DESC, name"`` or a list of such texts.
+        :param limit: at most so many.
+        :param skip: leave out so many first.
+        :param fields: only these properties: a name, a list, or ``{"secret": False}``.
+        :returns: the records, ordered and with ties broken by id.
+        :raises FilterError: naming what in the filter means nothing.
+
+        ::
+
+            Product.find(where={"unit_price": {"gt": 20}}, order="unit_price DESC", limit=10)
+        """
+        parts = {"where": where, "order": order, "limit": limit, "skip": skip, "fields": fields}
+        plan = cls.plan()
+        return FoundMany(plan, plan.find(_filter(plan, filter, parts))).python()
+
+    @operation
+    def all(cls, filter: FilterLike = None, **parts: Any) -> list[Self]:
+        """The same as :meth:`find`."""
+        return cls.find(filter, **parts)
+
+    @operation
+    def find_one(cls, filter: FilterLike | WhereExpression = None, **parts: Any) -> Self | None:
+        """Find the first record of a filter, or of a plain where.
+
+        :param filter: a filter if all its keys are a filter's, else a where.
+        :returns: the record, or None.
+        """
+        plan = cls.plan()
+        if isinstance(filter, WhereExpression) or (
+            isinstance(filter, Mapping) and not set(filter) <= set(FILTER_KEYS)
+        ):
+            filter = {"where": filter}
+        found = plan.find(replace(_filter(plan, filter, parts), limit=1))
+        return FoundOne(plan, found).python() if found else None
+
+    @operation
+    def find_by_id(cls, id: Any, filter: FilterLike = None) -> Self | None:
+        """Find the record with an id.
+
+        :param id: the id; a tuple where it is several properties.
+        :param filter: ``fields`` alone.
+        :returns: the record, or None.
+        """
+        plan = cls.plan()
+        try:
+            found = _by_id(plan, plan.load_id(id), _filter(plan, filter, {}))
+        except ModelNotFound:
+            return None
+        return FoundOne(plan, found).python() if found else None
+
+    @operation
+    def find_by_ids(cls, ids: Iterable[Any], filter: FilterLike = None) -> list[Self]:
+        """Find the records with these ids, in the order of the ids; unknown ids are left out."""
+        plan = cls.plan()
+        wanted = list(ids)
+        if len(plan.definition.ids) != 1:
+            found = [cls.find_by_id(id, filter) for id in wanted]
+            return [each for each in found if each is not None]
+        property_ = plan.definition.id
+        parsed = _filter(plan, filter, {})
+        in_ids = plan.parser.where({property_.name: {"inq": wanted}})
+        rows = plan.find(replace(parsed, where=both(parsed.where, in_ids)))
+        by_id = {getattr(each, property_.name): each for each in FoundMany(plan, rows).python()}
+        return [by_id[id] for id in map(property_.type.load, wanted) if id in by_id]
+
+    @operation
+    def count(cls, where: WhereLike = None) -> int:
+        """Count the records that match a where."""
+        plan = cls.plan()
+        return plan.count(_where(plan, where))
+
+    @operation
+    def exists(cls, id: Any) -> bool:
+        """Whether there is a record with an id."""
+        plan = cls.plan()
+        try:
+            return bool(plan.get(plan.load_id(id)))
+        except ModelNotFound:
+            return False
+
+    @instance_operation
+    def reload(self) -> Self:
+        """Read the record again, into this instance.
+
+        :raises ModelNotFound: where it is gone.
+        """
+        plan = self.plan()
+        self.__dict__.update(plan.record(plan.definition.id_of(self.to_record())))
+        return self
+
+
+def _filter(plan: Plan, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:
+    given = {key: value for key, value in parts.items() if value is not None}
+    if isinstance(filter, Filter):
+        if given:
+            raise TypeError("give a filter, or its parts by keyword, not both")
+        return filter
+    if filter is not None and given:
+        if overlap := given.keys() & filter.keys():
+            raise TypeError(f"{sorted(overlap)[0]!r} is given twice")
+        given = {**filter, **given}
+    return plan.parser.filter(given or filter)
+
+
+def _where(plan: Plan, where: WhereLike) -> Where:
+    if where is None or isinstance(where, Mapping | WhereExpression | str):
+        return plan.parser.where(where)
+    return where
+
+
+def _by_id(plan: Plan, id: Any, filter: Filter) -> Rows:
+    if filter.fields is None:
+        return plan.get(id)
+    paths = [(Path(each, (), each.type), each.name) for each in plan.definition.ids]
+    values = plan.definition.id_values(id)
+    where = filter.where
+    for path, name in paths:
+        where = both(where, Compare(path, "eq", values[name]))
+    return plan.find(replace(filter, where=where, limit=1))
+
+
+# What remote calls run. Ids, filters and wheres are in their normal form already.
+
+
+def _find(plan: Plan, bounds: Bounds, filter: Filter) -> FoundMany:
+    if filter.limit is not None or bounds.limit is None:
+        return FoundMany(plan, plan.find(filter))
+    rows = plan.find(replace(filter, limit=bounds.limit + 1))
+    if len(rows) <= bounds.limit:
+        return FoundMany(plan, rows)
+    page = Rows(rows.raw[: bounds.limit], rows.layout)
+    return FoundMany(plan, page, next_skip=filter.skip + bounds.limit)
+
+
+def _find_one(plan: Plan, bounds: Bounds, filter: Filter) -> FoundOne:
+    rows = plan.find(replace(filter, limit=1))
+    if not rows:
+        name = plan.definition.name
+        raise ModelNotFound(name, message=f'No "{name}" matches the filter.')
+    return FoundOne(plan, rows)
+
+
+def _find_by_id(plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None) -> FoundOne:
+    if filter is None:
+        rows = plan.get(id)
+    else:
+        _only_fields(filter)
+        rows = _by_id(plan, id, filter)
+    if not rows:
+        raise plan.not_found(id)
+    return FoundOne(plan, rows)
+
+
+def _only_fields(filter: Filter) -> None:
+    if filter.where != Filter().where or filter.limit is not None or filter.skip:
+        raise FilterError("filter", "has more than fields, which is all that one record takes")
+
+
+def _count(plan: Plan, bounds: Bounds, where: Where) -> int:
+    return plan.count(where)
+
+
+def _exists(plan: Plan, bounds: Bounds, id: Any) -> bool:
+    return bool(plan.get(id))
+
+
+_FOUND = (Returns("data", "model", root=True),)
+
+declare(
+    RemoteMethod(
+        name="find",
+        wire="find",
+        accepts=(FILTER,),
+        returns=(Returns("data", "[model]", root=True),),
+        routes=(Route("GET", "/"),),
+        aliases=("all",),
+        description="Find all records that match a filter.",
+        function=_find,
+    ),
+    "find",
+)
+declare(RemoteMethod(name="all", wire="all", accepts=(FILTER,), remote=False))
+declare(
+    RemoteMethod(
+        name="find_one",
+        wire="findOne",
+        accepts=(FILTER,),
+        returns=_FOUND,
+        routes=(Route("GET", "/findOne"),),
+        description="Find the first record that matches a filter.",
+        function=_find_one,
+    )
+)
+declare(
+    RemoteMethod(
+        name="find_by_id",
+        wire="findById",
+        accepts=(ID, FIELDS),
+        returns=_FOUND,
+        routes=(Route("GET", "/:id"),),
+        description="Find the record with an id.",
+        function=_find_by_id,
+    )
+)
+declare(RemoteMethod(name="find_by_ids", wire="findByIds", remote=False))
+declare(
+    RemoteMethod(
+        name="exists",
+        wire="exists",
+        accepts=(ID,),
+        returns=(Returns("exists", "boolean"),),
+        routes=(Route("GET", "/:id/exists"), Route("HEAD", "/:id")),
+        description="Whether there is a record with an id.",
+        function=_exists,
+    )
+)
+declare(
+    RemoteMethod(
+        name="count",
+        wire="count",
+        accepts=(WHERE,),
+        returns=(Returns("count", "number"),),
+        routes=(Route("GET", "/count"),),
+        description="Count the records that match a where.",
+        function=_count,
+    )
+)
+declare(RemoteMethod(name="reload", wire="prototype.reload", remote=False))

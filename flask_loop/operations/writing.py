@@ -1,0 +1,432 @@
+"""The operations that write one record, or several new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from ..errors import ArgumentError, BadRequest, ModelNotFound, ValidationError
+from ..methods import Argument, RemoteMethod, Returns, Route
+from ..query import Bounds, Filter, Where
+from .base import declare, instance_operation
+from .plan import Plan, python_names
+from .reading import ID, WHERE, FilterLike, Reading, WhereLike, _filter, _where
+from .results import FoundMany, FoundOne, Stored, StoredMany
+
+if TYPE_CHECKING:
+    from builtins import classmethod as operation
+else:
+    from .base import operation
+
+DATA = Argument("data", "model", "body", description="Model instance data")
+CREATE_DATA = Argument("data", "model", "body", many=True, description="One record, or a list")
+CHANGES = Argument("data", "model", "body", description="The properties to change")
+
+
+class Writing(Reading):
+    """The operations that write one record, or several new ones."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        @classmethod
+        def create(cls, data: Sequence[Mapping[str, Any]]) -> list[Self]: ...
+
+        @overload
+        @classmethod
+        def create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self: ...
+
+    @operation
+    def create(cls, data: Any = None, **values: Any) -> Any:
+        """Store a new record, or several: all or none.
+
+        :param data: a dict by Python or wire names, or a list of them.
+        :param values: properties by keyword.
+        :returns: the instance, or a list of them, with their ids.
+        :raises ValidationError: where a record breaks a rule; of several, paths begin with the
+            record's index.
+        :raises DuplicateId: where a record with the id exists.
+        """
+        plan = cls.plan()
+        if isinstance(data, list | tuple):
+            records = plan.create_many([python_names(plan, each) for each in data])
+            return StoredMany(plan, records).python()
+        return Stored(plan, plan.create(python_names(plan, {**(data or {}), **values}))).python()
+
+    @operation
+    def find_or_create(
+        cls, filter: FilterLike, data: Mapping[str, Any] | None = None
+    ) -> tuple[Self, bool]:
+        """Find the first record of a filter, or create one, in one step that nobody gets between.
+
+        :param filter: a filter, as :meth:`find` takes it, or None to look for ``data`` itself.
+        :param data: the record to create.
+        :returns: the instance, and whether it was created.
+        """
+        plan = cls.plan()
+        given = python_names(plan, data or {})
+        wanted = _filter(plan, {"where": given} if filter is None else filter, {})
+        with plan.connector.transaction():
+            found = plan.find(_first(wanted))
+            if found:
+                return FoundOne(plan, found).python(), False
+            return Stored(plan, plan.create(given)).python(), True
+
+    @operation
+    def upsert(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+        """Change the record with the id in ``data``, or create it where there is none.
+
+        It validates like other writes; ``Meta.validate_upsert = False`` leaves that out.
+        """
+        plan = cls.plan()
+        given = python_names(plan, {**(data or {}), **values})
+        return Stored(plan, _upsert_record(plan, given)).python()
+
+    @operation
+    def update_or_create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+        """The same as :meth:`upsert`."""
+        return cls.upsert(data, **values)
+
+    @operation
+    def upsert_with_where(cls, where: WhereLike, data: Mapping[str, Any]) -> Self:
+        """Change the one record that matches a where, or create it where none does.
+
+        :raises BadRequest: where more than one matches.
+        """
+        plan = cls.plan()
+        given = python_names(plan, data)
+        with plan.connector.transaction():
+            found = _the_one(plan, _where(plan, where))
+            record = plan.create(given) if found is None else plan.patch(found, given)
+        return Stored(plan, record).python()
+
+    @operation
+    def replace_or_create(cls, data: Mapping[str, Any]) -> Self:
+        """Replace the record with the id in ``data``, or create it where there is none."""
+        plan = cls.plan()
+        given = python_names(plan, data)
+        with plan.connector.transaction():
+            id = _given_id(plan, given)
+            is_there = id is not None and plan.get(id)
+            record = plan.replace(id, given) if is_there else plan.create(given)
+        return Stored(plan, record).python()
+
+    @operation
+    def replace_by_id(cls, id: Any, data: Mapping[str, Any]) -> Self:
+        """Replace the record with an id; properties that are not given are unset.
+
+        :raises ModelNotFound: where there is none.
+        """
+        plan = cls.plan()
+        return Stored(plan, plan.replace(plan.load_id(id), python_names(plan, data))).python()
+
+    @operation
+    def destroy_by_id(cls, id: Any) -> int:
+        """Delete the record with an id.
+
+        :returns: how many were deleted: 1 or 0.
+        """
+        plan = cls.plan()
+        try:
+            return plan.delete(_id_where(plan, plan.load_id(id)))
+        except ModelNotFound:
+            return 0
+
+    @operation
+    def delete_by_id(cls, id: Any) -> int:
+        """The same as :meth:`destroy_by_id`."""
+        return cls.destroy_by_id(id)
+
+    @instance_operation
+    def save(self, *, validate: bool = True) -> Self:
+        """Store the record: a new one is created, another one changed.
+
+        :param validate: whether rules are checked.
+        :raises ValidationError: where a rule is broken; ``errors`` then says which.
+        :raises ModelNotFound: where the record is gone.
+        """
+        plan = self.plan()
+        data = self.to_record()
+        try:
+            if self.is_new_record():
+                record = plan.create(data, validate=validate)
+            else:
+                record = plan.patch(plan.definition.id_of(data), data, validate=validate)
+        except ValidationError as error:
+            self._keep_errors(error.failures)
+            raise
+        self._take(record)
+        return self
+
+    @instance_operation
+    def patch_attributes(self, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+        """Change some properties and store them; the whole record must be valid.
+
+        :raises ValidationError: where a rule is broken; nothing is changed then.
+        """
+        plan = self.plan()
+        given = python_names(plan, {**(data or {}), **values})
+        self._take(plan.patch(plan.definition.id_of(self.to_record()), given))
+        return self
+
+    @instance_operation
+    def update_attributes(self, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+        """The same as :meth:`patch_attributes`."""
+        return self.patch_attributes(data, **values)
+
+    @instance_operation
+    def update_attribute(self, name: str, value: Any) -> Self:
+        """Change one property and store it."""
+        return self.patch_attributes({name: value})
+
+    @instance_operation
+    def replace_attributes(self, data: Mapping[str, Any]) -> Self:
+        """Replace all properties but the id; those that are not given are unset."""
+        plan = self.plan()
+        id = plan.definition.id_of(self.to_record())
+        self._take(plan.replace(id, python_names(plan, data)))
+        return self
+
+    @instance_operation
+    def destroy(self) -> int:
+        """Delete the record; the instance is then a new record again.
+
+        :returns: how many were deleted: 1, or 0 where it was gone already.
+        """
+        plan = self.plan()
+        deleted = plan.delete(_id_where(plan, plan.definition.id_of(self.to_record())))
+        self._forget()
+        return deleted
+
+    @instance_operation
+    def delete(self) -> int:
+        """The same as :meth:`destroy`."""
+        return self.destroy()
+
+    if TYPE_CHECKING:
+
+        def is_new_record(self) -> bool: ...
+
+        def _keep_errors(self, failures: Iterable[Any]) -> None: ...
+
+        def _take(self, record: Mapping[str, Any]) -> None: ...
+
+        def _forget(self) -> None: ...
+
+
+def _first(filter: Filter) -> Filter:
+    from dataclasses import replace
+
+    return replace(filter, limit=1)
+
+
+def _id_where(plan: Plan, id: Any) -> Where:
+    from ..connectors.base import id_where
+
+    return id_where(plan.definition, id)
+
+
+def _given_id(plan: Plan, data: Mapping[str, Any]) -> Any:
+    """The id in a record's data, loaded, or None where it is not whole."""
+    values = [data.get(each.name) for each in plan.definition.ids]
+    if any(value is None for value in values):
+        return None
+    return plan.load_id(values[0] if len(values) == 1 else tuple(values))
+
+
+def _upsert_record(plan: Plan, data: Mapping[str, Any]) -> dict[str, Any]:
+    validate = plan.definition.settings.validate_upsert
+    with plan.connector.transaction():
+        id = _given_id(plan, data)
+        if id is not None and plan.get(id):
+            return plan.patch(id, data, validate=validate)
+        return plan.create(data, validate=validate)
+
+
+def _the_one(plan: Plan, where: Where) -> Any:
+    """The id of the only record that matches, or None where none does."""
+    found = plan.find(Filter(where=where, order=plan.parser.filter(None).order, limit=2))
+    if len(found) > 1:
+        raise BadRequest(
+            "There are multiple instances found. Upsert Operation will not be performed!"
+        )
+    return plan.definition.id_of(found.records()[0]) if found else None
+
+
+# What remote calls run. Ids and wheres are in their normal form; data is as it came.
+
+Data = Mapping[str, Any]
+
+
+def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored | StoredMany:
+    if isinstance(data, Mapping):
+        return Stored(plan, plan.create(plan.accept(data, creating=True)))
+    if len(data) > bounds.values:
+        raise ArgumentError("data", f"has more than {bounds.values} records")
+    for index, each in enumerate(data):
+        if not isinstance(each, Mapping):
+            raise ArgumentError("data", f"is not a list of objects: see index {index}")
+    return StoredMany(plan, plan.create_many(_accept_many(plan, data)))
+
+
+def _accept_many(plan: Plan, datas: Sequence[Data]) -> list[dict[str, Any]]:
+    from ..errors import Failure
+
+    accepted, failures = [], []
+    for index, data in enumerate(datas):
+        try:
+            accepted.append(plan.accept(data, creating=True))
+        except ValidationError as error:
+            failures += [Failure((index, *f.path), f.code, f.message) for f in error.failures]
+    if failures:
+        raise ValidationError(plan.definition.name, failures)
+    return accepted
+
+
+def _remote_id(plan: Plan, data: Data) -> Any:
+    return _given_id(plan, {each.name: data.get(each.wire) for each in plan.definition.ids})
+
+
+def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
+    validate = plan.definition.settings.validate_upsert
+    with plan.connector.transaction():
+        id = _remote_id(plan, data)
+        if id is not None and plan.get(id):
+            accepted = plan.accept(data, creating=False)
+            return Stored(plan, plan.patch(id, accepted, validate=validate))
+        if id is not None and plan.forces_id:
+            raise plan.not_found(id)
+        return Stored(plan, plan.create(plan.accept(data, creating=True), validate=validate))
+
+
+def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
+    with plan.connector.transaction():
+        id = _remote_id(plan, data)
+        if id is not None and plan.get(id):
+            return _replace_by_id(plan, bounds, id, data)
+        if id is not None and plan.forces_id:
+            raise plan.not_found(id)
+        return Stored(plan, plan.create(plan.accept(data, creating=True)))
+
+
+def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> Stored:
+    with plan.connector.transaction():
+        id = _the_one(plan, where)
+        if id is None:
+            return Stored(plan, plan.create(plan.accept(data, creating=True)))
+        return Stored(plan, plan.patch(id, plan.accept(data, creating=False)))
+
+
+def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
+    with plan.connector.transaction():
+        return Stored(plan, plan.replace(id, plan.accept_replacement(id, data)))
+
+
+def _patch_attributes(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
+    return Stored(plan, plan.patch(id, plan.accept(data, creating=False)))
+
+
+def _destroy_by_id(plan: Plan, bounds: Bounds, id: Any) -> int:
+    deleted = plan.delete(_id_where(plan, id))
+    if not deleted and plan.definition.settings.strict_delete:
+        raise plan.not_found(id)
+    return deleted
+
+
+_RECORD = (Returns("data", "model", root=True),)
+
+declare(
+    RemoteMethod(
+        name="create",
+        wire="create",
+        accepts=(CREATE_DATA,),
+        returns=_RECORD,
+        routes=(Route("POST", "/"),),
+        description="Create a record, or several: all or none.",
+        function=_create,
+    )
+)
+declare(
+    RemoteMethod(
+        name="upsert",
+        wire="upsert",
+        accepts=(DATA,),
+        returns=_RECORD,
+        routes=(Route("PATCH", "/"),),
+        aliases=("patchOrCreate", "updateOrCreate"),
+        description="Change the record with the id in the data, or create one without an id.",
+        function=_upsert,
+    )
+)
+declare(RemoteMethod(name="update_or_create", wire="updateOrCreate", accepts=(DATA,), remote=False))
+declare(
+    RemoteMethod(
+        name="replace_or_create",
+        wire="replaceOrCreate",
+        accepts=(DATA,),
+        returns=_RECORD,
+        routes=(Route("PUT", "/"), Route("POST", "/replaceOrCreate")),
+        description="Replace the record with the id in the data, or create one without an id.",
+        function=_replace_or_create,
+    )
+)
+declare(
+    RemoteMethod(
+        name="upsert_with_where",
+        wire="upsertWithWhere",
+        accepts=(Argument("where", "where", required=True, description=WHERE.description), DATA),
+        returns=_RECORD,
+        routes=(Route("POST", "/upsertWithWhere"),),
+        aliases=("patchOrCreateWithWhere",),
+        description="Change the one record that matches a where, or create it.",
+        function=_upsert_with_where,
+    )
+)
+declare(RemoteMethod(name="find_or_create", wire="findOrCreate", accepts=(DATA,), remote=False))
+declare(
+    RemoteMethod(
+        name="replace_by_id",
+        wire="replaceById",
+        accepts=(ID, DATA),
+        returns=_RECORD,
+        routes=(Route("PUT", "/:id"), Route("POST", "/:id/replace")),
+        description="Replace the record with an id.",
+        function=_replace_by_id,
+    )
+)
+declare(
+    RemoteMethod(
+        name="patch_attributes",
+        wire="prototype.patchAttributes",
+        accepts=(ID, CHANGES),
+        returns=_RECORD,
+        routes=(Route("PATCH", "/:id"),),
+        aliases=("prototype.updateAttributes",),
+        description="Change some properties of the record with an id.",
+        function=_patch_attributes,
+    ),
+    "patch_attributes",
+)
+declare(
+    RemoteMethod(name="update_attributes", wire="prototype.updateAttributes", remote=False)
+)
+declare(RemoteMethod(name="update_attribute", wire="prototype.updateAttribute", remote=False))
+declare(RemoteMethod(name="replace_attributes", wire="prototype.replaceAttributes", remote=False))
+declare(
+    RemoteMethod(
+        name="destroy_by_id",
+        wire="deleteById",
+        accepts=(ID,),
+        returns=(Returns("count", "number"),),
+        routes=(Route("DELETE", "/:id"),),
+        aliases=("destroyById", "removeById"),
+        description="Delete the record with an id.",
+        function=_destroy_by_id,
+    ),
+    "destroy_by_id",
+    "delete_by_id",
+)
+declare(RemoteMethod(name="save", wire="prototype.save", remote=False))
+declare(RemoteMethod(name="destroy", wire="prototype.destroy", remote=False))
+declare(RemoteMethod(name="delete", wire="prototype.delete", remote=False))
+__all__ = ["CHANGES", "DATA", "FoundMany", "Writing"]

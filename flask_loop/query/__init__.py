@@ -1,0 +1,49 @@
+"""Filters: one normal form, the ways to write it, and what it means in plain Python."""
+
+from .expressions import PropertyExpression, WhereExpression
+from .nodes import (
+    EVERYTHING,
+    NOTHING,
+    And,
+    Compare,
+    Filter,
+    Near,
+    Not,
+    Or,
+    Order,
+    Path,
+    Pattern,
+    Where,
+    both,
+    conjuncts,
+)
+from .parser import OPERATORS, UNBOUNDED, Bounds, FilterParser
+from .predicate import apply, predicate, sort_key
+from .text import parse_query
+
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "OPERATORS",
+    "UNBOUNDED",
+    "And",
+    "Bounds",
+    "Compare",
+    "Filter",
+    "FilterParser",
+    "Near",
+    "Not",
+    "Or",
+    "Order",
+    "Path",
+    "Pattern",
+    "PropertyExpression",
+    "Where",
+    "WhereExpression",
+    "apply",
+    "both",
+    "conjuncts",
+    "parse_query",
+    "predicate",
+    "sort_key",
+]

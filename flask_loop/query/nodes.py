@@ -1,0 +1,131 @@
+"""The normal form of a filter: what every connector reads.
+
+A where is a tree of :class:`And`, :class:`Or`, :class:`Not` and :class:`Compare`. Operands are of
+the property's type already. Logic is two-valued: a comparison with a missing value is false, and
+:class:`Not` turns false into true. The operators that negate (``neq``, ``nin``, ``nlike``,
+``nilike``, ``nor``, ``exists: false``) are a :class:`Not` around the positive one; ``exists`` is
+"not equal to null"; ``eq`` with the operand None matches null and missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..definition import Property
+from ..geo import GeoPoint
+from ..types import PropertyType
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A property, or a place inside one.
+
+    :ivar property: the property of the model.
+    :ivar keys: keys inside its value, as records hold them.
+    :ivar type: the type at the end; :class:`~flask_loop.types.AnyValue` where nothing is declared.
+    """
+
+    property: Property
+    keys: tuple[str, ...]
+    type: PropertyType
+
+    @property
+    def name(self) -> str:
+        return ".".join((self.property.name, *self.keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The operand of ``near``; distances in radians of arc."""
+
+    point: GeoPoint
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The operand of ``like``, ``ilike`` and ``regexp``.
+
+    :ivar text: the pattern as it was written.
+    :ivar ignore_case: whether case makes no difference.
+    """
+
+    text: str
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    items: tuple[Where, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    items: tuple[Where, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    item: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One operator on one path.
+
+    :ivar operator: ``eq gt gte lt lte between inq like regexp near``.
+    :ivar operand: a value, a tuple of values, a :class:`Pattern` or a :class:`Near`.
+    :ivar member: whether a list matches when one of its items does.
+    """
+
+    path: Path
+    operator: str
+    operand: Any
+    member: bool = False
+
+
+Where: TypeAlias = And | Or | Not | Compare
+
+EVERYTHING = And(())
+NOTHING = Or(())
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    path: Path
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A query on one model.
+
+    :ivar where: which records.
+    :ivar order: by what, never empty: it ends with the id, so that pages are stable.
+    :ivar limit: at most so many records, or None for all.
+    :ivar skip: so many records are left out first.
+    :ivar fields: the Python names of the properties wanted, or None for all.
+    :ivar near: where set, the nearest record comes first and ``order`` only breaks ties.
+    """
+
+    where: Where = EVERYTHING
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    skip: int = 0
+    fields: tuple[str, ...] | None = None
+    near: Compare | None = None
+
+
+def conjuncts(where: Where) -> tuple[Where, ...]:
+    """The parts that must all hold."""
+    if isinstance(where, And):
+        return tuple(part for item in where.items for part in conjuncts(item))
+    return (where,)
+
+
+def both(first: Where, second: Where) -> Where:
+    """A where that holds where both do."""
+    parts = conjuncts(first) + conjuncts(second)
+    return parts[0] if len(parts) == 1 else And(parts)

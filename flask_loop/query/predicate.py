@@ -1,0 +1,218 @@
+"""The normal form in plain Python: what the memory connector runs, and what others fall back to.
+
+This is the reference for what each operator means.
+"""
+
+from __future__ import annotations
+
+import enum
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from ..geo import haversine
+
+from .nodes import And, Compare, Filter, Near, Not, Or, Order, Path, Where
+from .patterns import searcher
+
+Record = Mapping[str, Any]
+Predicate = Callable[[Record], bool]
+
+
+def predicate(where: Where) -> Predicate:
+    """A function that says whether a record matches."""
+    if isinstance(where, And):
+        return _all(tuple(map(predicate, where.items)))
+    if isinstance(where, Or):
+        return _any(tuple(map(predicate, where.items)))
+    if isinstance(where, Not):
+        inner = predicate(where.item)
+        return lambda record: not inner(record)
+    return _compare(where)
+
+
+def _all(parts: tuple[Predicate, ...]) -> Predicate:
+    return lambda record: all(part(record) for part in parts)
+
+
+def _any(parts: tuple[Predicate, ...]) -> Predicate:
+    return lambda record: any(part(record) for part in parts)
+
+
+def _compare(node: Compare) -> Predicate:
+    read = reader(node.path)
+    if node.operator == "eq" and node.operand is None:
+        return lambda record: read(record) is None
+    test = _test(node)
+    if node.member:
+        test = _on_items(test)
+
+    def matches(record: Record) -> bool:
+        value = read(record)
+        return value is not None and test(value)
+
+    return matches
+
+
+def _on_items(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def matches(value: Any) -> bool:
+        if isinstance(value, list):
+            return any(item is not None and test(item) for item in value)
+        return test(value)
+
+    return matches
+
+
+def reader(path: Path) -> Callable[[Record], Any]:
+    """A function that gives the value at a path, or None."""
+    name = path.property.name
+    if not path.keys:
+        return lambda record: record.get(name)
+
+    def read(record: Record) -> Any:
+        value = record.get(name)
+        for key in path.keys:
+            if isinstance(value, Mapping):
+                value = value.get(key)
+            elif isinstance(value, list) and key.isascii() and key.isdecimal():
+                value = value[int(key)] if int(key) < len(value) else None
+            else:
+                return None
+        return value
+
+    return read
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def _test(node: Compare) -> Callable[[Any], bool]:
+    operand = node.operand
+    if node.operator == "eq":
+        return lambda value: same(value, operand)
+    if node.operator == "inq":
+        return lambda value: any(same(value, each) for each in operand)
+    if node.operator == "between":
+        low, high = map(plain, operand)
+        return lambda value: _comparable(value, low) and low <= plain(value) <= high
+    if node.operator in ("like", "regexp"):
+        found = searcher(node.operator, operand)
+        return lambda value: isinstance(value, str) and found(value)
+    if node.operator == "near":
+        return _near(operand)
+    compare, bound = _COMPARISONS[node.operator], plain(operand)
+    return lambda value: _comparable(value, bound) and compare(plain(value), bound)
+
+
+def _near(operand: Near) -> Callable[[Any], bool]:
+    least, most = operand.minimum or 0.0, operand.maximum
+    distance = distance_from(operand)
+
+    def matches(value: Any) -> bool:
+        arc = distance(value)
+        return arc >= least and (most is None or arc <= most)
+
+    return matches
+
+
+def distance_from(operand: Near) -> Callable[[Any], float]:
+    """A function that gives a point's distance, in radians of arc."""
+    lat, lng = operand.point.lat, operand.point.lng
+    return lambda value: haversine(lat, lng, value.lat, value.lng)
+
+
+def plain(value: Any) -> Any:
+    """The value that stands for this one in comparisons: an enum member's is its value."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _comparable(value: Any, bound: Any) -> bool:
+    value = plain(value)
+    return type(value) is type(bound) or (_is_number(value) and _is_number(bound))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two values are equal as JSON has it: 1 is 1.0, and neither is true."""
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(same, value, other))
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(same(value[key], other[key]) for key in value)
+    return bool(value == other)
+
+
+def sort_key(filter: Filter) -> Callable[[Record], Any]:
+    """A key by which records come in the filter's order; nulls last in both directions."""
+    keys = [_order_key(order) for order in filter.order]
+    if filter.near is not None:
+        keys.insert(0, _distance_key(filter.near))
+    if len(keys) == 1:
+        return keys[0]
+    return lambda record: [key(record) for key in keys]
+
+
+def _distance_key(near: Compare) -> Callable[[Record], Any]:
+    read, distance = reader(near.path), distance_from(near.operand)
+    return lambda record: distance(read(record))
+
+
+def _order_key(order: Order) -> Callable[[Record], Any]:
+    read = reader(order.path)
+    rank = _json_rank if not order.path.type.ordered else plain
+    if order.descending:
+        return lambda record: _nulls_last(read(record), lambda value: _Descending(rank(value)))
+    return lambda record: _nulls_last(read(record), rank)
+
+
+def _nulls_last(value: Any, rank: Callable[[Any], Any]) -> tuple[bool, Any]:
+    return (True, None) if value is None else (False, rank(value))
+
+
+def _json_rank(value: Any) -> tuple[int, Any]:
+    """Order for values of any JSON type: booleans, numbers, text, then lists and objects."""
+    if isinstance(value, bool):
+        return (0, value)
+    if isinstance(value, int | float):
+        return (1, value)
+    if isinstance(value, str):
+        return (2, value)
+    return (3, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+class _Descending:
+    """A value that sorts the other way round."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Descending) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and bool(self.value == other.value)
+
+
+def apply(filter: Filter, records: Iterable[Record]) -> list[Record]:
+    """The records of a filter in its order, from any records."""
+    matches = predicate(filter.where)
+    found = sorted(filter_records(matches, records), key=sort_key(filter))
+    end = None if filter.limit is None else filter.skip + filter.limit
+    return found[filter.skip : end]
+
+
+def filter_records(matches: Predicate, records: Iterable[Record]) -> Iterable[Record]:
+    return (record for record in records if matches(record))

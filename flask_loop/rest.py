@@ -1,0 +1,382 @@
+"""The REST transport: a blueprint for each model, and nothing but HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from flask import Blueprint, Flask, Request, Response, current_app, request
+from flask.signals import got_request_exception
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.routing import RequestRedirect, Rule
+
+from .errors import (
+    BadRequest,
+    DefinitionError,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RemoteError,
+    UnsupportedMediaType,
+    ValidationError,
+)
+from .methods import RemoteMethod
+from .model import Model
+from .operations import is_remote, routed_methods
+from .query import parse_query
+from .remoting import invoke
+from .state import State
+
+JSON = "application/json; charset=utf-8"
+PROBLEM = "application/problem+json"
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+_PLACEHOLDER = re.compile(r":(\w+)")
+_LONG_INTEGER = re.compile(rb"\d{19}")
+
+
+class LazyRule(Rule):
+    """A URL rule that compiles its builder when a URL is first built.
+
+    Compiling the builders is nearly all that a rule costs at start-up. The hook is private to
+    Werkzeug; where it is not there, rules are built as usual.
+    """
+
+    if hasattr(Rule, "_compile_builder"):
+
+        def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
+            compile_now = super()._compile_builder
+            compiled: list[Callable[..., Any]] = []
+
+            def build(rule: Rule, *arguments: Any, **values: Any) -> Any:
+                if not compiled:
+                    compiled.append(compile_now(append_unknown))
+                return compiled[0](rule, *arguments, **values)
+
+            return build
+
+
+class ModelBlueprint(Blueprint):
+    """The routes of one model in one app.
+
+    :param model: the model.
+    :param state: the app's part of Flask-Loop.
+    """
+
+    def __init__(self, model: type[Model], state: State) -> None:
+        path = model.definition.http_path
+        super().__init__(re.sub(r"[^A-Za-z0-9_-]", "_", path.strip("/")), __name__)
+        self.model = model
+        self.state = state
+        self.path = state.url_prefix + path
+        self._table: dict[str, dict[str, RemoteMethod]] = {}
+        for method in routed_methods(model):
+            for route in method.routes:
+                self._table.setdefault(route.path, {})[route.verb] = method
+        self.record(lambda setup: self._add_rules(setup.app, setup.name_prefix))
+
+    def _add_rules(self, app: Flask, name_prefix: str) -> None:
+        self._refuse_host_rules(app)
+        prefix = f"{name_prefix}.{self.name}" if name_prefix else self.name
+        for path, methods in self._table.items():
+            for verb, method in methods.items():
+                endpoint = f"{prefix}.{method.name}"
+                verbs = {verb, "HEAD"} if verb == "GET" and "HEAD" not in methods else {verb}
+                self._add_rule(app, path, endpoint, verbs)
+                app.view_functions.setdefault(endpoint, self._view(method))
+            endpoint = f"{prefix}.other_verbs{_slug(path)}"
+            taken = {*methods, "HEAD"} if "GET" in methods else set(methods)
+            self._add_rule(app, path, endpoint, set(VERBS) - taken)
+            app.view_functions[endpoint] = self._other_verbs(path)
+
+    def _add_rule(self, app: Flask, path: str, endpoint: str, verbs: Iterable[str]) -> None:
+        rule = LazyRule(self.rule_of(path), endpoint=endpoint, methods=[], strict_slashes=False)
+        rule.methods = set(verbs)
+        app.url_map.add(rule)
+
+    def rule_of(self, path: str) -> str:
+        """A route's path below the model as Werkzeug writes it, with the prefix."""
+        return self.path + _PLACEHOLDER.sub(r"<\1>", path.rstrip("/"))
+
+    def _refuse_host_rules(self, app: Flask) -> None:
+        own = {_shape(self.rule_of(path)): path for path in self._table}
+        for rule in app.url_map.iter_rules():
+            if _shape(rule.rule) in own:
+                raise DefinitionError(
+                    f"the path {rule.rule} of {self.model.definition.name} is taken by the "
+                    f"endpoint {rule.endpoint!r}"
+                )
+
+    def _view(self, method: RemoteMethod) -> Callable[..., Response]:
+        """The view function of a method."""
+        takes_query = any(argument.source == "query" for argument in method.accepts)
+        body_name = next((a.name for a in method.accepts if a.source == "body"), None)
+        model, state = self.model, self.state
+
+        def view(**path: Any) -> Response:
+            try:
+                if not is_remote(model, method):
+                    raise self._unavailable()
+                given: dict[str, Any] = path
+                if takes_query and request.environ.get("QUERY_STRING"):
+                    given = {**parse_query(request.query_string.decode("latin-1")), **path}
+                if body_name is not None:
+                    body = read_body(request, state.settings.max_body)
+                    given = {**given, **body_argument(body_name, body)}
+                value = invoke(model.plan(), method, given, state.bounds)
+                return self._respond(method, value, given)
+            except Exception as error:
+                return error_response(error, model)
+
+        view.__name__ = view.__qualname__ = method.name
+        return view
+
+    def _respond(self, method: RemoteMethod, value: Any, given: Mapping[str, Any]) -> Response:
+        if not method.returns:
+            return Response(status=204)
+        if request.method == "HEAD" and method.name == "exists" and not value["exists"]:
+            raise self.model.plan().not_found(given.get("id"))
+        to_json = getattr(value, "json", None)
+        body = value if to_json is None else to_json()
+        response = Response(orjson.dumps(body, default=_to_json), content_type=JSON)
+        if method.name == "create" and request.method == "POST":
+            self._mark_created(response, body)
+        next_skip = getattr(value, "next_skip", None)
+        if next_skip is not None:
+            response.headers["Link"] = f'<{self._next_page(given, next_skip)}>; rel="next"'
+        return response
+
+    def _mark_created(self, response: Response, body: Any) -> None:
+        response.status_code = self.state.settings.created_status
+        id = self.model.definition.id.wire
+        if response.status_code == 201 and isinstance(body, dict) and id in body:
+            response.headers["Location"] = f"{self.path}/{quote(str(body[id]), safe='')}"
+
+    def _next_page(self, given: Mapping[str, Any], skip: int) -> str:
+        filter = given.get("filter") or {}
+        filter = orjson.loads(filter) if isinstance(filter, str) else dict(filter)
+        filter.pop("offset", None)
+        text = orjson.dumps({**filter, "skip": skip}).decode()
+        return f"{self.path}?filter={quote(text, safe='')}"
+
+    def _other_verbs(self, path: str) -> Callable[..., Response]:
+        def view(**values: Any) -> Response:
+            try:
+                if request.method == "OPTIONS":
+                    return self._options(path)
+                raise self._unavailable(path)
+            except Exception as error:
+                return error_response(error, self.model)
+
+        return view
+
+    def _options(self, path: str) -> Response:
+        response = Response(status=200)
+        response.headers["Allow"] = ", ".join(sorted(self._allowed(path)))
+        return response
+
+    def _allowed(self, path: str) -> set[str]:
+        """The verbs that a path has now, while some of its methods may be disabled."""
+        verbs = {
+            verb for verb, method in self._table[path].items() if is_remote(self.model, method)
+        }
+        if "GET" in verbs:
+            verbs.add("HEAD")
+        return verbs | {"OPTIONS"} if verbs else verbs
+
+    def _unavailable(self, path: str | None = None) -> RemoteError:
+        """What a verb without a method answers: 405, or 404 where the path has no method at all."""
+        if path is None:
+            path = next(p for p in self._table if request.url_rule.rule == self.rule_of(p))  # type: ignore[union-attr]
+        allowed = self._allowed(path)
+        if not allowed:
+            return unknown_path(request)
+        return MethodNotAllowed(request.method, request.path, allowed)
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"\W+", "_", path).rstrip("_")
+
+
+def _shape(rule: str) -> str:
+    """A rule without the names of its placeholders."""
+    return re.sub(r"<[^>]*>", "<>", rule)
+
+
+def _to_json(value: Any) -> Any:
+    to_dict = getattr(value, "to_dict", None)
+    if to_dict is not None:
+        return to_dict()
+    raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+# Requests
+
+
+def read_body(request: Request, max_body: int) -> Any:
+    """The body of a request as JSON values, or None where there is none.
+
+    :raises PayloadTooLarge: where it is larger than ``max_body`` bytes.
+    :raises UnsupportedMediaType: where it is neither JSON nor urlencoded.
+    :raises BadRequest: where it is not what it says it is.
+    """
+    limit = request.max_content_length
+    request.max_content_length = max_body if limit is None else min(limit, max_body)
+    try:
+        data = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(
+            f"The request body is larger than {request.max_content_length} bytes."
+        ) from None
+    if not data:
+        return None
+    mimetype = request.mimetype
+    if mimetype == "application/json" or mimetype.endswith("+json"):
+        return parse_json(data)
+    if mimetype == "application/x-www-form-urlencoded":
+        return parse_query(data.decode("latin-1"))
+    raise UnsupportedMediaType(
+        f"The content type {mimetype or 'none'!s} is not supported; "
+        "send application/json or application/x-www-form-urlencoded."
+    )
+
+
+def parse_json(data: bytes) -> Any:
+    """Parse JSON; integers of any length stay exact, so that they can be refused.
+
+    :raises BadRequest: where it is not JSON.
+    """
+    try:
+        if _LONG_INTEGER.search(data):
+            return json.loads(data, parse_constant=_refuse_constant)
+        return orjson.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON: {error}", error_code="INVALID_JSON") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def body_argument(name: str, body: Any) -> dict[str, Any]:
+    return {} if body is None else {name: body}
+
+
+# Errors
+
+
+def error_response(error: Exception, model: type[Model] | None = None) -> Response:
+    """Answer for an exception as LoopBack does, or as RFC 9457 where the client asks for it.
+
+    An unexpected exception is raised on where the app propagates them, as in debug and in tests;
+    otherwise it is logged, the app's ``got_request_exception`` is sent, and nothing of it is told.
+    """
+    if isinstance(error, ValidationError) and model is not None:
+        error = ValidationError(error.context, model.definition.to_wire(error.failures))
+    if isinstance(error, HTTPException):
+        if error.response is not None:
+            return Response.force_type(error.response, request.environ)  # type: ignore[return-value]
+        return _render(error)
+    if isinstance(error, PermissionError):
+        return _render(Forbidden(str(error) or "Access denied."))
+    _report(error)
+    return _render(RemoteError("Internal Server Error"))
+
+
+def _report(error: Exception) -> None:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    propagate = app.config["PROPAGATE_EXCEPTIONS"]
+    if propagate or (propagate is None and (app.testing or app.debug)):
+        raise error
+    got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
+    app.log_exception(sys.exc_info())
+
+
+def _render(error: HTTPException) -> Response:
+    status = error.code or 500
+    wants_problem = request.accept_mimetypes.best_match([JSON, PROBLEM]) == PROBLEM
+    body = _problem(error, status) if wants_problem else {"error": _loopback_error(error, status)}
+    response = Response(
+        orjson.dumps(body, default=str),
+        status=status,
+        content_type=PROBLEM if wants_problem else JSON,
+    )
+    allowed = getattr(error, "allowed", None) or getattr(error, "valid_methods", None)
+    if status == 405 and allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _loopback_error(error: HTTPException, status: int) -> dict[str, Any]:
+    body: dict[str, Any] = {"statusCode": status}
+    if status < 500 or status == 503:
+        body["name"] = getattr(error, "error_name", None) or f"{error.name.replace(' ', '')}Error"
+    body["message"] = getattr(error, "message", None) or error.description or error.name
+    for key, value in (("code", _code(error)), ("details", getattr(error, "details", None))):
+        if value is not None:
+            body[key] = value
+    return body
+
+
+def _problem(error: HTTPException, status: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPException.name.fget(error),  # type: ignore[attr-defined]
+        "status": status,
+        "detail": getattr(error, "message", None) or error.description,
+        "instance": request.path,
+    }
+    for key, value in (("code", _code(error)), ("details", getattr(error, "details", None))):
+        if value is not None:
+            body[key] = value
+    return body
+
+
+def _code(error: HTTPException) -> str | None:
+    return getattr(error, "error_code", None)
+
+
+def unknown_path(request: Request) -> NotFound:
+    return NotFound(f"There is no method to handle {request.method} {request.path}.")
+
+
+def answer_routing_errors(app: Flask, state: State) -> None:
+    """Answer 404 and 405 in JSON for paths that are ours, before the app's own handlers see them.
+
+    With a prefix that is all below it, unless the app has a rule of its own there; without one it
+    is what lies below a model's path.
+    """
+    prefix = state.url_prefix
+
+    def answer() -> Response | None:
+        rule = request.url_rule
+        if rule is not None and (not prefix or rule.rule.startswith(prefix)):
+            return None
+        problem = request.routing_exception
+        if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
+            return None
+        if problem is None and not prefix:
+            return None
+        valid_methods = getattr(problem, "valid_methods", None)
+        if valid_methods:
+            return error_response(MethodNotAllowed(request.method, request.path, valid_methods))
+        return error_response(unknown_path(request))
+
+    app.before_request(answer)
+
+
+def _is_ours(path: str, state: State) -> bool:
+    if state.url_prefix:
+        return _is_below(path, state.url_prefix)
+    return any(_is_below(path, model.definition.http_path) for model in state.models)
+
+
+def _is_below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith(parent + "/")
+

@@ -1,0 +1,363 @@
+"""Records and Marshmallow: each model has a schema, and what is compiled from it is fast.
+
+:func:`make_schema` gives a model's Marshmallow schema. :class:`Serializer` checks bodies and writes
+rows by it. While the schema is the one that was made, loading runs through a table and dumping
+through a function that is generated for the columns at hand; both agree with Marshmallow on every
+input. A schema of the user's own is left to Marshmallow itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
+from marshmallow import ValidationError as SchemaError
+
+from .connectors.base import Layout, Record, Rows, value_source
+from .definition import MISSING, ModelDefinition, Property
+from .errors import Failure
+from .types import Object, PropertyType, TypeMismatch
+
+
+class Message(str):
+    """A message of Marshmallow that carries LoopBack's code of the rule."""
+
+    code: str
+
+    def __new__(cls, text: str, code: str) -> Message:
+        message = super().__new__(cls, text)
+        message.code = code
+        return message
+
+
+BLANK = Message("can't be blank", "presence")
+UNKNOWN = Message("is not defined in the model", "unknown-property")
+READ_ONLY = Message("is read-only", "read-only")
+
+
+class TypedField(fields.Field[Any]):
+    """A Marshmallow field that takes and gives exactly what a property type does.
+
+    :param property_type: the type.
+    """
+
+    default_error_messages = {"required": BLANK, "null": BLANK}
+
+    def __init__(self, property_type: PropertyType, **options: Any) -> None:
+        super().__init__(**options)
+        self.property_type = property_type
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else self.property_type.dump(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return self.property_type.load(value)
+        except TypeMismatch as error:
+            raise SchemaError(_nested(error)) from None
+
+
+def _nested(error: TypeMismatch) -> list[Any] | dict[Any, Any]:
+    messages: Any = [Message(str(error), error.code)]
+    for key in reversed(error.path):
+        messages = {key: messages}
+    return messages  # type: ignore[no-any-return]
+
+
+class ModelSchema(Schema):
+    """The base of the schemas that are made from definitions."""
+
+    error_messages = {"unknown": UNKNOWN}
+
+
+def make_schema(
+    definition: ModelDefinition,
+    validators: Mapping[str, Iterable[Callable[[Any], Any]]] | None = None,
+) -> Schema:
+    """Make a model's Marshmallow schema.
+
+    :param definition: the model.
+    :param validators: the Marshmallow validators of each property, by Python name.
+    :returns: one instance, of a class of its own that users may derive from: fields carry Python
+        names, with the wire names as their ``data_key``.
+    """
+    validators = validators or {}
+    made: dict[str, Any] = {
+        each.name: _field(each, list(validators.get(each.name, ())))
+        for each in definition.properties.values()
+    }
+    strict = definition.settings.strict
+    unknown = INCLUDE if strict is False else RAISE if strict == "validate" else EXCLUDE
+    made["Meta"] = type("Meta", (), {"unknown": unknown})
+    schema_class = type(f"{definition.name}Schema", (ModelSchema,), made)
+    schema: Schema = schema_class()
+    return schema
+
+
+def _field(property_: Property, validators: list[Callable[[Any], Any]]) -> TypedField:
+    options: dict[str, Any] = {
+        "data_key": property_.wire,
+        "allow_none": property_.nullable,
+        "required": property_.must_be_given,
+        "load_only": not property_.readable,
+        "validate": validators,
+        "metadata": {"description": property_.description} if property_.description else {},
+    }
+    if property_.has_default:
+        options["load_default"] = property_.make_default
+    elif not property_.must_be_given:
+        options["load_default"] = None
+    return TypedField(property_.type, **options)
+
+
+class Serializer:
+    """Loads and dumps the records of one model.
+
+    :param definition: the model.
+    :param schema: its Marshmallow schema.
+    :param generated: whether the schema is as :func:`make_schema` made it.
+    :param instance: makes an instance of a record, for schemas of the user's own.
+    :param to_dict: the model's own way from an instance to a JSON object, where it has one.
+    """
+
+    def __init__(
+        self,
+        definition: ModelDefinition,
+        schema: Schema,
+        *,
+        generated: bool,
+        instance: Callable[[Record], Any],
+        to_dict: Callable[[Any], dict[str, Any]] | None = None,
+    ) -> None:
+        self.definition = definition
+        self.schema = schema
+        self.generated = generated
+        self._instance = instance
+        self._to_dict = to_dict
+        properties = list(definition.properties.values())
+        self._python = [(each, each.name, each.type.load) for each in properties]
+        self._remote = {
+            creating: [
+                (each, each.wire, each.type.load)
+                for each in properties
+                if not each.read_only and (creating or not each.create_only)
+            ]
+            for creating in (True, False)
+        }
+        self._fixed = {
+            creating: {each.wire for each in properties}
+            - {wire for _, wire, _ in self._remote[creating]}
+            for creating in (True, False)
+        }
+
+    def load(
+        self,
+        data: Mapping[str, Any],
+        *,
+        partial: bool = False,
+        remote: bool = False,
+        creating: bool = True,
+    ) -> tuple[Record, list[Failure]]:
+        """Check a record's data and give it by Python names.
+
+        :param data: by Python names, or by wire names where ``remote``.
+        :param partial: whether only what is given is wanted, not defaults for the rest.
+        :param remote: whether the caller is remote: properties that it may not write are dropped.
+        :param creating: whether a new record is made, so that ``create_only`` ones may be written.
+        :returns: what could be loaded, and what is wrong with the rest.
+        """
+        failures: list[Failure] = []
+        table = self._remote[creating] if remote else self._python
+        if remote and self._fixed[creating]:
+            data = self._without_fixed(data, creating, failures)
+        if self.generated:
+            record = self._load_by_table(data, table, partial, failures)
+        else:
+            record = self._load_by_schema(data, remote, partial, failures)
+        if not partial:
+            for property_ in self.definition.properties.values():
+                if property_.name not in record:
+                    record[property_.name] = None
+        return record, failures
+
+    def dump(self, rows: Rows) -> list[dict[str, Any]]:
+        """The rows as JSON objects: every property that is readable, by wire name."""
+        if self._to_dict is not None or not self.generated:
+            return [self.dump_record(record) for record in rows.records()]
+        dump = rows.layout.compiled.get(self)
+        if dump is None:
+            dump = rows.layout.compiled[self] = self._compile_dump(rows.layout)
+        return dump(rows.raw)  # type: ignore[no-any-return]
+
+    def dump_record(self, record: Record) -> dict[str, Any]:
+        """One record as a JSON object; properties that it does not hold are left out."""
+        if self._to_dict is not None:
+            return self._to_dict(self._instance(record))
+        return self.dump_plain(record)
+
+    def dump_plain(self, record: Record) -> dict[str, Any]:
+        """One record as a JSON object by the schema alone, whatever the model's ``to_dict``."""
+        if not self.generated:
+            return self._only_held(dict(self.schema.dump(self._instance(record))), record)
+        dumped = {
+            property_.wire: None if (value := record[name]) is None else property_.type.dump(value)
+            for name, property_ in self.definition.properties.items()
+            if name in record and property_.readable
+        }
+        if self.definition.settings.keeps_unknown:
+            dumped.update(self._undeclared(record))
+        return dumped
+
+    def _load_by_table(
+        self,
+        data: Mapping[str, Any],
+        table: list[tuple[Property, str, Callable[[Any], Any]]],
+        partial: bool,
+        failures: list[Failure],
+    ) -> Record:
+        record: Record = {}
+        seen = 0
+        for property_, key, load in table:
+            value = data.get(key, MISSING)
+            if value is MISSING:
+                if partial:
+                    continue
+                if property_.must_be_given:
+                    failures.append(Failure((property_.name,), BLANK.code, BLANK))
+                    continue
+                value = property_.make_default() if property_.has_default else None
+                record[property_.name] = value
+                continue
+            seen += 1
+            if value is None:
+                if property_.nullable or property_.generated:
+                    record[property_.name] = None
+                else:
+                    failures.append(Failure((property_.name,), BLANK.code, BLANK))
+                continue
+            try:
+                record[property_.name] = load(value)
+            except TypeMismatch as error:
+                path = (property_.name, *error.path)
+                failures.append(Failure(path, error.code, str(error)))
+        if seen < len(data):
+            self._take_unknown(data, {key for _, key, _ in table}, record, failures)
+        return record
+
+    def _take_unknown(
+        self,
+        data: Mapping[str, Any],
+        known: set[str],
+        record: Record,
+        failures: list[Failure],
+    ) -> None:
+        strict = self.definition.settings.strict
+        if strict not in (False, "validate"):
+            return
+        for key, value in data.items():
+            if key in known:
+                continue
+            if strict == "validate":
+                failures.append(Failure((str(key),), UNKNOWN.code, UNKNOWN))
+            elif key not in self.definition.properties:
+                record[key] = self._load_unknown(key, value, failures)
+
+    def _load_unknown(self, key: Any, value: Any, failures: list[Failure]) -> Any:
+        try:
+            return next(iter(_OBJECT.load({key: value}).values()))
+        except TypeMismatch as error:
+            failures.append(Failure(error.path or (str(key),), error.code, str(error)))
+            return None
+
+    def _without_fixed(
+        self, data: Mapping[str, Any], creating: bool, failures: list[Failure]
+    ) -> dict[str, Any]:
+        fixed = self._fixed[creating] & data.keys()
+        if self.definition.settings.strict == "validate":
+            names = (self.definition.by_wire[wire].name for wire in sorted(fixed))
+            failures.extend(Failure((name,), READ_ONLY.code, READ_ONLY) for name in names)
+        return {key: value for key, value in data.items() if key not in fixed}
+
+    def _load_by_schema(
+        self, data: Mapping[str, Any], remote: bool, partial: bool, failures: list[Failure]
+    ) -> Record:
+        if not remote:
+            data = self._as_json(data)
+        try:
+            loaded = self.schema.load(data, partial=partial)
+        except SchemaError as error:
+            messages = error.normalized_messages()
+            failures.extend(self._failures(messages, ()))
+            loaded = error.valid_data
+        if not isinstance(loaded, Mapping):
+            raise TypeError(
+                f"the schema of {self.definition.name} loads a {type(loaded).__name__}, not a dict"
+            )
+        return dict(loaded)
+
+    def _as_json(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Data by Python names as the JSON that a schema takes; what has no JSON stays as it is."""
+        given: dict[str, Any] = {}
+        for name, value in data.items():
+            field = self.schema.fields.get(name)
+            property_ = self.definition.properties.get(name)
+            key = field.data_key if field is not None and field.data_key else name
+            try:
+                is_value = value is not None and property_ is not None
+                given[key] = property_.type.dump(value) if is_value and property_ else value
+            except (AttributeError, TypeError, ValueError):
+                given[key] = value
+        return given
+
+    def _failures(self, messages: Any, path: tuple[str | int, ...]) -> Iterable[Failure]:
+        if isinstance(messages, Mapping):
+            for key, inner in messages.items():
+                name = self._name_of(key) if not path else key
+                yield from self._failures(inner, path if key == "_schema" else (*path, name))
+        elif isinstance(messages, list):
+            for message in messages:
+                yield from self._failures(message, path)
+        else:
+            code = getattr(messages, "code", "invalid")
+            yield Failure(path or ("_schema",), code, str(messages))
+
+    def _name_of(self, key: Any) -> Any:
+        for name, field in self.schema.fields.items():
+            if key == (field.data_key or name):
+                return name
+        return key
+
+    def _compile_dump(self, layout: Layout) -> Callable[[Any], list[dict[str, Any]]]:
+        """Generate the function that gives raw rows as JSON objects.
+
+        Names and converters enter as constants of its namespace, never as source text.
+        """
+        names: dict[str, Any] = {}
+        items = []
+        for position, (name, column) in enumerate(layout.columns.items()):
+            property_ = self.definition.properties[name]
+            if property_.readable:
+                names[f"w{position}"] = property_.wire
+                source = value_source(position, column, column.to_wire, names)
+                items.append(f"w{position}: {source}")
+        if layout.open:
+            names["undeclared"] = self._undeclared
+            items.append("**undeclared(row)")
+        source = f"lambda rows: [{{{', '.join(items)}}} for row in rows]"
+        return eval(source, names)  # type: ignore[no-any-return]  # noqa: S307 - no name is source
+
+    def _only_held(self, dumped: dict[str, Any], record: Record) -> dict[str, Any]:
+        missing = {
+            field.data_key or name
+            for name, field in self.schema.fields.items()
+            if name in self.definition.properties and name not in record
+        }
+        return {key: value for key, value in dumped.items() if key not in missing}
+
+    def _undeclared(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        declared = self.definition.properties
+        return {key: value for key, value in record.items() if key not in declared}
+
+
+_OBJECT = Object()

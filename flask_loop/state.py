@@ -1,0 +1,120 @@
+"""What Flask-Loop keeps of one app: its settings, its models, its connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from threading import Lock
+from typing import Any
+
+from .definition import nearest
+from .errors import DefinitionError
+from .query import Bounds
+
+PREFIX = "LOOP_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of an app, each read from ``app.config`` with the prefix ``LOOP_``.
+
+    :ivar data_sources: by name, the settings of each: ``connector``, and what that connector takes.
+    :ivar docs: whether ``/_docs`` is served.
+    :ivar max_limit: the most records that a remote caller gets at once.
+    :ivar max_body: the largest request body, in bytes.
+    :ivar max_values: the most values in one ``inq`` or ``nin``, and records in one bulk create.
+    :ivar max_filter_depth: the most levels of nesting in a remote where.
+    :ivar max_filter_conditions: the most comparisons in a remote where.
+    :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
+    """
+
+    data_sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    docs: bool = True
+    max_limit: int = 1000
+    max_body: int = 1024 * 1024
+    max_values: int = 1000
+    max_filter_depth: int = 12
+    max_filter_conditions: int = 200
+    created_status: int = 200
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the settings of an app.
+
+        :param config: ``app.config``.
+        :raises DefinitionError: naming a setting that is unknown or of the wrong kind.
+        """
+        known = {PREFIX + each.name.upper(): each.name for each in fields(cls)}
+        given = {key: config[key] for key in config if key.startswith(PREFIX)}
+        for key, value in given.items():
+            if key not in known:
+                raise DefinitionError(f"there is no setting {key}{nearest(key, known)}")
+            _refuse_wrong_kind(key, value, getattr(cls(), known[key]))
+        if given.get("LOOP_CREATED_STATUS", 200) not in (200, 201):
+            raise DefinitionError("LOOP_CREATED_STATUS is 200 or 201")
+        return cls(**{known[key]: value for key, value in given.items()})
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much a remote caller's filter may ask for."""
+        return Bounds(
+            depth=self.max_filter_depth,
+            conditions=self.max_filter_conditions,
+            values=self.max_values,
+            limit=self.max_limit,
+        )
+
+
+def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:
+    if isinstance(default, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(default, int):
+        fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    else:
+        fits = isinstance(value, Mapping)
+    if not fits:
+        kind = {bool: "a boolean", int: "a positive whole number"}.get(type(default), "a dict")
+        raise DefinitionError(f"{key} is {kind}, not {value!r}")
+
+
+class State:
+    """One app's part of Flask-Loop, kept in ``app.extensions["loop"]``.
+
+    :param settings: the app's settings.
+    :param url_prefix: what the paths of its models begin with.
+    :param make_connector: makes a connector of a data source's settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        url_prefix: str,
+        make_connector: Callable[[Mapping[str, Any]], Any],
+    ) -> None:
+        self.settings = settings
+        self.bounds = settings.bounds
+        self.url_prefix = url_prefix
+        self.models: list[Any] = []
+        self.docs_base: str | None = None
+        self._make_connector = make_connector
+        self._connectors: dict[str, Any] = {}
+        self._lock = Lock()
+
+    def connector(self, name: str) -> Any:
+        """The connector of the data source with a name, made when it is first used.
+
+        :raises DefinitionError: where ``LOOP_DATA_SOURCES`` does not have it.
+        """
+        found = self._connectors.get(name)
+        return found if found is not None else self._make(name)
+
+    def _make(self, name: str) -> Any:
+        with self._lock:
+            if name not in self._connectors:
+                known = self.settings.data_sources
+                if name not in known:
+                    raise DefinitionError(
+                        f"LOOP_DATA_SOURCES has no data source {name!r}{nearest(name, known)}"
+                    )
+                self._connectors[name] = self._make_connector(known[name])
+            return self._connectors[name]
