@@ -3,9 +3,9 @@
 ::
 
     LoopError
-    ├── DefinitionError            a model definition or setting that means nothing (also ValueError)
-    ├── NotAttachedError           an operation that the model does not have now (also AttributeError)
-    ├── UniqueViolation            a connector's unique index refused a write; operations make it 422
+    ├── DefinitionError            a definition or setting that means nothing (also ValueError)
+    ├── NotAttachedError           an operation the model does not have (also AttributeError)
+    ├── UniqueViolation            a unique index refused a write; operations make it 422
     └── RemoteError                reaches HTTP clients (also werkzeug's HTTPException)
         ├── BadRequest             400
         │   ├── ArgumentError          an argument of a remote method: names the argument
@@ -80,9 +80,7 @@ class RemoteError(LoopError, HTTPException):
     error_name = "Error"
     error_code: str | None = None
 
-    def __init__(
-        self, message: str, *, error_code: str | None = None, details: Any = None
-    ) -> None:
+    def __init__(self, message: str, *, error_code: str | None = None, details: Any = None) -> None:
         HTTPException.__init__(self, description=message)
         self.message = message
         self.details = details

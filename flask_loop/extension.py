@@ -273,7 +273,9 @@ def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dic
 
     def visit(file: str, seen: tuple[str, ...]) -> None:
         if file in seen:
-            raise DefinitionError(f"{file}: the models {' and '.join(seen)} are based on each other")
+            raise DefinitionError(
+                f"{file}: the models {' and '.join(seen)} are based on each other"
+            )
         base = by_model.get(documents[file].get("base"))
         if base is not None:
             visit(base, (*seen, file))
@@ -282,4 +284,3 @@ def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dic
     for file in documents:
         visit(file, ())
     return list(ordered.items())
-

@@ -1,7 +1,7 @@
 """Declarations of remote methods: what may be called, with what, and where.
 
-A :class:`RemoteMethod` says all that the routes, the OpenAPI document and the command line know of a
-method. How it is called is in :mod:`flask_loop.remoting`.
+A :class:`RemoteMethod` says all that the routes, the OpenAPI document and the command line know of
+a method. How it is called is in :mod:`flask_loop.remoting`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Argument:
     """One argument of a remote method.
 
     :ivar name: the name on the wire.
-    :ivar type: LoopBack's name of a type, ``filter``, ``where``, or ``model``, the data of a record.
+    :ivar type: LoopBack's name of a type, ``filter``, ``where``, or ``model``, a record's data.
     :ivar source: ``path``, ``query`` or ``body``: where in a request it is found.
     :ivar required: whether a call without it is refused.
     :ivar many: whether a list of values is taken as well.

@@ -5,23 +5,25 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import (
+    TYPE_CHECKING,
     Any,
     ClassVar,
     ForwardRef,
     Generic,
     Self,
     TypeVar,
+    cast,
     get_args,
     get_origin,
     overload,
 )
 
-from marshmallow import Schema
-
 from .connectors.base import Record
 from .definition import (
     MISSING,
+    PLAIN_BASES,
     Embedded,
     ModelDefinition,
     Settings,
@@ -41,6 +43,9 @@ from .query import PropertyExpression
 from .schema import Serializer, make_schema
 from .types import Array, TypeMismatch
 from .validation import ValidationMethods, Validator
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
 
 T = TypeVar("T")
 
@@ -115,8 +120,7 @@ class ModelType(type):
                 raise DefinitionError("Model has no definition of its own; derive from it")
             cls._adopt(cls._draft.define(cls))
             cls._draft = None
-        assert cls._definition is not None
-        return cls._definition
+        return cast("ModelDefinition", cls._definition)
 
     @property
     def model_name(cls) -> str:
@@ -321,10 +325,8 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
             if value is MISSING:
                 value = property_.make_default() if property_.has_default else None
             elif value is not None:
-                try:
+                with suppress(TypeMismatch):
                     value = property_.type.load(value)
-                except TypeMismatch:
-                    pass
             self.__dict__[name] = _as_instances(property_.type, value)
         if definition.settings.keeps_unknown:
             self.__dict__.update((k, v) for k, v in given.items() if k not in definition.properties)
@@ -478,9 +480,14 @@ def create_model(
         Color = create_model("color", {"name": "String", "hue": {"type": "Number", "max": 360}})
     """
     if isinstance(name, Mapping):
-        base_name = name.get("base")
-        find = lambda base: registry.get(base).definition  # type: ignore[attr-defined]  # noqa: E731
-        definition = definition_from_json(name, find_base=find)
-        named = isinstance(base_name, str) and base_name not in ("Model", "PersistedModel")
-        return make_model(definition, registry.get(base_name) if named else Model)
+        return _model_from_json(name)
     return make_model(definition_from_dict(name, properties, {**(options or {}), **settings}))
+
+
+def _model_from_json(document: Mapping[str, Any]) -> type[Any]:
+    def find_base(name: str) -> ModelDefinition:
+        return cast("ModelType", registry.get(name)).definition
+
+    definition = definition_from_json(document, find_base=find_base)
+    base = document.get("base", "Model")
+    return make_model(definition, Model if base in PLAIN_BASES else registry.get(base))

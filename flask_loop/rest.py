@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import orjson
@@ -29,9 +29,9 @@ from .errors import (
 from .methods import RemoteMethod
 from .model import Model
 from .operations import is_remote, routed_methods
-from .query import parse_query
+from .query import Bounds, parse_query
 from .remoting import invoke
-from .state import State
+from .state import Settings, State
 
 JSON = "application/json; charset=utf-8"
 PROBLEM = "application/problem+json"
@@ -79,7 +79,7 @@ class ModelBlueprint(Blueprint):
         for method in routed_methods(model):
             for route in method.routes:
                 self._table.setdefault(route.path, {})[route.verb] = method
-        self.record(lambda setup: self._add_rules(setup.app, setup.name_prefix))
+        self.record(lambda setup: self._add_rules(cast("Flask", setup.app), setup.name_prefix))
 
     def _add_rules(self, app: Flask, name_prefix: str) -> None:
         self._refuse_host_rules(app)
@@ -118,6 +118,7 @@ class ModelBlueprint(Blueprint):
         takes_query = any(argument.source == "query" for argument in method.accepts)
         body_name = next((a.name for a in method.accepts if a.source == "body"), None)
         model, state = self.model, self.state
+        bounds = bounds_of(state.settings)
 
         def view(**path: Any) -> Response:
             try:
@@ -129,9 +130,9 @@ class ModelBlueprint(Blueprint):
                 if body_name is not None:
                     body = read_body(request, state.settings.max_body)
                     given = {**given, **body_argument(body_name, body)}
-                value = invoke(model.plan(), method, given, state.bounds)
+                value = invoke(model.plan(), method, given, bounds)
                 return self._respond(method, value, given)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
                 return error_response(error, model)
 
         view.__name__ = view.__qualname__ = method.name
@@ -171,7 +172,7 @@ class ModelBlueprint(Blueprint):
                 if request.method == "OPTIONS":
                     return self._options(path)
                 raise self._unavailable(path)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 return error_response(error, self.model)
 
         return view
@@ -217,6 +218,16 @@ def _to_json(value: Any) -> Any:
 
 
 # Requests
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """How much the filter of a remote caller may ask for."""
+    return Bounds(
+        depth=settings.max_filter_depth,
+        conditions=settings.max_filter_conditions,
+        values=settings.max_values,
+        limit=settings.max_limit,
+    )
 
 
 def read_body(request: Request, max_body: int) -> Any:
@@ -281,7 +292,7 @@ def error_response(error: Exception, model: type[Model] | None = None) -> Respon
         error = ValidationError(error.context, model.definition.to_wire(error.failures))
     if isinstance(error, HTTPException):
         if error.response is not None:
-            return Response.force_type(error.response, request.environ)  # type: ignore[return-value]
+            return cast("Response", error.response)
         return _render(error)
     if isinstance(error, PermissionError):
         return _render(Forbidden(str(error) or "Access denied."))
@@ -318,10 +329,7 @@ def _loopback_error(error: HTTPException, status: int) -> dict[str, Any]:
     if status < 500 or status == 503:
         body["name"] = getattr(error, "error_name", None) or f"{error.name.replace(' ', '')}Error"
     body["message"] = getattr(error, "message", None) or error.description or error.name
-    for key, value in (("code", _code(error)), ("details", getattr(error, "details", None))):
-        if value is not None:
-            body[key] = value
-    return body
+    return {**body, **_machine_readable(error)}
 
 
 def _problem(error: HTTPException, status: int) -> dict[str, Any]:
@@ -332,14 +340,12 @@ def _problem(error: HTTPException, status: int) -> dict[str, Any]:
         "detail": getattr(error, "message", None) or error.description,
         "instance": request.path,
     }
-    for key, value in (("code", _code(error)), ("details", getattr(error, "details", None))):
-        if value is not None:
-            body[key] = value
-    return body
+    return {**body, **_machine_readable(error)}
 
 
-def _code(error: HTTPException) -> str | None:
-    return getattr(error, "error_code", None)
+def _machine_readable(error: HTTPException) -> dict[str, Any]:
+    found = {"code": getattr(error, "error_code", None), "details": getattr(error, "details", None)}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def unknown_path(request: Request) -> NotFound:
@@ -379,4 +385,3 @@ def _is_ours(path: str, state: State) -> bool:
 
 def _is_below(path: str, parent: str) -> bool:
     return path == parent or path.startswith(parent + "/")
-

@@ -8,8 +8,8 @@ input. A schema of the user's own is left to Marshmallow itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
 from marshmallow import ValidationError as SchemaError
@@ -23,6 +23,7 @@ from .types import Object, PropertyType, TypeMismatch
 class Message(str):
     """A message of Marshmallow that carries LoopBack's code of the rule."""
 
+    __slots__ = ("code",)
     code: str
 
     def __new__(cls, text: str, code: str) -> Message:
@@ -42,7 +43,10 @@ class TypedField(fields.Field[Any]):
     :param property_type: the type.
     """
 
-    default_error_messages = {"required": BLANK, "null": BLANK}
+    default_error_messages = {  # noqa: RUF012 - as Marshmallow has it
+        "required": BLANK,
+        "null": BLANK,
+    }
 
     def __init__(self, property_type: PropertyType, **options: Any) -> None:
         super().__init__(**options)
@@ -68,7 +72,7 @@ def _nested(error: TypeMismatch) -> list[Any] | dict[Any, Any]:
 class ModelSchema(Schema):
     """The base of the schemas that are made from definitions."""
 
-    error_messages = {"unknown": UNKNOWN}
+    error_messages = {"unknown": UNKNOWN}  # noqa: RUF012 - as Marshmallow has it
 
 
 def make_schema(
@@ -188,7 +192,7 @@ class Serializer:
         dump = rows.layout.compiled.get(self)
         if dump is None:
             dump = rows.layout.compiled[self] = self._compile_dump(rows.layout)
-        return dump(rows.raw)  # type: ignore[no-any-return]
+        return cast("list[dict[str, Any]]", dump(rows.raw))
 
     def dump_record(self, record: Record) -> dict[str, Any]:
         """One record as a JSON object; properties that it does not hold are left out."""
@@ -212,7 +216,7 @@ class Serializer:
     def _load_by_table(
         self,
         data: Mapping[str, Any],
-        table: list[tuple[Property, str, Callable[[Any], Any]]],
+        table: Sequence[tuple[Property, str, Callable[[Any], Any]]],
         partial: bool,
         failures: list[Failure],
     ) -> Record:
@@ -287,7 +291,7 @@ class Serializer:
         try:
             loaded = self.schema.load(data, partial=partial)
         except SchemaError as error:
-            messages = error.normalized_messages()
+            messages = error.normalized_messages()  # type: ignore[no-untyped-call]
             failures.extend(self._failures(messages, ()))
             loaded = error.valid_data
         if not isinstance(loaded, Mapping):

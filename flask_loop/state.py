@@ -9,7 +9,6 @@ from typing import Any
 
 from .definition import nearest
 from .errors import DefinitionError
-from .query import Bounds
 
 PREFIX = "LOOP_"
 
@@ -54,16 +53,6 @@ class Settings:
             raise DefinitionError("LOOP_CREATED_STATUS is 200 or 201")
         return cls(**{known[key]: value for key, value in given.items()})
 
-    @property
-    def bounds(self) -> Bounds:
-        """How much a remote caller's filter may ask for."""
-        return Bounds(
-            depth=self.max_filter_depth,
-            conditions=self.max_filter_conditions,
-            values=self.max_values,
-            limit=self.max_limit,
-        )
-
 
 def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:
     if isinstance(default, bool):
@@ -92,7 +81,6 @@ class State:
         make_connector: Callable[[Mapping[str, Any]], Any],
     ) -> None:
         self.settings = settings
-        self.bounds = settings.bounds
         self.url_prefix = url_prefix
         self.models: list[Any] = []
         self.docs_base: str | None = None

@@ -124,7 +124,7 @@ class Boolean(PropertyType):
 
     def load(self, value: Any, *, text: bool = True) -> bool:
         if value is True or value is False:
-            return value  # type: ignore[no-any-return]
+            return value
         if text and value in ("true", "false"):
             return bool(value == "true")
         raise self.mismatch()
@@ -140,9 +140,8 @@ class Integer(PropertyType):
     ordered = dumps_itself = True
 
     def load(self, value: Any, *, text: bool = True) -> int:
-        if type(value) is str and text and _INTEGER.fullmatch(value) and len(value) <= 20:
-            value = int(value)
-        elif isinstance(value, float) and value.is_integer():
+        is_text = type(value) is str and text and len(value) <= 20 and _INTEGER.fullmatch(value)
+        if is_text or (isinstance(value, float) and value.is_integer()):
             value = int(value)
         elif not isinstance(value, int) or isinstance(value, bool):
             raise self.mismatch()
@@ -167,11 +166,11 @@ class Number(PropertyType):
             raise self.mismatch()
         return self._in_domain(value)
 
-    def _in_domain(self, value: float) -> float:
+    def _in_domain(self, value: Any) -> float:
         if isinstance(value, float):
             if not math.isfinite(value):
                 raise self.mismatch("is not a finite number")
-            # 5.0 and 5 are one number in JSON, so that each data source stores and orders them alike.
+            # 5.0 and 5 are one number in JSON: each data source stores and orders them alike.
             if value.is_integer() and MIN_INTEGER < value < MAX_INTEGER:
                 return int(value)
             return float(value)
@@ -221,7 +220,9 @@ class DecimalNumber(PropertyType):
         if not number.is_finite():
             raise self.mismatch("is not a finite number")
         if number and number.adjusted() >= self.precision - self.scale:
-            raise self.mismatch(f"has more than {self.precision - self.scale} digits before the point")
+            raise self.mismatch(
+                f"has more than {self.precision - self.scale} digits before the point"
+            )
         scaled = number.scaleb(self.scale)
         if scaled != scaled.to_integral_value():
             raise self.mismatch(f"has more than {self.scale} digits after the point")

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from numbers import Number
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError as SchemaError
 from marshmallow.validate import Validator as SchemaValidator
@@ -29,7 +31,7 @@ Condition = str | Callable[[Any], Any]
 
 def is_blank(value: Any) -> bool:
     """Whether a value counts as not given: null, ``""``, ``[]`` and NaN do, 0 and false do not."""
-    return value is None or value == "" or value == [] or value != value  # noqa: PLR0124 - NaN
+    return value is None or value in ("", []) or value != value  # noqa: PLR0124 - NaN is blank
 
 
 class Rule(SchemaValidator):
@@ -43,7 +45,7 @@ class Rule(SchemaValidator):
     """
 
     code = ""
-    messages: Mapping[str, str] = {}
+    messages: ClassVar[Mapping[str, str]] = {}
     #: Whether null and blank pass where nothing else is said.
     passes_blank = True
 
@@ -116,7 +118,7 @@ class Presence(Rule):
     """The value must not be blank."""
 
     code = "presence"
-    messages = {"": "can't be blank"}
+    messages: ClassVar[Mapping[str, str]] = {"": "can't be blank"}
     passes_blank = False
 
     def broken(self, value: Any) -> str | None:
@@ -127,7 +129,7 @@ class Absence(Rule):
     """The value must be blank."""
 
     code = "absence"
-    messages = {"": "can't be set"}
+    messages: ClassVar[Mapping[str, str]] = {"": "can't be set"}
 
     def broken(self, value: Any) -> str | None:
         return None if is_blank(value) else ""
@@ -142,7 +144,11 @@ class Length(Rule):
     """
 
     code = "length"
-    messages = {"min": "too short", "max": "too long", "is": "length is wrong"}
+    messages: ClassVar[Mapping[str, str]] = {
+        "min": "too short",
+        "max": "too long",
+        "is": "length is wrong",
+    }
 
     def __init__(
         self,
@@ -198,7 +204,7 @@ class Inclusion(Rule):
     """The value must be one of a list; null does not pass unless ``allow_null``."""
 
     code = "inclusion"
-    messages = {"": "is not included in the list", "blank": "is blank"}
+    messages: ClassVar[Mapping[str, str]] = {"": "is not included in the list", "blank": "is blank"}
     passes_blank = False
 
     def __init__(self, property: str, *, in_: Iterable[Any], **options: Any) -> None:
@@ -215,7 +221,7 @@ class Exclusion(Rule):
     """The value must be none of a list; blank passes."""
 
     code = "exclusion"
-    messages = {"": "is reserved"}
+    messages: ClassVar[Mapping[str, str]] = {"": "is reserved"}
 
     def __init__(self, property: str, *, in_: Iterable[Any], **options: Any) -> None:
         super().__init__(property, **options)
@@ -232,7 +238,11 @@ class Numericality(Rule):
     """
 
     code = "numericality"
-    messages = {"number": "is not a number", "int": "is not an integer", "blank": "is blank"}
+    messages: ClassVar[Mapping[str, str]] = {
+        "number": "is not a number",
+        "int": "is not an integer",
+        "blank": "is blank",
+    }
     passes_blank = False
 
     def __init__(self, property: str, *, int: bool = False, **options: Any) -> None:
@@ -248,9 +258,6 @@ class Numericality(Rule):
 
 
 def _is_number(value: Any) -> bool:
-    from decimal import Decimal
-    from numbers import Number
-
     return isinstance(value, Number | Decimal)
 
 
@@ -261,7 +268,7 @@ class Format(Rule):
     """
 
     code = "format"
-    messages = {"": "is invalid"}
+    messages: ClassVar[Mapping[str, str]] = {"": "is invalid"}
 
     def __init__(self, property: str, *, with_: str | re.Pattern[str], **options: Any) -> None:
         super().__init__(property, **options)
@@ -291,7 +298,7 @@ class Uniqueness(Rule):
     """
 
     code = "uniqueness"
-    messages = {"": "is not unique"}
+    messages: ClassVar[Mapping[str, str]] = {"": "is not unique"}
 
     def __init__(
         self,
@@ -332,7 +339,7 @@ class Custom(Rule):
     """
 
     code = "custom"
-    messages = {"": "is invalid"}
+    messages: ClassVar[Mapping[str, str]] = {"": "is invalid"}
 
     def __init__(
         self, property: str, function: Callable[[Any], Any], *, code: str = "custom", **options: Any
@@ -367,9 +374,7 @@ def constraint_rules(property_: Property) -> list[Rule]:
     if "min_length" in given or "max_length" in given:
         rules.append(Length(name, min=given.get("min_length"), max=given.get("max_length")))
     if "min" in given or "max" in given:
-        bounds = {
-            key: property_.type.load(given[key]) for key in ("min", "max") if key in given
-        }
+        bounds = {key: property_.type.load(given[key]) for key in ("min", "max") if key in given}
         rules.append(Range(name, **bounds))
     if "pattern" in given:
         rules.append(Format(name, with_=given["pattern"]))
@@ -435,9 +440,11 @@ class Validator:
             for rule in self._plain
             if rule.property in wanted and (message := rule.problem(record.get(rule.property)))
         ]
-        for rule in self._others:
-            if rule.property in wanted and (message := _judge(rule, record, subject, is_taken)):
-                failures.append(Failure((rule.property,), message.code, message))
+        failures.extend(
+            Failure((rule.property,), message.code, message)
+            for rule in self._others
+            if rule.property in wanted and (message := _judge(rule, record, subject, is_taken))
+        )
         for name, nested in self._nested.items():
             if name in wanted:
                 failures.extend(nested._check_embedded(name, record.get(name)))
@@ -528,7 +535,7 @@ class ValidationMethods:
 
     @classmethod
     def validates_uniqueness_of(cls, *properties: str, **options: Any) -> None:
-        """Refuse a value that another record has; ``scoped_to`` names what else must be the same."""
+        """Refuse a value that another record has; ``scoped_to`` says what else must be the same."""
         cls._add_rules(Uniqueness, properties, options)
 
     @classmethod

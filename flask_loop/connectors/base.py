@@ -1,9 +1,9 @@
 """The connector protocol: what a backend does for the data sources on it.
 
-A connector sees definitions, filters in their normal form, and records: plain dicts of Python values
-by Python names, every declared property present. It knows neither ``Model`` instances nor Flask.
-What it cannot do it says in its :class:`Capabilities`; the parts of a filter that its backend cannot
-do it does with :mod:`flask_loop.query.predicate` on what the backend narrowed down.
+A connector sees definitions, filters in their normal form, and records: plain dicts of Python
+values by Python names, every declared property present. It knows neither ``Model`` instances nor
+Flask. What it cannot do it says in its :class:`Capabilities`; the parts of a filter that its
+backend cannot do it does with :mod:`flask_loop.query.predicate` on what the backend narrowed down.
 
 Other packages publish connectors through the entry point group ``flask_loop.connectors``.
 """
@@ -137,7 +137,7 @@ class Connector(ABC):
 
     #: The name that ``create_data_source(connector=...)`` knows it by.
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    capabilities: Capabilities = Capabilities()
     #: Operations, by wire name, that the backend does not have.
     disabled: ClassVar[frozenset[str]] = frozenset()
     #: Operations, by wire name, that only Python callers have until they are enabled.
@@ -153,7 +153,7 @@ class Connector(ABC):
 
     @abstractmethod
     def select(self, definition: ModelDefinition, filter: Filter) -> Rows:
-        """Find records, in the filter's order."""
+        """Find records, in the filter's order; where it is empty, in any."""
 
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         """Find the record with an id; the rows are one or none."""
@@ -179,6 +179,17 @@ class Connector(ABC):
 
         :raises UniqueViolation: where a unique index refuses; nothing is changed then.
         """
+
+    def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
+        """Put a record in the place of the one with an id, and give how many there were.
+
+        Connectors that keep undeclared properties forget those that the new record has not.
+
+        :raises UniqueViolation: where a unique index refuses.
+        """
+        ids = definition.id_values(id)
+        changes = {name: value for name, value in record.items() if name not in ids}
+        return self.update(definition, id_where(definition, id), changes)
 
     @abstractmethod
     def delete(self, definition: ModelDefinition, where: Where) -> int:
@@ -222,7 +233,9 @@ class Connector(ABC):
 def id_where(definition: ModelDefinition, id: Any) -> Where:
     """The where that matches one id."""
     parts = tuple(
-        Compare(Path(definition.properties[name], (), definition.properties[name].type), "eq", value)
+        Compare(
+            Path(definition.properties[name], (), definition.properties[name].type), "eq", value
+        )
         for name, value in definition.id_values(id).items()
     )
     return parts[0] if len(parts) == 1 else And(parts)

@@ -1,6 +1,7 @@
 """What a model is: definitions, properties, settings, names, and the three ways to write them."""
 
 from .model import (
+    PLAIN_BASES,
     Index,
     ModelDefinition,
     definition_from_dict,
@@ -10,15 +11,17 @@ from .model import (
     type_resolver,
 )
 from .naming import RESERVED, lower_camel, plural, wire_name
-from .property import MISSING, Embedded, Property, Spec, make_property, prop
+from .property import MISSING, Embedded, Missing, Property, Spec, make_property, prop
 from .registry import Registry, nearest, registry
 from .settings import Settings
 
 __all__ = [
     "MISSING",
+    "PLAIN_BASES",
     "RESERVED",
     "Embedded",
     "Index",
+    "Missing",
     "ModelDefinition",
     "Property",
     "Registry",

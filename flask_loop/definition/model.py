@@ -17,7 +17,7 @@ from .settings import Settings, refuse_unbuilt
 #: Keys of a LoopBack JSON definition that say something of the model itself.
 _JSON_KEYS = frozenset({"name", "base", "properties", "public", "validations", "$schema"})
 _UNBUILT_KEYS = ("relations", "acls", "methods", "mixins", "scopes", "scope", "validations")
-_PLAIN_BASES = frozenset({"Model", "PersistedModel"})
+PLAIN_BASES = frozenset({"Model", "PersistedModel"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,13 @@ class ModelDefinition:
     def written(self) -> dict[str, dict[str, Any]]:
         """The properties as the seed prints them: name → type and the keys as written."""
         return {
-            each.name: (
-                {"id": 1} if each.injected else {"type": each.type.python, **each.written}
-            )
+            each.name: ({"id": 1} if each.injected else {"type": each.type.python, **each.written})
             for each in self.properties.values()
         }
 
     @cached_property
     def embedded(self) -> tuple[str, ...]:
-        """The names of the properties whose values are records of other models, or lists of them."""
+        """The names of the properties whose values are other models' records, or lists of them."""
         return tuple(
             each.name
             for each in self.properties.values()
@@ -121,9 +119,11 @@ class ModelDefinition:
 
     def _index(self, name: str, given: Mapping[str, Any]) -> Index:
         """An index as ``Meta.indexes`` or LoopBack's ``indexes`` has it."""
-        keys = given.get("keys") or given.get("columns") or {
-            key: value for key, value in given.items() if key not in ("unique", "options")
-        }
+        keys = (
+            given.get("keys")
+            or given.get("columns")
+            or {key: value for key, value in given.items() if key not in ("unique", "options")}
+        )
         listed = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else list(keys)
         found = [self.find(key) for key in listed]
         if not found or None in found:
@@ -214,8 +214,9 @@ class ModelDefinition:
         listed = list(properties)
         for flag in ("hidden", "protected"):
             named = set(getattr(self.settings, flag))
+            changes: dict[str, Any] = {flag: True}
             listed = [
-                replace(each, **{flag: True}) if named & {each.name, each.wire} else each
+                replace(each, **changes) if named & {each.name, each.wire} else each
                 for each in listed
             ]
             if unknown := named - {each.name for each in listed} - {each.wire for each in listed}:
@@ -322,7 +323,7 @@ def definition_from_json(
     for key in _UNBUILT_KEYS:
         options.pop(key, None)
     base_name = document.get("base", "PersistedModel")
-    base = None if base_name in _PLAIN_BASES else find_base(base_name)
+    base = None if base_name in PLAIN_BASES else find_base(base_name)
     try:
         return definition_from_dict(
             name, document.get("properties"), options, base=base, models=models
@@ -346,9 +347,7 @@ def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
     return resolve
 
 
-def merge_properties(
-    base: ModelDefinition | None, own: Iterable[Property]
-) -> list[Property]:
+def merge_properties(base: ModelDefinition | None, own: Iterable[Property]) -> list[Property]:
     """The properties of a base, then a derived model's own; one of the same name takes its place.
 
     An id that was injected into the base is left out where the derived model declares its own.
@@ -356,11 +355,7 @@ def merge_properties(
     own = list(own)
     merged = dict(base.properties) if base else {}
     declares_id = any(each.id for each in own)
-    merged = {
-        name: each
-        for name, each in merged.items()
-        if not (declares_id and each.injected)
-    }
+    merged = {name: each for name, each in merged.items() if not (declares_id and each.injected)}
     merged.update((each.name, each) for each in own)
     return list(merged.values())
 

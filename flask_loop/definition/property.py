@@ -8,7 +8,7 @@ import secrets
 import types
 import typing as t
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -144,7 +144,7 @@ def prop(
     min_length: int | None = None,
     max_length: int | None = None,
     pattern: str | None = None,
-    enum: t.Sequence[t.Any] | None = None,
+    enum: Sequence[t.Any] | None = None,
     unique: bool = False,
     index: bool = False,
     hidden: bool = False,
@@ -204,7 +204,7 @@ def prop(
 
 
 #: LoopBack's spellings of the keys of a property.
-_ALIASES = {
+_ALIASES: dict[str, str] = {
     "defaultFn": "default_fn",
     "minLength": "min_length",
     "maxLength": "max_length",
@@ -243,22 +243,26 @@ def make_property(
     :param rename_reserved: give a reserved name a ``_`` at its end.
     :raises DefinitionError: naming the property and what is wrong with it.
     """
-    spec = _spec(written)
     python = python_name(name) if rename_reserved else name
     try:
-        return _Builder(name, python, spec, _as_written(written), wire_case, nullable, resolve).build()
+        builder = _Builder(
+            name, python, written, wire_case=wire_case, nullable=nullable, resolve=resolve
+        )
+        return builder.build()
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"property {name!r}: {error}") from None
 
 
 def _spec(written: t.Any) -> dict[str, t.Any]:
+    """What was written as a mapping with Python keys."""
     if isinstance(written, Spec):
         return dict(written)
     if isinstance(written, Mapping) and "type" in written:
         renamed: dict[str, t.Any] = {}
         for key, value in written.items():
             is_size_on_disk = key == "length" and not _is_text(written["type"])
-            renamed[key if is_size_on_disk else _ALIASES.get(key, key)] = value
+            name = str(key)
+            renamed[name if is_size_on_disk else _ALIASES.get(name, name)] = value
         return renamed
     return {"type": written}
 
@@ -278,15 +282,16 @@ class _Builder:
         self,
         name: str,
         python: str,
-        spec: dict[str, t.Any],
-        written: dict[str, t.Any],
+        written: t.Any,
+        *,
         wire_case: str | None,
         nullable: bool | None,
         resolve: Callable[[t.Any], PropertyType],
     ) -> None:
-        self.name, self.python, self.spec, self.written = name, python, spec, written
+        self.name, self.python = name, python
+        self.spec, self.written = _spec(written), _as_written(written)
         self.wire_case, self.nullable = wire_case, nullable
-        self.type = resolve(spec.get("type", "any"))
+        self.type = resolve(self.spec.get("type", "any"))
 
     def build(self) -> Property:
         spec = self.spec
@@ -294,7 +299,9 @@ class _Builder:
         required = bool(spec.get("required"))
         position = spec.get("id")
         default, default_fn = self._default()
-        nullable = self.nullable if self.nullable is not None else spec.get("nullable", not required)
+        nullable = self.nullable
+        if nullable is None:
+            nullable = spec.get("nullable", not required)
         index = spec.get("index", False)
         return Property(
             name=self.python,
@@ -348,6 +355,7 @@ class _Builder:
         return default, None
 
     def _named_function(self, name: str) -> Callable[[], t.Any]:
+        """One of the functions that ``default_fn`` may name."""
         try:
             function = DEFAULT_FUNCTIONS[name]
         except KeyError:
@@ -360,11 +368,12 @@ class _Builder:
         return function
 
     def _constraints(self) -> dict[str, t.Any]:
-        constraints = {key: self.spec[key] for key in _CONSTRAINTS if self.spec.get(key) is not None}
+        given = self.spec
+        constraints = {key: given[key] for key in _CONSTRAINTS if given.get(key) is not None}
         if isinstance(self.type, property_types.String):
-            for short, long in (("min", "min_length"), ("max", "max_length")):
+            for short in ("min", "max"):
                 if short in constraints:
-                    constraints.setdefault(long, constraints.pop(short))
+                    constraints.setdefault(f"{short}_length", constraints.pop(short))
         for key, kinds in _APPLIES_TO.items():
             if key in constraints and not isinstance(self.type, kinds):
                 raise DefinitionError(f"{key} means nothing for the type {self.type.name}")
@@ -554,8 +563,23 @@ def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> Propert
 
 
 def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
+    if t.get_origin(written) is not None:
+        return _resolve_generic(written, resolve)
+    if isinstance(written, Hashable) and (make := _BY_CLASS.get(written)):
+        return make()
+    if isinstance(written, type) and issubclass(written, enum.Enum):
+        return property_types.Enumeration(written)
+    if hasattr(written, "__loop_model__"):
+        return Embedded(lambda: written.definition)
+    if isinstance(written, type) and issubclass(written, Field):
+        raise DefinitionError(f"a Marshmallow field is given as an instance: {written.__name__}()")
+    raise DefinitionError(f"{written!r} is no property type{nearest(str(written), _BY_NAME)}")
+
+
+def _resolve_generic(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
+    """The type of ``list[T]``, ``dict[str, T]`` or ``T | None``."""
     origin, arguments = t.get_origin(written), t.get_args(written)
-    if origin in (list, t.Sequence, tuple) and arguments:
+    if origin in (list, Sequence):
         return property_types.Array(resolve(arguments[0]))
     if origin in (dict, Mapping):
         return property_types.Object()
@@ -566,15 +590,4 @@ def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> 
         if set(kept) == {int, float}:
             return property_types.Number()
         raise DefinitionError(f"{written} is more than one type; write Any and a validation")
-    try:
-        if make := _BY_CLASS.get(written):
-            return make()
-    except TypeError:
-        pass
-    if isinstance(written, type) and issubclass(written, enum.Enum):
-        return property_types.Enumeration(written)
-    if hasattr(written, "__loop_model__"):
-        return Embedded(lambda: written.definition)
-    if isinstance(written, type) and issubclass(written, Field):
-        raise DefinitionError(f"a Marshmallow field is given as an instance: {written.__name__}()")
-    raise DefinitionError(f"{written!r} is no property type{nearest(str(written), _BY_NAME)}")
+    raise DefinitionError(f"{written} is no property type")

@@ -117,7 +117,7 @@ def guard_overrides(model: type) -> None:
     for name in OPERATION_OF:
         written = model.__dict__.get(name)
         if isinstance(written, classmethod):
-            guarded: Any = _StaticOperation(written)
+            guarded: Any = _StaticOperation(written.__func__)
         elif written is not None and not isinstance(written, _Operation) and callable(written):
             guarded = _InstanceOperation(written)
         else:

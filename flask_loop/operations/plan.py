@@ -1,7 +1,8 @@
-"""A model's plan: what its operations run on, made once and used by Python and remote callers alike.
+"""A model's plan: what its operations run on, for Python and remote callers alike.
 
-The plan works on records. Instances are made by the methods of :mod:`~flask_loop.operations.reading`
-and its neighbours, for callers that want them; a remote call that nobody looks at never makes one.
+The plan works on records. Instances are made by the methods of
+:mod:`~flask_loop.operations.reading` and its neighbours, for callers that want them; a remote call
+that nobody looks at never makes one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..errors import (
 )
 from ..methods import RemoteMethod
 from ..query import Bounds, Filter, FilterParser, Not, Where, both
-from ..schema import BLANK, READ_ONLY, UNKNOWN, Serializer
+from ..schema import READ_ONLY, UNKNOWN, Serializer
 from ..types import TypeMismatch
 from ..validation import Absence, Uniqueness, Validator
 
@@ -176,14 +177,14 @@ class Plan:
         :raises ModelNotFound: where there is none with the id.
         """
         with self.connector.transaction():
-            current = self.record(id)
+            if not self.get(id):
+                raise self.not_found(id)
             record, failures = self.serializer.load(self._with_id(id, data))
             self._refuse_new_id(id, record)
             record.update(self.definition.id_values(id))
             self._check(record, failures, id=id)
-            unset = {key: None for key in current if key not in record}
-            changes = {key: record.get(key) for key in (*record, *unset) if key not in self._ids}
-            self._update(id_where(self.definition, id), changes)
+            with self._unique_as_failure(indexed=False):
+                self.connector.replace(self.definition, id, record)
         return record
 
     def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
@@ -243,9 +244,7 @@ class Plan:
                 if settings.strict == "validate":
                     failures.append(Failure((property_.name,), READ_ONLY.code, READ_ONLY))
             elif creating and value is not None and self._is_forced(property_):
-                failures.append(
-                    Failure((property_.name,), Absence.code, Absence.messages[""])
-                )
+                failures.append(Failure((property_.name,), Absence.code, Absence.messages[""]))
             else:
                 accepted[property_.name] = value
         if failures:
@@ -383,5 +382,3 @@ def python_names(plan: Plan, data: Any) -> dict[str, Any]:
     if to_record is None:
         raise TypeError(f"the data of a record is a mapping, not a {type(data).__name__}")
     return to_record()
-
-

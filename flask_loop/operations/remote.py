@@ -49,7 +49,9 @@ def override_of(plan: Plan, method: RemoteMethod) -> Callable[..., Any] | None:
     if name is None:
         return None
     if method.on_instance:
-        return lambda id, data: getattr(_instance(plan, id), name)(plan.accept(data, creating=False))
+        return lambda id, data: getattr(_instance(plan, id), name)(
+            plan.accept(data, creating=False)
+        )
     return lambda **arguments: getattr(model, name)(
         **{key: _for_python(plan, method, value) for key, value in arguments.items()}
     )
@@ -82,4 +84,3 @@ def _for_python(plan: Plan, method: RemoteMethod, value: Any) -> Any:
     if isinstance(value, list):
         return [plan.accept(each, creating=creating) for each in value]
     return value
-

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..errors import ArgumentError, BadRequest, ModelNotFound, ValidationError
+from ..connectors.base import id_where
+from ..errors import ArgumentError, BadRequest, Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where
 from .base import declare, instance_operation
 from .plan import Plan, python_names
 from .reading import ID, WHERE, FilterLike, Reading, WhereLike, _filter, _where
-from .results import FoundMany, FoundOne, Stored, StoredMany
+from .results import FoundOne, Stored, StoredMany
 
 if TYPE_CHECKING:
     from builtins import classmethod as operation
@@ -50,8 +52,8 @@ class Writing(Reading):
         plan = cls.plan()
         if isinstance(data, list | tuple):
             records = plan.create_many([python_names(plan, each) for each in data])
-            return StoredMany(plan, records).python()
-        return Stored(plan, plan.create(python_names(plan, {**(data or {}), **values}))).python()
+            return [cls.from_record(record) for record in records]
+        return cls.from_record(plan.create(python_names(plan, {**(data or {}), **values})))
 
     @operation
     def find_or_create(
@@ -70,7 +72,7 @@ class Writing(Reading):
             found = plan.find(_first(wanted))
             if found:
                 return FoundOne(plan, found).python(), False
-            return Stored(plan, plan.create(given)).python(), True
+            return cls.from_record(plan.create(given)), True
 
     @operation
     def upsert(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
@@ -80,7 +82,7 @@ class Writing(Reading):
         """
         plan = cls.plan()
         given = python_names(plan, {**(data or {}), **values})
-        return Stored(plan, _upsert_record(plan, given)).python()
+        return cls.from_record(_upsert_record(plan, given))
 
     @operation
     def update_or_create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
@@ -98,7 +100,7 @@ class Writing(Reading):
         with plan.connector.transaction():
             found = _the_one(plan, _where(plan, where))
             record = plan.create(given) if found is None else plan.patch(found, given)
-        return Stored(plan, record).python()
+        return cls.from_record(record)
 
     @operation
     def replace_or_create(cls, data: Mapping[str, Any]) -> Self:
@@ -109,7 +111,7 @@ class Writing(Reading):
             id = _given_id(plan, given)
             is_there = id is not None and plan.get(id)
             record = plan.replace(id, given) if is_there else plan.create(given)
-        return Stored(plan, record).python()
+        return cls.from_record(record)
 
     @operation
     def replace_by_id(cls, id: Any, data: Mapping[str, Any]) -> Self:
@@ -118,7 +120,7 @@ class Writing(Reading):
         :raises ModelNotFound: where there is none.
         """
         plan = cls.plan()
-        return Stored(plan, plan.replace(plan.load_id(id), python_names(plan, data))).python()
+        return cls.from_record(plan.replace(plan.load_id(id), python_names(plan, data)))
 
     @operation
     def destroy_by_id(cls, id: Any) -> int:
@@ -215,14 +217,10 @@ class Writing(Reading):
 
 
 def _first(filter: Filter) -> Filter:
-    from dataclasses import replace
-
     return replace(filter, limit=1)
 
 
 def _id_where(plan: Plan, id: Any) -> Where:
-    from ..connectors.base import id_where
-
     return id_where(plan.definition, id)
 
 
@@ -270,8 +268,6 @@ def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored |
 
 
 def _accept_many(plan: Plan, datas: Sequence[Data]) -> list[dict[str, Any]]:
-    from ..errors import Failure
-
     accepted, failures = [], []
     for index, data in enumerate(datas):
         try:
@@ -407,9 +403,7 @@ declare(
     ),
     "patch_attributes",
 )
-declare(
-    RemoteMethod(name="update_attributes", wire="prototype.updateAttributes", remote=False)
-)
+declare(RemoteMethod(name="update_attributes", wire="prototype.updateAttributes", remote=False))
 declare(RemoteMethod(name="update_attribute", wire="prototype.updateAttribute", remote=False))
 declare(RemoteMethod(name="replace_attributes", wire="prototype.replaceAttributes", remote=False))
 declare(
@@ -429,4 +423,3 @@ declare(
 declare(RemoteMethod(name="save", wire="prototype.save", remote=False))
 declare(RemoteMethod(name="destroy", wire="prototype.destroy", remote=False))
 declare(RemoteMethod(name="delete", wire="prototype.delete", remote=False))
-__all__ = ["CHANGES", "DATA", "FoundMany", "Writing"]

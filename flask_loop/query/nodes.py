@@ -30,10 +30,6 @@ class Path:
     keys: tuple[str, ...]
     type: PropertyType
 
-    @property
-    def name(self) -> str:
-        return ".".join((self.property.name, *self.keys))
-
 
 @dataclass(frozen=True, slots=True)
 class Near:

@@ -183,7 +183,7 @@ class FilterParser:
             if not all(keys):
                 raise FilterError(at, "has an empty key")
             return Path(path.property, (*path.keys, *keys), AnyValue())
-        raise FilterError(at, f"has nothing inside: {path.name} is a {kind.name}")
+        raise FilterError(at, f"has nothing inside: {path.property.wire} is a {kind.name}")
 
     def _order(self, given: Any) -> tuple[Order, ...]:
         if given is None or given == "":
@@ -220,8 +220,8 @@ class FilterParser:
     def _ties(self, order: tuple[Order, ...]) -> tuple[Order, ...]:
         if not order:
             return self._id_order
-        named = {key.path.name for key in order}
-        return tuple(key for key in self._id_order if key.path.name not in named)
+        named = {key.path.property.name for key in order if not key.path.keys}
+        return tuple(key for key in self._id_order if key.path.property.name not in named)
 
     def _limit(self, given: Any) -> int | None:
         limit = self._count("limit", given)
@@ -366,7 +366,9 @@ class _WhereParser:
             for index, value in enumerate(given)
             if value is not None
         )
-        found: Where = Compare(path, "inq", values, member=_may_be_list(path)) if values else NOTHING
+        found: Where = (
+            Compare(path, "inq", values, member=_may_be_list(path)) if values else NOTHING
+        )
         if None not in given:
             return found
         return Or((found, Compare(path, "eq", None))) if values else Compare(path, "eq", None)

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 from ..geo import haversine
-
 from .nodes import And, Compare, Filter, Near, Not, Or, Order, Path, Where
 from .patterns import searcher
 
@@ -204,6 +203,8 @@ class _Descending:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Descending) and bool(self.value == other.value)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def apply(filter: Filter, records: Iterable[Record]) -> list[Record]:

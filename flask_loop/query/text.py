@@ -29,9 +29,7 @@ def parse_query(text: str, *, max_fields: int = 10_000) -> dict[str, Any]:
     {'filter': {'where': {'price': {'gt': '5'}}, 'order': ['name']}}
     """
     try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, max_num_fields=max_fields, errors="strict"
-        )
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=max_fields, errors="strict")
     except UnicodeDecodeError:
         raise BadRequest("The query string is not UTF-8.") from None
     except ValueError:

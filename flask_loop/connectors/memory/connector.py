@@ -67,14 +67,12 @@ class MemoryConnector(Connector):
         self._journal: list[Change] = []
         self._tables: dict[str, Table] = {}
         self._undefined: dict[str, StoredModel] = {}
-        self._view = lru_cache(maxsize=_MAX_VIEWS)(self._learn)
+        self._views = lru_cache(maxsize=_MAX_VIEWS)(self._learn)
         self._file: StoreFile | None = None
         if settings.get("file") is not None:
             self._file = StoreFile(settings["file"])
             self._undefined = self._file.load()
-            self.capabilities = replace(  # type: ignore[misc] # this instance's own
-                self.capabilities, persistent=True
-            )
+            self.capabilities = replace(self.capabilities, persistent=True)
 
     def define(self, definition: ModelDefinition) -> None:
         """Learn of a model, and build the indexes that it declares.
@@ -114,6 +112,15 @@ class MemoryConnector(Connector):
             for key in found:
                 view.update(key, changes)
         return len(found)
+
+    def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
+        view = self._view(definition)
+        key = _id_key(definition, id)
+        with self.transaction():
+            if key not in view.table.records:
+                return 0
+            view.replace(key, {**record, **definition.id_values(id)})
+        return 1
 
     def delete(self, definition: ModelDefinition, where: Where) -> int:
         table = self._view(definition).table
@@ -182,7 +189,10 @@ class MemoryConnector(Connector):
     def ping(self) -> None:
         """Do nothing: the records are here."""
 
-    def _learn(self, definition: ModelDefinition) -> View:
+    def _view(self, definition: ModelDefinition) -> View:
+        return self._views(definition, definition.version)
+
+    def _learn(self, definition: ModelDefinition, version: int) -> View:
         name = _collection(definition)
         with self._lock:
             table = self._tables.get(name)

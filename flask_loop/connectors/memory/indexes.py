@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from ...definition import ModelDefinition
-from ...errors import DefinitionError
 from ...query import Compare
 from ...query.patterns import like_prefix
 from ..base import Record
@@ -179,29 +178,9 @@ def _prefix_span(keys: list[Any], prefix: str) -> Span:
 def declared(definition: ModelDefinition) -> Iterator[tuple[Names, bool]]:
     """The indexes that a model declares: the properties' names, and whether they are unique.
 
-    :raises DefinitionError: where a unique index names what is no property. Another index of that
-        kind is left out: it is for the speed of another backend.
+    :raises DefinitionError: where an index names what is no property.
     """
     if definition.ids:
         yield tuple(each.name for each in definition.ids), False
-    for each in definition.properties.values():
-        if each.index or each.unique:
-            yield (each.name,), each.unique
-    for name, entry in definition.settings.indexes.items():
-        unique = bool(entry.get("unique") or entry.get("options", {}).get("unique"))
-        keys = [definition.find(key) for key in _keys(entry)]
-        if None not in keys:
-            yield tuple(each.name for each in keys if each is not None), unique
-        elif unique:
-            raise DefinitionError(
-                f"model {definition.name!r}: the unique index {name!r} has the keys "
-                f"{', '.join(_keys(entry))}, which are not all properties"
-            )
-
-
-def _keys(entry: Mapping[str, Any]) -> list[str]:
-    """The keys of an index in LoopBack's forms: under ``keys``, or the entry's own."""
-    keys = entry.get("keys")
-    if keys is None:
-        keys = [key for key in entry if key not in ("unique", "options")]
-    return [keys] if isinstance(keys, str) else list(keys)
+    for index in definition.indexes():
+        yield index.keys, index.unique

@@ -55,6 +55,10 @@ class View:
         """Change some properties of the record with a key."""
         self.table.replace(key, {**self.table.records[key], **self._copy(changes)})
 
+    def replace(self, key: Key, record: Record) -> None:
+        """Store a record in the place of the one with a key."""
+        self.table.replace(key, self.table.complete(self._copy(record)))
+
     def _give_id(self, record: Record) -> None:
         for each in self.definition.ids:
             if record[each.name] is None:

@@ -10,7 +10,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import sqlalchemy as sa
@@ -94,8 +94,7 @@ def _plain(sql_type: Any) -> Callable[[Property], Codec]:
 
 
 def _decimal(property_: Property) -> Codec:
-    kind = property_.type
-    assert isinstance(kind, DecimalNumber)
+    kind = cast("DecimalNumber", property_.type)
     return Codec(
         (INTEGER,), kind.to_scaled, kind.from_scaled, lambda raw: kind.dump(kind.from_scaled(raw))
     )
@@ -147,8 +146,7 @@ def _uuid(property_: Property) -> Codec:
 
 
 def _enum(property_: Property) -> Codec:
-    kind = property_.type
-    assert isinstance(kind, Enumeration)
+    kind = cast("Enumeration", property_.type)
     sql_type = sa.Text() if isinstance(kind.value_type, String) else INTEGER
     return Codec((sql_type,), lambda member: member.value, kind.python)
 

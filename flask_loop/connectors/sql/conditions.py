@@ -1,8 +1,8 @@
 """Wheres in SQL: what can be pushed down, its shape, its values, and the expression of a shape.
 
 A where is read twice. :meth:`Conditions.split` sorts out what SQL answers exactly as
-:mod:`flask_loop.query.predicate` does. :func:`shape` then gives a key without values, and the values
-in order; the expression of a new shape is built once, with a bound parameter for each value.
+:mod:`flask_loop.query.predicate` does. :meth:`Conditions.shape` then gives a key without values,
+and the values in order; the expression of a new shape is built once, with a parameter for each.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def _near_values(near: Near, values: list[Any]) -> int:
     return len(boxes)
 
 
-# Patterns: the functions loop_like and loop_regexp are RE2, as everywhere. A pattern that starts with
-# plain text is also a range, which an index answers.
+# Patterns: the functions loop_like and loop_regexp are RE2, as everywhere. A pattern that starts
+# with plain text is also a range, which an index answers.
 
 
 def _pattern(node: Compare, column: Expression, parameter: NextParameter) -> Expression:
@@ -312,4 +312,3 @@ def _json_boolean(
 
 def _is_no_object(column: Expression, place: Expression) -> Expression:
     return sa.func.json_type(column, place) != "object"
-

@@ -269,7 +269,9 @@ class SqlConnector(Connector):
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
         is_sorted = all(map(_is_plain, filter.order))
-        whole = filter if rest is None and is_sorted else _without_paging(filter, pushed, statements)
+        whole = (
+            filter if rest is None and is_sorted else _without_paging(filter, pushed, statements)
+        )
         statement = statements.select(whole, [])
         return {
             "connector": self.name,
@@ -305,7 +307,9 @@ class SqlConnector(Connector):
         statements = self._of(definition)
         id = definition.id_of(record)
         names = tuple(
-            name for name in statements.model_table.columns if id is not None or name != _id(definition)
+            name
+            for name in statements.model_table.columns
+            if id is not None or name != _id(definition)
         )
         values = statements.model_table.bind(record, names)
         try:
@@ -333,9 +337,7 @@ class SqlConnector(Connector):
         matches = predicate(where)
         return [record for record in rows.records() if matches(record)]
 
-    def _select_in_python(
-        self, statements: ModelStatements, filter: Filter, pushed: Where
-    ) -> Rows:
+    def _select_in_python(self, statements: ModelStatements, filter: Filter, pushed: Where) -> Rows:
         whole = _without_paging(filter, pushed, statements)
         rows = self.select(statements.definition, whole)
         id_of = statements.definition.id_of
@@ -373,9 +375,7 @@ def _id(definition: ModelDefinition) -> str | None:
 
 def _without_paging(filter: Filter, pushed: Where, statements: ModelStatements) -> Filter:
     order = tuple(Order(Path(each, (), each.type)) for each in statements.definition.ids)
-    return replace(
-        filter, where=pushed, order=order, limit=None, skip=0, fields=None, near=None
-    )
+    return replace(filter, where=pushed, order=order, limit=None, skip=0, fields=None, near=None)
 
 
 def _narrowed(layout: Layout, fields: tuple[str, ...] | None) -> Layout:
@@ -390,4 +390,3 @@ def _id_chunks(definition: ModelDefinition, ids: Sequence[Any]) -> Iterable[Wher
     path = Path(definition.id, (), definition.id.type)
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
     return [Compare(path, "inq", tuple(chunk)) for chunk in chunks]
-

@@ -135,5 +135,5 @@ class ModelTable:
 
 
 def default_table(name: str) -> str:
-    """The table of a model that names none: ``CoffeeShop`` and ``coffee-shop`` → ``coffee_shop``."""
+    """The table of a model that names none: ``CoffeeShop``, ``coffee-shop`` → ``coffee_shop``."""
     return inflection.underscore(name)

@@ -1,0 +1,218 @@
+"""The OpenAPI 3.1 document of an app's models, read from their remote methods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from apispec import APISpec
+
+from ..definition import ModelDefinition
+from ..methods import Argument, RemoteMethod, Route
+from ..operations import remote_methods
+from ..query.parser import FILTER_KEYS
+from ..state import State
+from ..types import String
+from .examples import filter_examples, where_example
+from .names import Names, identifier
+from .responses import JSON, Responses
+from .schemas import Schemas, Variant
+from .types import JsonSchema
+
+OPENAPI_VERSION = "3.1.0"
+FORM = "application/x-www-form-urlencoded"
+
+_PLACEHOLDER = re.compile(r":(\w+)")
+#: The form of the data that each operation takes.
+_BODIES = {
+    "create": Variant.NEW,
+    "upsert": Variant.UPSERT,
+    "replaceOrCreate": Variant.REPLACEMENT,
+    "replaceById": Variant.REPLACEMENT,
+}
+
+
+def build_document(title: str, models: Sequence[Any], state: State) -> dict[str, Any]:
+    """Describe the methods of models that remote callers have now.
+
+    :param title: the app's name.
+    :param models: the exposed models.
+    :param state: the app's part of Flask-Loop.
+    :returns: the document without ``servers``.
+    """
+    return _Document(title, models, state).build()
+
+
+class _Document:
+    def __init__(self, title: str, models: Sequence[Any], state: State) -> None:
+        self.models = models
+        self.state = state
+        self.schemas = Schemas(Names())
+        self.responses = Responses(self.schemas, state)
+        self.operation_ids = Names()
+        self.tags: set[str] = set()
+        self.spec = self.schemas.spec = APISpec(
+            title=title,
+            version="1.0.0",
+            openapi_version=OPENAPI_VERSION,
+            plugins=[self.schemas.plugin],
+        )
+
+    def build(self) -> dict[str, Any]:
+        for model in self.models:
+            self.schemas.add_model(model.definition)
+        for model in self.models:
+            self._add_model(model)
+        return self.spec.to_dict()
+
+    def _add_model(self, model: Any) -> None:
+        definition: ModelDefinition = model.definition
+        methods = remote_methods(model)
+        if not methods:
+            return
+        tag = {"name": definition.name}
+        if definition.settings.description:
+            tag["description"] = definition.settings.description
+        if definition.name not in self.tags:
+            self.tags.add(definition.name)
+            self.spec.tag(tag)
+        for method in methods:
+            for route in method.routes:
+                path = self.state.url_prefix + definition.http_path + route.path.rstrip("/")
+                self.spec.path(
+                    path=_PLACEHOLDER.sub(r"{\1}", path),
+                    operations={route.verb.lower(): self._operation(definition, method, route)},
+                )
+
+    def _operation(
+        self, definition: ModelDefinition, method: RemoteMethod, route: Route
+    ) -> dict[str, Any]:
+        operation: dict[str, Any] = {
+            "tags": [definition.name],
+            "summary": method.description.rstrip("."),
+            "operationId": self._operation_id(definition, method, route),
+        }
+        in_url = [each for each in method.accepts if each.source in ("path", "query")]
+        if in_url:
+            operation["parameters"] = [
+                self._parameter(definition, method, argument) for argument in in_url
+            ]
+        for argument in method.accepts:
+            if argument.source == "body":
+                operation["requestBody"] = self._body(definition, method, argument)
+        operation["responses"] = self.responses.of(definition, method, route.verb)
+        return operation
+
+    def _operation_id(self, definition: ModelDefinition, method: RemoteMethod, route: Route) -> str:
+        """``products_findById``; a method's further routes have the verb behind it."""
+        name = identifier(f"{definition.plural}_{method.operation}")
+        is_first = route == method.routes[0]
+        return self.operation_ids.take(name if is_first else f"{name}_{route.verb.lower()}")
+
+    def _parameter(
+        self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
+    ) -> dict[str, Any]:
+        parameter: dict[str, Any] = {"name": argument.name, "in": argument.source}
+        if argument.description:
+            parameter["description"] = argument.description
+        if argument.required:
+            parameter["required"] = True
+        if argument.type in ("filter", "where"):
+            parameter["content"] = {JSON: self._filter(definition, method, argument)}
+        elif argument.source == "path" and argument.type == "any":
+            is_one = len(definition.ids) == 1
+            kind = definition.id.type if is_one else String()
+            parameter["schema"] = self.schemas.type(kind)
+        else:
+            parameter["schema"] = self.schemas.named(definition, argument.type)
+        return parameter
+
+    def _filter(
+        self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
+    ) -> dict[str, Any]:
+        if argument.type == "where":
+            return {"schema": self._where(definition), "example": where_example(definition)}
+        if any(each.source == "path" for each in method.accepts):
+            names = [definition.id.wire]
+            return {"schema": self._fields_only(definition), "example": {"fields": names}}
+        return {"schema": self._whole_filter(definition), "examples": filter_examples(definition)}
+
+    def _where(self, definition: ModelDefinition) -> JsonSchema:
+        return self.schemas.shared(
+            self._name_of(definition, "Where"),
+            {
+                "type": "object",
+                "description": "Values or operators by property: eq, neq, gt, gte, lt, lte, "
+                "between, inq, nin, like, nlike, ilike, nilike, regexp, exists, near; "
+                "and, or and nor take lists of the same.",
+                "additionalProperties": True,
+            },
+        )
+
+    def _whole_filter(self, definition: ModelDefinition) -> JsonSchema:
+        count = {"type": "integer", "minimum": 0}
+        parts: dict[str, JsonSchema] = {
+            "where": self._where(definition),
+            "order": {
+                "description": "Properties, each with ASC or DESC behind it.",
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            },
+            "limit": {**count, "maximum": self.state.settings.max_limit},
+            "skip": count,
+            "offset": {**count, "description": "The same as skip."},
+            "fields": self._fields(definition),
+        }
+        return self.schemas.shared(
+            self._name_of(definition, "Filter"),
+            {
+                "type": "object",
+                "properties": {key: parts[key] for key in FILTER_KEYS if key in parts},
+                "additionalProperties": False,
+            },
+        )
+
+    def _fields_only(self, definition: ModelDefinition) -> JsonSchema:
+        return self.schemas.shared(
+            self._name_of(definition, "Fields"),
+            {
+                "type": "object",
+                "properties": {"fields": self._fields(definition)},
+                "additionalProperties": False,
+            },
+        )
+
+    def _fields(self, definition: ModelDefinition) -> JsonSchema:
+        names = [each.wire for each in definition.properties.values() if each.readable]
+        name: JsonSchema = {"type": "string", "enum": names}
+        flags = {
+            "type": "object",
+            "properties": {name: {"type": "boolean"} for name in names},
+            "additionalProperties": False,
+        }
+        return {
+            "description": "The properties to give, or booleans to leave some out.",
+            "anyOf": [{"type": "array", "items": name}, name, flags],
+        }
+
+    def _name_of(self, definition: ModelDefinition, suffix: str) -> str:
+        reference: str = self.schemas.model(definition, Variant.RECORD)["$ref"]
+        return reference.rpartition("/")[2] + suffix
+
+    def _body(
+        self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
+    ) -> dict[str, Any]:
+        if argument.type != "model":
+            return {"content": {JSON: {"schema": self.schemas.named(definition, argument.type)}}}
+        one = self.schemas.model(definition, _BODIES.get(method.operation, Variant.PATCH))
+        several = {"oneOf": [one, {"type": "array", "items": one}]}
+        body: dict[str, Any] = {
+            "required": True,
+            "content": {
+                JSON: {"schema": several if argument.many else one},
+                FORM: {"schema": one},
+            },
+        }
+        if argument.description:
+            body["description"] = argument.description
+        return body
