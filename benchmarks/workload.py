@@ -121,12 +121,22 @@ def check_answers(apps: dict[str, WSGIApplication], seed: int, count: int = 20) 
 
 def comparable(answer: Answer) -> tuple[str, str | None, bytes]:
     status, headers, body = answer
-    content_type = next((value for name, value in headers if name == "Content-Type"), None)
+    content_type = next((value for name, value in headers if name == "Content-Type"), "")
+    content_type = content_type.partition(";")[0]
     data = orjson.loads(body)
     if status >= "4":
         details = data["error"].get("details") or {}
         data = [data["error"]["statusCode"], sorted(details.get("messages", ()))]
-    return status, content_type, orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    return status, content_type, orjson.dumps(canonical(data), option=orjson.OPT_SORT_KEYS)
+
+
+def canonical(data: Any) -> Any:
+    """JSON values with 5.0 written as 5: they are one number, as JavaScript writes it."""
+    if isinstance(data, dict):
+        return {key: canonical(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [canonical(value) for value in data]
+    return int(data) if isinstance(data, float) and data.is_integer() else data
 
 
 @dataclass

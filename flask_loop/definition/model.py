@@ -108,7 +108,8 @@ class ModelDefinition:
             for each in self.properties.values()
             if each.index or each.unique
         ]
-        wanted += [self._index(name, given) for name, given in self.settings.indexes.items()]
+        declared = (self._index(name, given) for name, given in self.settings.indexes.items())
+        wanted += [index for index in declared if index is not None]
         wanted += [Index(rule.unique_key, True) for rule in self.rules if rule.unique_key]
         by_keys: dict[tuple[str, ...], Index] = {}
         for index in wanted:
@@ -117,8 +118,11 @@ class ModelDefinition:
                 by_keys[index.keys] = index
         return list(by_keys.values())
 
-    def _index(self, name: str, given: Mapping[str, Any]) -> Index:
-        """An index as ``Meta.indexes`` or LoopBack's ``indexes`` has it."""
+    def _index(self, name: str, given: Mapping[str, Any]) -> Index | None:
+        """An index as ``Meta.indexes`` or LoopBack's ``indexes`` has it.
+
+        One that is not over properties is for the speed of some other backend, unless it is unique.
+        """
         keys = (
             given.get("keys")
             or given.get("columns")
@@ -126,13 +130,15 @@ class ModelDefinition:
         )
         listed = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else list(keys)
         found = [self.find(key) for key in listed]
-        if not found or None in found:
+        unique = bool(given.get("unique") or given.get("options", {}).get("unique"))
+        if found and None not in found:
+            return Index(tuple(each.name for each in found if each), unique)
+        if unique:
             raise DefinitionError(
-                f"model {self.name!r}: the index {name!r} is not over properties of the model: "
-                f"{listed}"
+                f"model {self.name!r}: the unique index {name!r} is not over properties of the "
+                f"model: {', '.join(map(str, listed))}"
             )
-        unique = given.get("unique") or given.get("options", {}).get("unique")
-        return Index(tuple(each.name for each in found if each), bool(unique))
+        return None
 
     def changed(self) -> None:
         """Say that rules were added, so that nothing compiled before is used again."""

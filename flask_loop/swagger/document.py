@@ -64,7 +64,9 @@ class _Document:
             self.schemas.add_model(model.definition)
         for model in self.models:
             self._add_model(model)
-        return self.spec.to_dict()
+        made = self.spec.to_dict()
+        order = ("openapi", "info", "tags", "paths", "components")
+        return {key: made[key] for key in order if key in made}
 
     def _add_model(self, model: Any) -> None:
         definition: ModelDefinition = model.definition

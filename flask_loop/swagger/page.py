@@ -62,7 +62,9 @@ class Documents:
             is whatever the client says; ``loop.docs(base_path=…)`` names the API's own.
         """
         server = self.state.docs_base or script_root or "/"
-        return {**self._document(), "servers": [{"url": server}]}
+        document = self._document()
+        head = {key: document[key] for key in ("openapi", "info")}
+        return {**head, "servers": [{"url": server}], **document}
 
     def swagger2(self, script_root: str) -> dict[str, Any]:
         """The Swagger 2.0 document, likewise."""
