@@ -41,7 +41,9 @@ def _reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
+_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write JSON instead of a table."
+)
 
 
 @loop.command(

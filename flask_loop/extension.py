@@ -33,13 +33,13 @@ class AppDataSource(DataSource):
 
         :raises RuntimeError: outside an app context.
         """
-        if not has_app_context():
+        try:
+            state: State = current_app.extensions[EXTENSION]
+        except RuntimeError:
             raise RuntimeError(
                 f"the data source {self.name!r} belongs to an app: use it in a request, or "
                 "inside `with app.app_context():`"
-            )
-        try:
-            state: State = current_app.extensions[EXTENSION]
+            ) from None
         except KeyError:
             raise RuntimeError(
                 f"the app {current_app.name!r} has no Loop: call loop.init_app(app)"

@@ -124,29 +124,32 @@ class ModelBlueprint(Blueprint):
             try:
                 if not is_remote(model, method):
                     raise self._unavailable()
+                received = request._get_current_object()  # type: ignore[attr-defined]
                 given: dict[str, Any] = path
-                if takes_query and request.environ.get("QUERY_STRING"):
-                    given = {**parse_query(request.query_string.decode("latin-1")), **path}
+                if takes_query and received.query_string:
+                    given = {**parse_query(received.query_string.decode("latin-1")), **path}
                 if body_name is not None:
-                    body = read_body(request, state.settings.max_body)
+                    body = read_body(received, state.settings.max_body)
                     given = {**given, **body_argument(body_name, body)}
                 value = invoke(model.plan(), method, given, bounds)
-                return self._respond(method, value, given)
+                return self._respond(method, received.method, value, given)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
                 return error_response(error, model)
 
         view.__name__ = view.__qualname__ = method.name
         return view
 
-    def _respond(self, method: RemoteMethod, value: Any, given: Mapping[str, Any]) -> Response:
+    def _respond(
+        self, method: RemoteMethod, verb: str, value: Any, given: Mapping[str, Any]
+    ) -> Response:
         if not method.returns:
             return Response(status=204)
-        if request.method == "HEAD" and method.name == "exists" and not value["exists"]:
+        if verb == "HEAD" and method.name == "exists" and not value["exists"]:
             raise self.model.plan().not_found(given.get("id"))
         to_json = getattr(value, "json", None)
         body = value if to_json is None else to_json()
         response = Response(orjson.dumps(body, default=_to_json), content_type=JSON)
-        if method.name == "create" and request.method == "POST":
+        if method.name == "create":
             self._mark_created(response, body)
         next_skip = getattr(value, "next_skip", None)
         if next_skip is not None:

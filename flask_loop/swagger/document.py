@@ -8,17 +8,15 @@ from typing import Any
 
 from apispec import APISpec
 
-from ..definition import ModelDefinition
+from ..definition import Embedded, ModelDefinition
 from ..methods import Argument, RemoteMethod, Route
 from ..operations import remote_methods
-from ..query.parser import FILTER_KEYS
 from ..state import State
-from ..types import String
-from .examples import filter_examples, where_example
+from ..types import Geo, Object, String
+from .filters import Filters
 from .names import Names, identifier
 from .responses import JSON, Responses
 from .schemas import Schemas, Variant
-from .types import JsonSchema
 
 OPENAPI_VERSION = "3.1.0"
 FORM = "application/x-www-form-urlencoded"
@@ -49,6 +47,7 @@ class _Document:
         self.models = models
         self.state = state
         self.schemas = Schemas(Names())
+        self.filters = Filters(self.schemas, state)
         self.responses = Responses(self.schemas, state)
         self.operation_ids = Names()
         self.tags: set[str] = set()
@@ -65,6 +64,8 @@ class _Document:
         for model in self.models:
             self._add_model(model)
         made = self.spec.to_dict()
+        for kind, components in made.get("components", {}).items():
+            made["components"][kind] = dict(sorted(components.items()))
         order = ("openapi", "info", "tags", "paths", "components")
         return {key: made[key] for key in order if key in made}
 
@@ -121,7 +122,7 @@ class _Document:
         if argument.required:
             parameter["required"] = True
         if argument.type in ("filter", "where"):
-            parameter["content"] = {JSON: self._filter(definition, method, argument)}
+            parameter["content"] = {JSON: self.filters.content(definition, method, argument)}
         elif argument.source == "path" and argument.type == "any":
             is_one = len(definition.ids) == 1
             kind = definition.id.type if is_one else String()
@@ -129,77 +130,6 @@ class _Document:
         else:
             parameter["schema"] = self.schemas.named(definition, argument.type)
         return parameter
-
-    def _filter(
-        self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
-    ) -> dict[str, Any]:
-        if argument.type == "where":
-            return {"schema": self._where(definition), "example": where_example(definition)}
-        if any(each.source == "path" for each in method.accepts):
-            names = [definition.id.wire]
-            return {"schema": self._fields_only(definition), "example": {"fields": names}}
-        return {"schema": self._whole_filter(definition), "examples": filter_examples(definition)}
-
-    def _where(self, definition: ModelDefinition) -> JsonSchema:
-        return self.schemas.shared(
-            self._name_of(definition, "Where"),
-            {
-                "type": "object",
-                "description": "Values or operators by property: eq, neq, gt, gte, lt, lte, "
-                "between, inq, nin, like, nlike, ilike, nilike, regexp, exists, near; "
-                "and, or and nor take lists of the same.",
-                "additionalProperties": True,
-            },
-        )
-
-    def _whole_filter(self, definition: ModelDefinition) -> JsonSchema:
-        count = {"type": "integer", "minimum": 0}
-        parts: dict[str, JsonSchema] = {
-            "where": self._where(definition),
-            "order": {
-                "description": "Properties, each with ASC or DESC behind it.",
-                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-            },
-            "limit": {**count, "maximum": self.state.settings.max_limit},
-            "skip": count,
-            "offset": {**count, "description": "The same as skip."},
-            "fields": self._fields(definition),
-        }
-        return self.schemas.shared(
-            self._name_of(definition, "Filter"),
-            {
-                "type": "object",
-                "properties": {key: parts[key] for key in FILTER_KEYS if key in parts},
-                "additionalProperties": False,
-            },
-        )
-
-    def _fields_only(self, definition: ModelDefinition) -> JsonSchema:
-        return self.schemas.shared(
-            self._name_of(definition, "Fields"),
-            {
-                "type": "object",
-                "properties": {"fields": self._fields(definition)},
-                "additionalProperties": False,
-            },
-        )
-
-    def _fields(self, definition: ModelDefinition) -> JsonSchema:
-        names = [each.wire for each in definition.properties.values() if each.readable]
-        name: JsonSchema = {"type": "string", "enum": names}
-        flags = {
-            "type": "object",
-            "properties": {name: {"type": "boolean"} for name in names},
-            "additionalProperties": False,
-        }
-        return {
-            "description": "The properties to give, or booleans to leave some out.",
-            "anyOf": [{"type": "array", "items": name}, name, flags],
-        }
-
-    def _name_of(self, definition: ModelDefinition, suffix: str) -> str:
-        reference: str = self.schemas.model(definition, Variant.RECORD)["$ref"]
-        return reference.rpartition("/")[2] + suffix
 
     def _body(
         self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
@@ -212,9 +142,19 @@ class _Document:
             "required": True,
             "content": {
                 JSON: {"schema": several if argument.many else one},
-                FORM: {"schema": one},
+                FORM: {"schema": one, **self._encoding(definition)},
             },
         }
         if argument.description:
             body["description"] = argument.description
         return body
+
+    def _encoding(self, definition: ModelDefinition) -> dict[str, Any]:
+        """How a form writes objects: ``location[lat]=52.5``."""
+        objects = [
+            each.wire
+            for each in definition.properties.values()
+            if isinstance(each.type, Object | Embedded | Geo)
+        ]
+        deep = {"style": "deepObject", "explode": True}
+        return {"encoding": dict.fromkeys(objects, deep)} if objects else {}

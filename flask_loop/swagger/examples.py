@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..definition import MISSING, ModelDefinition, Property
+from ..definition import MISSING
 from ..types import (
     AnyValue,
     Array,
@@ -111,35 +111,3 @@ def _lengths(rules: Sequence[Rule]) -> Iterator[int]:
         if isinstance(rule, Length):
             wanted = (rule.is_, rule.min, rule.max)
             yield from (length for length in wanted if length is not None and length < 1000)
-
-
-def filter_examples(definition: ModelDefinition) -> dict[str, dict[str, Any]]:
-    """Filters for lists of a model; the first is what the page fills in."""
-    named = _telling(definition)
-    examples: dict[str, Any] = {"The first ten": {"limit": 10}}
-    if named is not None:
-        examples["In order"] = {"order": f"{named.wire} DESC", "limit": 10}
-        examples["Some of them"] = {"where": where_example(definition)}
-        examples["Some properties"] = {"fields": [definition.id.wire, named.wire]}
-    return {summary: {"summary": summary, "value": value} for summary, value in examples.items()}
-
-
-def where_example(definition: ModelDefinition) -> dict[str, Any]:
-    """A where that compares one property of a model."""
-    property_ = _telling(definition) or definition.id
-    sample = example(property_.type)
-    value = None if sample is MISSING else sample
-    if isinstance(property_.type, String):
-        return {property_.wire: {"like": f"{str(value)[:1].upper()}%"}}
-    return {property_.wire: {"gte": value}}
-
-
-def _telling(definition: ModelDefinition) -> Property | None:
-    """The property that shows best what a filter does."""
-    ordered = [
-        each
-        for each in definition.properties.values()
-        if each.readable and each.type.ordered and not each.id
-    ]
-    numbers = [each for each in ordered if isinstance(each.type, Integer | Number)]
-    return (numbers or ordered or [None])[0]

@@ -132,7 +132,8 @@ def _policy(docs_base: str | None) -> str:
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self'",
+        # Swagger UI's style sheet has its icons inside it.
+        "img-src": "'self' data:",
         "connect-src": " ".join(["'self'", *_origin(docs_base)]),
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -167,11 +167,9 @@ class Schemas:
         default = MISSING if property_ is None else property_.default
         if not variant.is_answer and default is not MISSING and default is not None:
             schema["default"] = kind.dump(kind.load(default))
-        if "$ref" not in schema:
-            schema.update(_examples(definition, field, rules, default))
         if _may_be_null(property_, field, rules, variant):
             schema = nullable(schema)
-        return schema
+        return {**schema, **_examples(definition, field, rules, default)}
 
 
 def _fields_of(definition: ModelDefinition) -> Mapping[str, Field[Any]]:
@@ -256,9 +254,21 @@ def _examples(
     kind = field.property_type
     item = getattr(kind, "item", kind)
     if isinstance(item, Embedded):
-        # A record of the same model in itself would go on for ever.
-        return {"examples": [[]]} if item.definition is definition and item is not kind else {}
-    if isinstance(item, FieldValue):
+        # A record inside a record of its own model would need one inside itself, and so on.
+        ends = [] if item is not kind else None
+        return {"examples": [ends]} if _leads_to(item.definition, definition) else {}
+    if isinstance(item, FieldValue | Geo):
         return {}
     found = example(kind, rules, default, field.name or "")
     return {} if found is MISSING else {"examples": [found]}
+
+
+def _leads_to(
+    start: ModelDefinition, goal: ModelDefinition, seen: frozenset[ModelDefinition] = frozenset()
+) -> bool:
+    """Whether records of one model hold, at any depth, records of another, or it is the same."""
+    if start is goal:
+        return True
+    kinds = (start.properties[name].type for name in start.embedded)
+    inner = {getattr(kind, "item", kind).definition for kind in kinds} - seen
+    return any(_leads_to(each, goal, seen | {start}) for each in inner)

@@ -148,7 +148,11 @@ class PlaceContract(Contract):
 
     def test_it_crosses_the_antimeridian(self, points: Any) -> None:
         things = points(
-            GeoPoint(0, 179), GeoPoint(0, -179.5), GeoPoint(0, 180), GeoPoint(0, -180), GeoPoint(0, 0)
+            GeoPoint(0, 179),
+            GeoPoint(0, -179.5),
+            GeoPoint(0, 180),
+            GeoPoint(0, -180),
+            GeoPoint(0, 0),
         )
         for lng, expected in ((180, [3, 4, 2, 1]), (-179.9, [3, 4, 2, 1]), (179.5, [1, 3, 4, 2])):
             near = {"near": [0, lng], "maxDistance": 2, "unit": "degrees"}
@@ -177,7 +181,9 @@ class PlaceContract(Contract):
 
     def test_the_other_side_of_the_globe_is_the_farthest(self, points: Any) -> None:
         things = points(GeoPoint(0, 180), GeoPoint(0, 0), GeoPoint(0, -180), GeoPoint(0, 179))
-        found = things.find(where={"location": {"near": [0, 0], "maxDistance": 4, "unit": "radians"}})
+        found = things.find(
+            where={"location": {"near": [0, 0], "maxDistance": 4, "unit": "radians"}}
+        )
         assert [each.id for each in found] == [2, 4, 1, 3]
 
     def test_update_all_and_destroy_all_take_it(self, places: Any) -> None:

@@ -47,38 +47,52 @@ class Session:
 
     def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """Run a query and give its rows as tuples."""
-        with self._cursor(sql, values) as cursor:
-            return cursor.fetchall()  # type: ignore[no-any-return]
+        transaction = self._open.get()
+        if transaction is not None:
+            return self._run(transaction.connection, sql, values).fetchall()  # type: ignore[no-any-return]
+        with self._turn:
+            connection = self._check_out()
+            try:
+                return self._run(connection, sql, values).fetchall()  # type: ignore[no-any-return]
+            finally:
+                connection.close()
 
     def run(self, sql: str, values: Sequence[Any]) -> Any:
         """Run a statement that gives no rows.
 
         :returns: the driver's cursor, for ``rowcount`` and ``lastrowid``.
         """
-        with self._cursor(sql, values) as cursor:
-            return cursor
+        transaction = self._open.get()
+        if transaction is not None:
+            return self._run(transaction.connection, sql, values)
+        with self._turn:
+            connection = self._check_out()
+            try:
+                return self._run(connection, sql, values)
+            finally:
+                connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction, or inside another a savepoint."""
         outer = self._open.get()
         if outer is not None:
-            with outer.savepoint(self._guarded):
+            with outer.savepoint(self._run):
                 yield
             return
-        with self._turn, self._connection() as connection:
-            transaction = _Transaction(connection)
-            self._guarded(connection, self._begin)
-            token = self._open.set(transaction)
+        with self._turn:
+            connection = self._check_out()
+            token = self._open.set(_Transaction(connection))
             try:
+                self._run(connection, self._begin)
                 yield
+                self._run(connection, "COMMIT")
             except BaseException:
                 connection.rollback()
                 raise
-            else:
-                self._commit(connection)
             finally:
                 self._open.reset(token)
+                connection.close()
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
@@ -91,23 +105,7 @@ class Session:
         with self._turn:
             self.engine.dispose()
 
-    def _commit(self, connection: Any) -> None:
-        try:
-            self._guarded(connection, "COMMIT")
-        except Exception:
-            connection.rollback()
-            raise
-
-    @contextmanager
-    def _cursor(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
-        transaction = self._open.get()
-        if transaction is not None:
-            yield self._guarded(transaction.connection, sql, values)
-            return
-        with self._turn, self._connection() as connection:
-            yield self._guarded(connection, sql, values)
-
-    def _guarded(self, connection: Any, sql: str, values: Sequence[Any] = ()) -> Any:
+    def _run(self, connection: Any, sql: str, values: Sequence[Any] = ()) -> Any:
         try:
             return connection.execute(sql, values)
         except Exception as error:
@@ -117,19 +115,14 @@ class Session:
                 raise
             raise translated from error
 
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
+    def _check_out(self) -> Any:
+        engine = self.engine
         try:
-            if self.engine.echo or _is_watched(self.engine):
-                connection: Any = _WatchedConnection(self.engine)
-            else:
-                connection = _DriverConnection(self.engine)
+            if engine.echo or _is_watched(engine):
+                return _WatchedConnection(engine)
+            return _DriverConnection(engine)
         except Exception as error:
             raise self._translate(error) from error
-        try:
-            yield connection
-        finally:
-            connection.close()
 
 
 class _Transaction:
@@ -140,7 +133,7 @@ class _Transaction:
         self._depth = 0
 
     @contextmanager
-    def savepoint(self, run: Callable[[Any, str], Any]) -> Iterator[None]:
+    def savepoint(self, run: Callable[..., Any]) -> Iterator[None]:
         self._depth += 1
         name = f"loop_{self._depth}"
         run(self.connection, f"SAVEPOINT {name}")

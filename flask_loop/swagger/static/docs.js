@@ -12,6 +12,7 @@ const ui = SwaggerUIBundle({
   url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#docs",
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   layout: "BaseLayout",
   presets: [SwaggerUIBundle.presets.apis],
