@@ -33,7 +33,8 @@ def create_app(config: Mapping[str, Any] | None = None, *, load: bool = True) ->
     database = Path(app.config["DATABASE"]).absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
     app.config["LOOP_DATA_SOURCES"] = {
-        "db": {"connector": "sqlite", "url": f"sqlite:///{database}"}
+        # A second process that starts waits until the first has loaded the largest set.
+        "db": {"connector": "sqlite", "url": f"sqlite:///{database}", "timeout": 60}
     }
     loop.init_app(app)
     app.register_blueprint(home)

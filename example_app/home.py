@@ -27,13 +27,17 @@ class Query:
     def url(self) -> str:
         if not self.argument:
             return self.path
-        return f"{self.path}?{urlencode({self.argument: json.dumps(self.value)})}"
+        return f"{self.path}?{urlencode({self.argument: self._json})}"
 
     @property
     def text(self) -> str:
         if not self.argument:
             return self.path
-        return f"{self.path}?{self.argument}={json.dumps(self.value, ensure_ascii=False)}"
+        return f"{self.path}?{self.argument}={self._json}"
+
+    @property
+    def _json(self) -> str:
+        return json.dumps(self.value, ensure_ascii=False)
 
 
 PARIS = {"lat": 48.8566, "lng": 2.3522}
@@ -63,6 +67,12 @@ QUERIES = [
         "/api/cities",
         "filter",
         {"where": {"alternateNames": "東京"}},
+    ),
+    Query(
+        "Cities whose names begin with São, in capitals or not",
+        "/api/cities",
+        "filter",
+        {"where": {"name": {"ilike": "SÃO %"}}, "order": "population DESC", "limit": 10},
     ),
     Query(
         "Cities in Peru or Bolivia with half a million people, by name",

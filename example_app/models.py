@@ -10,13 +10,16 @@ from flask_loop import GeoPoint, Loop, Model, Prop, prop
 loop = Loop(url_prefix="/api")
 db = loop.data_source("db")
 
+CODE = "^[A-Z]{2}$"
+CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
+
 
 class Country(Model):
     """A country, under its ISO 3166 code; its location and time zone are those of its capital."""
 
-    code: Prop[str] = prop(id=True, min_length=2, max_length=2)
+    code: Prop[str] = prop(id=True, pattern=CODE)
     name: Prop[str] = prop(required=True, index=True)
-    continent: Prop[str] = prop(min_length=2, max_length=2, index=True)
+    continent: Prop[str] = prop(enum=CONTINENTS, index=True)
     capital: Prop[str | None] = prop(default=None)
     location: Prop[GeoPoint | None] = prop(default=None)
     timezone: Prop[str | None] = prop(default=None)
@@ -37,7 +40,7 @@ class City(Model):
 
     id: Prop[int] = prop(id=True)
     name: Prop[str] = prop(required=True, index=True)
-    country_code: Prop[str] = prop(min_length=2, max_length=2, index=True)
+    country_code: Prop[str] = prop(pattern=CODE, index=True)
     population: Prop[int] = prop(min=0, index=True)
     timezone: Prop[str] = prop()
     location: Prop[GeoPoint | None] = prop(default=None, index=True)
@@ -62,7 +65,10 @@ class PlaceKind(Enum):
 
 
 class Place(Model):
-    """A place in a city that somebody recommends."""
+    """A place in a city that somebody recommends.
+
+    Whoever does may leave an address for questions about it, which nobody gets to see.
+    """
 
     name: Prop[str] = prop(required=True, max_length=80, index=True)
     kind: Prop[PlaceKind] = prop(index=True)
@@ -70,7 +76,9 @@ class Place(Model):
     location: Prop[GeoPoint | None] = prop(default=None)
     note: Prop[str | None] = prop(default=None, max_length=1000)
     rating: Prop[int | None] = prop(default=None, min=1, max=5)
-    email: Prop[str | None] = prop(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    email: Prop[str | None] = prop(
+        default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", write_only=True
+    )
     website: Prop[str | None] = prop(default=None, max_length=200, pattern=r"^https?://\S+$")
     created: Prop[datetime] = prop(default_fn="now", read_only=True)
 
@@ -79,6 +87,12 @@ class Place(Model):
 
         data_source = db
 
+
+def is_in_a_known_city(place: Place) -> bool:
+    return City.exists(place.city_id)
+
+
+Place.validate("city_id", is_in_a_known_city, message="is not a city of this guide")
 
 for model in (Country, City, Place):
     loop.model(model)

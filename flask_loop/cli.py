@@ -1,6 +1,6 @@
 """``flask loop``: what an app exposes, on the command line.
 
-Flask finds the group through the entry point ``flask.commands`` and on ``app.cli``; both are this one.
+Flask finds the group through the entry point ``flask.commands`` and on ``app.cli``: it is the same.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _state() -> State:
 
 
 def _routes(state: State) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for model in state.models:
         definition = model.definition
         found = [

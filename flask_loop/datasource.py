@@ -104,11 +104,11 @@ class DataSource:
 
     def enable_remote(self, *operations: str) -> None:
         """Let remote callers use operations."""
-        self._remote.update(dict.fromkeys(map(_operation, operations), True))
+        self._remote.update(dict.fromkeys(map(_remote_operation, operations), True))
 
     def disable_remote(self, *operations: str) -> None:
         """Keep operations from remote callers."""
-        self._remote.update(dict.fromkeys(map(_operation, operations), False))
+        self._remote.update(dict.fromkeys(map(_remote_operation, operations), False))
 
     # The backend
 
@@ -171,6 +171,16 @@ def _operation(name: str) -> str:
                 return key
         raise DefinitionError(f"there is no operation {name!r}{nearest(name, OPERATIONS)}")
     return found
+
+
+def _remote_operation(name: str) -> str:
+    """The wire name of the operation that remote callers have: an alias is what it stands for."""
+    operation = _operation(name)
+    if OPERATIONS[operation].routes:
+        return operation
+    wire = OPERATIONS[operation].wire
+    same = (key for key, method in OPERATIONS.items() if method.routes and wire in method.aliases)
+    return next(same, operation)
 
 
 def make_connector(settings: Mapping[str, Any]) -> Connector:

@@ -116,7 +116,8 @@ class FilterError(BadRequest):
     error_code = "INVALID_FILTER"
 
     def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"The filter is not valid: {path} {problem}.", details={"path": path})
+        end = "" if problem.endswith("?") else "."
+        super().__init__(f"The filter is not valid: {path} {problem}{end}", details={"path": path})
         self.path = path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -12,9 +12,10 @@ from flask import Flask, current_app, has_app_context
 
 from .connectors import Connector
 from .datasource import DataSource, make_connector
+from .definition import ModelDefinition
 from .errors import DefinitionError
 from .model import Model, create_model
-from .rest import ModelBlueprint, answer_routing_errors
+from .rest import PREFIX, ModelBlueprint, answer_routing_errors, blueprint_name
 from .state import Settings, State
 from .swagger import add_docs
 
@@ -77,6 +78,8 @@ class Loop:
         self._docs_base: str | None = None
         self._app: ref[Flask] | None = None
         self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
+        self._has_apps = False
+        self._loaded_sources: dict[str, Mapping[str, Any]] = {}
         if app is not None:
             self.init_app(app)
             self._app = ref(app)
@@ -97,10 +100,11 @@ class Loop:
         if EXTENSION in app.extensions:
             raise RuntimeError(f"the app {app.name!r} has a Loop already; call init_app once")
         prefix = self.url_prefix if url_prefix is None else _clean_prefix(url_prefix)
-        state = State(Settings.of(app.config), prefix, make_connector)
+        state = State(Settings.of(app.config), prefix, make_connector, self._loaded_sources)
         state.docs_base = self._docs_base
         app.extensions[EXTENSION] = state
         self._apps[app] = state
+        self._has_apps = True
         answer_routing_errors(app, state)
         if state.settings.docs:
             add_docs(app, state)
@@ -128,7 +132,7 @@ class Loop:
         """
         target = app or self._current_app()
         if target is None:
-            if len(self._apps):
+            if self._has_apps:
                 raise RuntimeError(
                     "which app? call loop.model(M, app=app), or inside `with app.app_context():`"
                 )
@@ -157,7 +161,7 @@ class Loop:
 
         :param folder: with a JSON definition for each model and, where there are, LoopBack's
             ``model-config.json`` (data source and ``public`` of each model) and
-            ``datasources.json`` (names that ``LOOP_DATA_SOURCES`` does not have).
+            ``datasources.json``, for the names that ``LOOP_DATA_SOURCES`` does not have.
         :returns: the models.
         :raises DefinitionError: naming the file and what in it means nothing.
         """
@@ -183,6 +187,8 @@ def _clean_prefix(prefix: str) -> str:
     prefix = prefix.rstrip("/")
     if prefix and not prefix.startswith("/"):
         raise DefinitionError(f"a url_prefix starts with a slash: {prefix!r}")
+    if "<" in prefix:
+        raise DefinitionError(f"a url_prefix has no placeholders: {prefix!r}")
     return prefix
 
 
@@ -190,19 +196,27 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
     if model in state.models:
         return
     definition = model.definition
+    if app._got_first_request:
+        raise RuntimeError(
+            f"the app {app.name!r} has answered a request already; register {definition.name} "
+            "before the first one"
+        )
+    _refuse_taken_path(state, definition)
+    blueprint = ModelBlueprint(model, state, blueprint_name(model, app))
+    blueprint.refuse_taken_paths(app)
+    app.register_blueprint(blueprint, name_prefix=PREFIX)
+    state.models.append(model)
+
+
+def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:
+    if definition.http_path == "/":
+        raise DefinitionError(f"the model {definition.name} has no path; give it a Meta.http_path")
     for other in state.models:
         if other.definition.http_path == definition.http_path:
             raise DefinitionError(
                 f"the models {other.model_name} and {definition.name} have the same path, "
                 f"{definition.http_path}; give one a Meta.plural or Meta.http_path"
             )
-    if app._got_first_request:
-        raise RuntimeError(
-            f"the app {app.name!r} has answered a request already; register {definition.name} "
-            "before the first one"
-        )
-    app.register_blueprint(ModelBlueprint(model, state), name_prefix=EXTENSION)
-    state.models.append(model)
 
 
 def _add_command(app: Flask) -> None:
@@ -218,8 +232,9 @@ class _Folder:
         self.loop, self.folder = loop, folder
         if not folder.is_dir():
             raise DefinitionError(f"{folder} is not a folder")
-        self.config = self._read("model-config.json") or {}
-        self.sources = self._read("datasources.json") or {}
+        self.config = self._read("model-config.json")
+        self.config.pop("_meta", None)
+        loop._loaded_sources.update(self._read("datasources.json"))
 
     def load(self) -> Iterator[type[Any]]:
         documents = {
@@ -227,6 +242,7 @@ class _Folder:
             for path in sorted(self.folder.glob("*.json"))
             if path.name not in ("model-config.json", "datasources.json")
         }
+        self._refuse_undefined(documents.values())
         for name, document in _bases_first(documents):
             try:
                 model = create_model(document)
@@ -235,26 +251,25 @@ class _Folder:
             self._configure(model, document)
             yield model
 
+    def _refuse_undefined(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        defined = {document.get("name") for document in documents}
+        for name in self.config:
+            if name not in defined:
+                raise DefinitionError(
+                    f"{self.folder / 'model-config.json'}: no file defines the model {name!r}"
+                )
+
     def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
         config = {**document, **self.config.get(model.model_name, {})}
         source = config.get("dataSource")
         if source is not None:
-            model.attach_to(self._source(source))
+            model.attach_to(self.loop.data_source(source))
             if config.get("public", True):
                 self.loop.model(model)
 
-    def _source(self, name: str) -> DataSource:
-        known = self.loop._sources
-        if name in self.sources and name not in known:
-            app = self.loop._current_app()
-            configured = app.config.get("LOOP_DATA_SOURCES", {}) if app else {}
-            if name not in configured:
-                return DataSource(name, make_connector(self.sources[name]))
-        return self.loop.data_source(name)
-
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        return self._parse(path) if path.exists() else None
+        return self._parse(path) if path.exists() else {}
 
     def _parse(self, path: Path) -> dict[str, Any]:
         try:

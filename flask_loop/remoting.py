@@ -22,7 +22,10 @@ class Target(Protocol):
         """An id as records hold it."""
 
     def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
-        """The user's own function where a model overrides a method, taking what is decoded."""
+        """What calls the user's own function where a model overrides a method.
+
+        It takes the bounds and the arguments by name.
+        """
 
 
 def invoke(target: Target, method: RemoteMethod, given: Arguments, bounds: Bounds) -> Any:
@@ -38,7 +41,7 @@ def invoke(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
     arguments = decode(target, method, given, bounds)
     override = target.override(method)
     if override is not None:
-        value = override(**arguments)
+        value = override(bounds, **arguments)
     elif method.function is not None:
         value = method.function(target, bounds, **arguments)
     else:
@@ -54,7 +57,7 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
     arguments: dict[str, Any] = {}
     for argument in method.accepts:
         value = given.get(argument.name)
-        if value is None and argument.required:
+        if argument.required and value in (None, ""):
             raise ArgumentError(argument.name, "is required")
         if argument.type == "filter":
             arguments[argument.name] = _filter(target, method, value, bounds)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 from flask import Blueprint, Flask, Request, Response, current_app, request
@@ -15,6 +17,7 @@ from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect, Rule
 
+from .definition import MISSING
 from .errors import (
     BadRequest,
     DefinitionError,
@@ -26,19 +29,31 @@ from .errors import (
     UnsupportedMediaType,
     ValidationError,
 )
+from .geo import GeoPoint
 from .methods import RemoteMethod
 from .model import Model
-from .operations import is_remote, routed_methods
+from .operations import FoundMany, Stored, StoredMany, is_remote, routed_methods
 from .query import Bounds, parse_query
 from .remoting import invoke
 from .state import Settings, State
+from .types import Buffer, Date, DateTime, DecimalNumber, Geo
 
 JSON = "application/json; charset=utf-8"
 PROBLEM = "application/problem+json"
-VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: What the endpoints of all models begin with.
+PREFIX = "loop"
 
 _PLACEHOLDER = re.compile(r":(\w+)")
 _LONG_INTEGER = re.compile(rb"\d{19}")
+_RESULTS = (FoundMany, Stored, StoredMany)
+_JSON_OF: dict[type, Callable[[Any], Any]] = {
+    Model: lambda record: record.to_dict(),
+    datetime: lambda value: DateTime().dump(DateTime().load(value)),
+    date: Date().dump,
+    Decimal: DecimalNumber().dump,
+    bytes: Buffer().dump,
+    GeoPoint: Geo().dump,
+}
 
 
 class LazyRule(Rule):
@@ -67,14 +82,14 @@ class ModelBlueprint(Blueprint):
 
     :param model: the model.
     :param state: the app's part of Flask-Loop.
+    :param name: what comes after ``loop.`` in the endpoints.
     """
 
-    def __init__(self, model: type[Model], state: State) -> None:
-        path = model.definition.http_path
-        super().__init__(re.sub(r"[^A-Za-z0-9_-]", "_", path.strip("/")), __name__)
+    def __init__(self, model: type[Model], state: State, name: str) -> None:
+        super().__init__(name, __name__)
         self.model = model
         self.state = state
-        self.path = state.url_prefix + path
+        self.path = state.url_prefix + model.definition.http_path
         self._table: dict[str, dict[str, RemoteMethod]] = {}
         for method in routed_methods(model):
             for route in method.routes:
@@ -82,7 +97,6 @@ class ModelBlueprint(Blueprint):
         self.record(lambda setup: self._add_rules(cast("Flask", setup.app), setup.name_prefix))
 
     def _add_rules(self, app: Flask, name_prefix: str) -> None:
-        self._refuse_host_rules(app)
         prefix = f"{name_prefix}.{self.name}" if name_prefix else self.name
         for path, methods in self._table.items():
             for verb, method in methods.items():
@@ -91,21 +105,25 @@ class ModelBlueprint(Blueprint):
                 self._add_rule(app, path, endpoint, verbs)
                 app.view_functions.setdefault(endpoint, self._view(method))
             endpoint = f"{prefix}.other_verbs{_slug(path)}"
-            taken = {*methods, "HEAD"} if "GET" in methods else set(methods)
-            self._add_rule(app, path, endpoint, set(VERBS) - taken)
+            self._add_rule(app, path, endpoint, None)
             app.view_functions[endpoint] = self._other_verbs(path)
 
-    def _add_rule(self, app: Flask, path: str, endpoint: str, verbs: Iterable[str]) -> None:
+    def _add_rule(self, app: Flask, path: str, endpoint: str, verbs: set[str] | None) -> None:
+        """Add a rule; one without verbs matches those that no rule before it has."""
         rule = LazyRule(self.rule_of(path), endpoint=endpoint, methods=[], strict_slashes=False)
-        rule.methods = set(verbs)
+        rule.methods = verbs
         app.url_map.add(rule)
 
     def rule_of(self, path: str) -> str:
         """A route's path below the model as Werkzeug writes it, with the prefix."""
         return self.path + _PLACEHOLDER.sub(r"<\1>", path.rstrip("/"))
 
-    def _refuse_host_rules(self, app: Flask) -> None:
-        own = {_shape(self.rule_of(path)): path for path in self._table}
+    def refuse_taken_paths(self, app: Flask) -> None:
+        """Refuse an app that has rules of its own, or another model's, for the same paths.
+
+        :raises DefinitionError: naming the path, the model and the endpoint.
+        """
+        own = {_shape(self.rule_of(path)) for path in self._table}
         for rule in app.url_map.iter_rules():
             if _shape(rule.rule) in own:
                 raise DefinitionError(
@@ -127,10 +145,11 @@ class ModelBlueprint(Blueprint):
                 received = request._get_current_object()  # type: ignore[attr-defined]
                 given: dict[str, Any] = path
                 if takes_query and received.query_string:
-                    given = {**parse_query(received.query_string.decode("latin-1")), **path}
+                    given = {**parse_query(received.query_string), **path}
                 if body_name is not None:
                     body = read_body(received, state.settings.max_body)
-                    given = {**given, **body_argument(body_name, body)}
+                    if body is not MISSING:
+                        given = {**given, body_name: body}
                 value = invoke(model.plan(), method, given, bounds)
                 return self._respond(method, received.method, value, given)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
@@ -146,28 +165,37 @@ class ModelBlueprint(Blueprint):
             return Response(status=204)
         if verb == "HEAD" and method.name == "exists" and not value["exists"]:
             raise self.model.plan().not_found(given.get("id"))
-        to_json = getattr(value, "json", None)
-        body = value if to_json is None else to_json()
-        response = Response(orjson.dumps(body, default=_to_json), content_type=JSON)
+        body = value.json() if isinstance(value, _RESULTS) else value
+        response = Response(to_json(body), content_type=JSON)
         if method.name == "create":
             self._mark_created(response, body)
-        next_skip = getattr(value, "next_skip", None)
+        next_skip = getattr(value, "next_skip", None) if isinstance(value, _RESULTS) else None
         if next_skip is not None:
             response.headers["Link"] = f'<{self._next_page(given, next_skip)}>; rel="next"'
         return response
 
     def _mark_created(self, response: Response, body: Any) -> None:
         response.status_code = self.state.settings.created_status
-        id = self.model.definition.id.wire
-        if response.status_code == 201 and isinstance(body, dict) and id in body:
-            response.headers["Location"] = f"{self.path}/{quote(str(body[id]), safe='')}"
+        ids = self.model.definition.ids
+        record = body.to_dict() if isinstance(body, Model) else body
+        if response.status_code == 201 and len(ids) == 1 and isinstance(record, dict):
+            id = record.get(ids[0].wire)
+            if id is not None:
+                location = f"{request.script_root}{self.path}/{quote(str(id), safe='')}"
+                response.headers["Location"] = location
 
     def _next_page(self, given: Mapping[str, Any], skip: int) -> str:
         filter = given.get("filter") or {}
         filter = orjson.loads(filter) if isinstance(filter, str) else dict(filter)
         filter.pop("offset", None)
-        text = orjson.dumps({**filter, "skip": skip}).decode()
-        return f"{self.path}?filter={quote(text, safe='')}"
+        others = [
+            pair
+            for pair in parse_qsl(request.query_string.decode(), keep_blank_values=True)
+            if pair[0].partition("[")[0] != "filter"
+        ]
+        arguments = [*others, ("filter", orjson.dumps({**filter, "skip": skip}).decode())]
+        query = urlencode(arguments, quote_via=quote, safe="")
+        return f"{request.script_root}{self.path}?{query}"
 
     def _other_verbs(self, path: str) -> Callable[..., Response]:
         def view(**values: Any) -> Response:
@@ -181,16 +209,18 @@ class ModelBlueprint(Blueprint):
         return view
 
     def _options(self, path: str) -> Response:
+        allowed = self._allowed(path)
+        if not allowed:
+            raise unknown_path(request)
         response = Response(status=200)
-        response.headers["Allow"] = ", ".join(sorted(self._allowed(path)))
+        response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
 
     def _allowed(self, path: str) -> set[str]:
         """The verbs that a path has now, while some of its methods may be disabled."""
-        verbs = {
-            verb for verb, method in self._table[path].items() if is_remote(self.model, method)
-        }
-        if "GET" in verbs:
+        methods = self._table[path]
+        verbs = {verb for verb, method in methods.items() if is_remote(self.model, method)}
+        if "GET" in verbs and "HEAD" not in methods:
             verbs.add("HEAD")
         return verbs | {"OPTIONS"} if verbs else verbs
 
@@ -209,14 +239,27 @@ def _slug(path: str) -> str:
 
 
 def _shape(rule: str) -> str:
-    """A rule without the names of its placeholders."""
-    return re.sub(r"<[^>]*>", "<>", rule)
+    """A rule without the names of its placeholders, nor a slash at its end."""
+    return re.sub(r"<[^>]*>", "<>", rule).rstrip("/")
 
 
-def _to_json(value: Any) -> Any:
-    to_dict = getattr(value, "to_dict", None)
-    if to_dict is not None:
-        return to_dict()
+def blueprint_name(model: type[Model], app: Flask) -> str:
+    """What the endpoints of a model begin with: its path, as far as a blueprint's name goes."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", model.definition.http_path.strip("/"))
+    while f"{PREFIX}.{name}" in app.blueprints:
+        name += "_"
+    return name
+
+
+def to_json(value: Any) -> bytes:
+    """Write what a remote method gave: JSON values, records, and values of property types."""
+    return orjson.dumps(value, default=_to_json_value, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _to_json_value(value: Any) -> Any:
+    for kind, give_json in _JSON_OF.items():
+        if isinstance(value, kind):
+            return give_json(value)
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 
@@ -234,7 +277,7 @@ def bounds_of(settings: Settings) -> Bounds:
 
 
 def read_body(request: Request, max_body: int) -> Any:
-    """The body of a request as JSON values, or None where there is none.
+    """The body of a request as JSON values, or :data:`MISSING` where there is none.
 
     :raises PayloadTooLarge: where it is larger than ``max_body`` bytes.
     :raises UnsupportedMediaType: where it is neither JSON nor urlencoded.
@@ -249,16 +292,22 @@ def read_body(request: Request, max_body: int) -> Any:
             f"The request body is larger than {request.max_content_length} bytes."
         ) from None
     if not data:
-        return None
+        return _parsed_form(request)
     mimetype = request.mimetype
     if mimetype == "application/json" or mimetype.endswith("+json"):
         return parse_json(data)
     if mimetype == "application/x-www-form-urlencoded":
-        return parse_query(data.decode("latin-1"))
+        return parse_query(data)
     raise UnsupportedMediaType(
         f"The content type {mimetype or 'none'!s} is not supported; "
         "send application/json or application/x-www-form-urlencoded."
     )
+
+
+def _parsed_form(request: Request) -> Any:
+    """The fields of a body that somebody has read before, as protections against CSRF do."""
+    is_read = "form" in request.__dict__ and request.form
+    return parse_query(urlencode(list(request.form.items(multi=True)))) if is_read else MISSING
 
 
 def parse_json(data: bytes) -> Any:
@@ -267,19 +316,10 @@ def parse_json(data: bytes) -> Any:
     :raises BadRequest: where it is not JSON.
     """
     try:
-        if _LONG_INTEGER.search(data):
-            return json.loads(data, parse_constant=_refuse_constant)
-        return orjson.loads(data)
+        parsed = orjson.loads(data)
+        return json.loads(data) if _LONG_INTEGER.search(data) else parsed
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is not JSON: {error}", error_code="INVALID_JSON") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def body_argument(name: str, body: Any) -> dict[str, Any]:
-    return {} if body is None else {name: body}
+        raise BadRequest(f"The body is not JSON: {error}.", error_code="INVALID_JSON") from None
 
 
 # Errors
@@ -294,11 +334,13 @@ def error_response(error: Exception, model: type[Model] | None = None) -> Respon
     if isinstance(error, ValidationError) and model is not None:
         error = ValidationError(error.context, model.definition.to_wire(error.failures))
     if isinstance(error, HTTPException):
-        if error.response is not None:
-            return cast("Response", error.response)
+        if error.response is not None or (error.code or 500) < 400:
+            return cast("Response", error.get_response(request.environ))
         return _render(error)
     if isinstance(error, PermissionError):
-        return _render(Forbidden(str(error) or "Access denied."))
+        # One of the operating system names a file in its text.
+        text = str(error) if error.errno is None else ""
+        return _render(Forbidden(text or "Access denied."))
     _report(error)
     return _render(RemoteError("Internal Server Error"))
 
@@ -314,23 +356,25 @@ def _report(error: Exception) -> None:
 
 def _render(error: HTTPException) -> Response:
     status = error.code or 500
-    wants_problem = request.accept_mimetypes.best_match([JSON, PROBLEM]) == PROBLEM
+    wants_problem = request.accept_mimetypes.best_match(["application/json", PROBLEM]) == PROBLEM
     body = _problem(error, status) if wants_problem else {"error": _loopback_error(error, status)}
     response = Response(
-        orjson.dumps(body, default=str),
+        orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS),
         status=status,
         content_type=PROBLEM if wants_problem else JSON,
     )
-    allowed = getattr(error, "allowed", None) or getattr(error, "valid_methods", None)
-    if status == 405 and allowed:
-        response.headers["Allow"] = ", ".join(sorted(allowed))
+    for name, value in error.get_headers(request.environ):
+        if name.lower() != "content-type":
+            response.headers[name] = value
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.allowed)
     return response
 
 
 def _loopback_error(error: HTTPException, status: int) -> dict[str, Any]:
     body: dict[str, Any] = {"statusCode": status}
     if status < 500 or status == 503:
-        body["name"] = getattr(error, "error_name", None) or f"{error.name.replace(' ', '')}Error"
+        body["name"] = getattr(error, "error_name", None) or f"{type(error).__name__}Error"
     body["message"] = getattr(error, "message", None) or error.description or error.name
     return {**body, **_machine_readable(error)}
 
@@ -359,25 +403,30 @@ def answer_routing_errors(app: Flask, state: State) -> None:
     """Answer 404 and 405 in JSON for paths that are ours, before the app's own handlers see them.
 
     With a prefix that is all below it, unless the app has a rule of its own there; without one it
-    is what lies below a model's path.
+    is what lies below a model's path. Verbs that a path of ours does not have never come here.
     """
     prefix = state.url_prefix
 
     def answer() -> Response | None:
-        rule = request.url_rule
-        if rule is not None and (not prefix or rule.rule.startswith(prefix)):
-            return None
         problem = request.routing_exception
         if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
             return None
-        if problem is None and not prefix:
+        rule = request.url_rule or _rule_for_other_verbs(app, problem)
+        if rule is not None and (not prefix or _is_below(rule.rule, prefix)):
             return None
-        valid_methods = getattr(problem, "valid_methods", None)
-        if valid_methods:
-            return error_response(MethodNotAllowed(request.method, request.path, valid_methods))
         return error_response(unknown_path(request))
 
     app.before_request(answer)
+
+
+def _rule_for_other_verbs(app: Flask, problem: Exception | None) -> Rule | None:
+    """The app's rule that has the path of the request, though not its verb."""
+    verbs = getattr(problem, "valid_methods", None)
+    adapter = app.create_url_adapter(request) if verbs else None
+    if adapter is None or not verbs:
+        return None
+    rule, _ = adapter.match(method=next(iter(verbs)), return_rule=True)
+    return rule
 
 
 def _is_ours(path: str, state: State) -> bool:

@@ -72,6 +72,7 @@ class State:
     :param settings: the app's settings.
     :param url_prefix: what the paths of its models begin with.
     :param make_connector: makes a connector of a data source's settings.
+    :param more_sources: data sources that the settings need not have.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class State:
         settings: Settings,
         url_prefix: str,
         make_connector: Callable[[Mapping[str, Any]], Any],
+        more_sources: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.settings = settings
         self.url_prefix = url_prefix
         self.models: list[Any] = []
         self.docs_base: str | None = None
         self._make_connector = make_connector
+        self._more_sources = {} if more_sources is None else more_sources
         self._connectors: dict[str, Any] = {}
         self._lock = Lock()
 
@@ -99,7 +102,7 @@ class State:
     def _make(self, name: str) -> Any:
         with self._lock:
             if name not in self._connectors:
-                known = self.settings.data_sources
+                known = {**self._more_sources, **self.settings.data_sources}
                 if name not in known:
                     raise DefinitionError(
                         f"LOOP_DATA_SOURCES has no data source {name!r}{nearest(name, known)}"

@@ -16,9 +16,9 @@ import enum
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import ValidationError as FieldError
@@ -35,8 +35,11 @@ _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?!24)\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)([Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
 )
+#: Decimals are moved by powers of ten in this context, whatever the caller's own one would round.
+_EXACT = Context(prec=100, traps=[Inexact])
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -223,20 +226,21 @@ class DecimalNumber(PropertyType):
             raise self.mismatch(
                 f"has more than {self.precision - self.scale} digits before the point"
             )
-        scaled = number.scaleb(self.scale)
-        if scaled != scaled.to_integral_value():
-            raise self.mismatch(f"has more than {self.scale} digits after the point")
-        return self.from_scaled(int(scaled))
+        try:
+            scaled = int(number.scaleb(self.scale, _EXACT).to_integral_exact(context=_EXACT))
+        except Inexact:
+            raise self.mismatch(f"has more than {self.scale} digits after the point") from None
+        return self.from_scaled(scaled)
 
     def to_scaled(self, value: Decimal) -> int:
         """The value as an integer count of its smallest unit, exact on every database."""
-        return int(value.scaleb(self.scale))
+        return int(value.scaleb(self.scale, _EXACT))
 
     def from_scaled(self, scaled: int) -> Decimal:
-        value = Decimal(scaled).scaleb(-self.scale)
+        value = Decimal(scaled).scaleb(-self.scale, _EXACT)
         if self.fixed:
             return value
-        return Decimal(format(value.normalize(), "f")) if value else Decimal(0)
+        return Decimal(format(value.normalize(_EXACT), "f")) if value else Decimal(0)
 
     def dump(self, value: Decimal) -> str:
         return format(value, "f")
@@ -252,12 +256,14 @@ class String(PropertyType):
     def load(self, value: Any, *, text: bool = True) -> str:
         if not isinstance(value, str):
             raise self.mismatch()
-        if value.isascii() and "\0" not in value:
-            return value
-        problem = text_problem(value)
+        # A member of an enum that is text becomes the text.
+        plain = value if type(value) is str else str.__str__(value)
+        if plain.isascii() and "\0" not in plain:
+            return plain
+        problem = text_problem(plain)
         if problem:
             raise self.mismatch(problem)
-        return value
+        return plain
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -274,18 +280,56 @@ class AnyValue(PropertyType):
 
 
 class Object(PropertyType):
-    """A JSON object; its keys and values are the client's own."""
+    """A JSON object; its keys are the client's own.
+
+    :param values: the type of all its values; any JSON value where not given.
+    """
 
     name, python, message = "Object", dict, "is not an object"
-    dumps_itself = True
+
+    def __init__(self, values: PropertyType | None = None) -> None:
+        self.values = values or AnyValue()
+
+    @property
+    def dumps_itself(self) -> bool:  # type: ignore[override]
+        return self.values.dumps_itself
 
     def load(self, value: Any, *, text: bool = True) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise self.mismatch()
-        return json_value(value)  # type: ignore[no-any-return]
+        if isinstance(self.values, AnyValue):
+            return json_value(value)  # type: ignore[no-any-return]
+        return {
+            _json_key(key): _load_part(self.values, key, item, text) for key, item in value.items()
+        }
+
+    def dump(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value if self.dumps_itself else _mapped(self.values.dump, value)
+
+    def to_json(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value if self.dumps_itself else _mapped(self.values.to_json, value)
+
+    def from_json(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value if self.dumps_itself else _mapped(self.values.from_json, value)
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "object"}
+        if isinstance(self.values, AnyValue):
+            return {"type": "object"}
+        return {"type": "object", "additionalProperties": self.values.json_schema()}
+
+
+def _mapped(function: Callable[[Any], Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: function(item) for key, item in value.items()}
+
+
+def _load_part(kind: PropertyType, key: str | int, value: Any, text: bool) -> Any:
+    """A value inside another; what is wrong with it is said with its place."""
+    if value is None:
+        raise TypeMismatch(kind.name.lower(), "is null", (key,))
+    try:
+        return kind.load(value, text=text)
+    except TypeMismatch as error:
+        raise TypeMismatch(error.code, str(error), (key, *error.path)) from None
 
 
 class Array(PropertyType):
@@ -309,15 +353,7 @@ class Array(PropertyType):
             raise self.mismatch()
         if isinstance(self.item, AnyValue):
             return json_value(list(value))  # type: ignore[no-any-return]
-        return [self._load_item(index, item, text) for index, item in enumerate(value)]
-
-    def _load_item(self, index: int, item: Any, text: bool) -> Any:
-        if item is None:
-            raise TypeMismatch(self.item.name.lower(), "is null", (index,))
-        try:
-            return self.item.load(item, text=text)
-        except TypeMismatch as error:
-            raise TypeMismatch(error.code, str(error), (index, *error.path)) from None
+        return [_load_part(self.item, index, item, text) for index, item in enumerate(value)]
 
     def dump(self, value: list[Any]) -> list[Any]:
         return value if self.dumps_itself else [self.item.dump(item) for item in value]
@@ -499,7 +535,10 @@ class Enumeration(PropertyType):
 
 
 class FieldValue(PropertyType):
-    """A Marshmallow field of the user's own; records hold what it deserialises to."""
+    """A Marshmallow field of the user's own; records hold what it deserialises to.
+
+    What it serialises to must be a JSON value, so that every data source can keep it.
+    """
 
     name, python, message = "Field", Any, "is not valid"
 
@@ -508,12 +547,25 @@ class FieldValue(PropertyType):
 
     def load(self, value: Any, *, text: bool = True) -> Any:
         try:
-            return self.field.deserialize(value)
+            loaded = self.field.deserialize(value)
         except FieldError as error:
-            raise self.mismatch("; ".join(map(str, error.messages))) from None
+            path, message = _first_message(error.messages)
+            raise TypeMismatch(self.name.lower(), message, path) from None
+        json_value(self.dump(loaded))
+        return loaded
 
     def dump(self, value: Any) -> Any:
-        return self.field.serialize("value", {"value": value})
+        return self.field.serialize("value", value, accessor=lambda held, *_: held)
+
+
+def _first_message(messages: Any, path: tuple[str | int, ...] = ()) -> tuple[Any, str]:
+    """The first of Marshmallow's messages, and where in the value it is about."""
+    if isinstance(messages, Mapping):
+        key, inner = next(iter(messages.items()))
+        return _first_message(inner, path if key == "_schema" else (*path, key))
+    if isinstance(messages, list):
+        return _first_message(messages[0], path)
+    return path, str(messages)
 
 
 def text_problem(value: str) -> str | None:
@@ -525,6 +577,19 @@ def text_problem(value: str) -> str | None:
     except UnicodeEncodeError:
         return "contains a lone surrogate"
     return None
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more than so many levels."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return False
+    return levels == 0 or any(is_deeper(item, levels - 1) for item in value)
+
+
+def too_deep() -> TypeMismatch:
+    return TypeMismatch("depth", f"is more than {MAX_DEPTH} levels deep")
 
 
 def json_value(value: Any, depth: int = MAX_DEPTH) -> Any:
@@ -539,7 +604,7 @@ def json_value(value: Any, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, int | float):
         return Number().load(value)
     if depth == 0:
-        raise TypeMismatch("depth", f"is more than {MAX_DEPTH} levels deep")
+        raise too_deep()
     if isinstance(value, Mapping):
         return {_json_key(key): _json_part(key, item, depth) for key, item in value.items()}
     if isinstance(value, list | tuple):

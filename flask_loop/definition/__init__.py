@@ -7,6 +7,7 @@ from .model import (
     definition_from_dict,
     definition_from_json,
     merge_properties,
+    merge_rules,
     refuse_reserved,
     type_resolver,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "lower_camel",
     "make_property",
     "merge_properties",
+    "merge_rules",
     "nearest",
     "plural",
     "prop",

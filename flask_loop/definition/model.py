@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 from ..errors import DefinitionError, Failure
-from ..types import Integer, PropertyType
-from .naming import RESERVED, lower_camel, plural
+from ..types import Array, Geo, Integer, Null, Number, Object, PropertyType
+from .naming import RESERVED, lower_camel, plural, unfit_model_name
 from .property import Embedded, Property, make_property, resolve_type
-from .registry import Registry, registry
-from .settings import Settings, refuse_unbuilt
+from .registry import Registry, nearest, registry
+from .settings import Settings
 
-#: Keys of a LoopBack JSON definition that say something of the model itself.
-_JSON_KEYS = frozenset({"name", "base", "properties", "public", "validations", "$schema"})
-_UNBUILT_KEYS = ("relations", "acls", "methods", "mixins", "scopes", "scope", "validations")
+#: Keys of a LoopBack JSON definition that are no settings.
+_JSON_KEYS = frozenset({"name", "base", "properties", "public", "$schema"})
 PLAIN_BASES = frozenset({"Model", "PersistedModel"})
 
 
@@ -35,12 +35,11 @@ class ModelDefinition:
     :param properties: the properties in order; an injected ``id`` comes last.
     :param settings: the settings.
     :param class_body: whether the name was a class's, so that its path starts in lower case.
-    :raises DefinitionError: where names clash or the id makes no sense.
+    :raises DefinitionError: where the name is none, names clash, or the id makes no sense.
 
     :ivar by_wire: the properties by wire name.
     :ivar ids: the properties that are the id, in order.
     :ivar rules: the validation rules that were declared by ``validates_…``.
-    :ivar model: the class of the model, where it has one.
     :ivar version: grows with each change, so that what was compiled from an older one is known.
     """
 
@@ -52,20 +51,32 @@ class ModelDefinition:
         *,
         class_body: bool = False,
     ) -> None:
+        if problem := unfit_model_name(name):
+            raise DefinitionError(f"the model's name {name!r} {problem}")
         self.name = name
         self.settings = settings or Settings()
         self.class_body = class_body
-        self.properties = {each.name: each for each in self._with_flags(properties)}
+        self.properties = {each.name: each for each in properties}
         self.rules: list[Any] = []
         self.version = 0
-        self.model: Any = None
+        self._model: ref[Any] | None = None
         self._complete_id()
+        self._set_flags()
         self.by_wire = {each.wire: each for each in self.properties.values()}
         self.ids = self._ids()
         self._refuse_clashes()
 
     def __repr__(self) -> str:
         return f"<ModelDefinition {self.name!r}>"
+
+    @property
+    def model(self) -> Any:
+        """The class of the model, where it has one; it is held weakly."""
+        return None if self._model is None else self._model()
+
+    @model.setter
+    def model(self, model: type) -> None:
+        self._model = ref(model)
 
     @property
     def plural(self) -> str:
@@ -162,7 +173,7 @@ class ModelDefinition:
 
         :param given: data by Python or wire names.
         :param wire_only: whether only wire names are names of properties.
-        :raises DefinitionError: where both spellings of one property are given.
+        :raises TypeError: where both spellings of one property are given.
         """
         renamed: dict[str, Any] = {}
         for key, value in given.items():
@@ -171,7 +182,7 @@ class ModelDefinition:
             if wire_only and found is None and key in self.properties:
                 continue
             if name in renamed:
-                raise DefinitionError(f"both spellings of {name!r} are given")
+                raise TypeError(f"both spellings of {name!r} are given")
             renamed[name] = value
         return renamed
 
@@ -216,23 +227,34 @@ class ModelDefinition:
             return (found.wire, *skipped, *kind.definition.wire_path(tuple(rest)))
         return (found.wire, *rest)
 
-    def _with_flags(self, properties: Iterable[Property]) -> Iterable[Property]:
-        listed = list(properties)
+    def _set_flags(self) -> None:
+        """Set what the settings say of properties."""
+        by_wire = {each.wire: each.name for each in self.properties.values()}
         for flag in ("hidden", "protected"):
-            named = set(getattr(self.settings, flag))
             changes: dict[str, Any] = {flag: True}
-            listed = [
-                replace(each, **changes) if named & {each.name, each.wire} else each
-                for each in listed
-            ]
-            if unknown := named - {each.name for each in listed} - {each.wire for each in listed}:
-                raise DefinitionError(
-                    f"model {self.name!r}: {flag} names {sorted(unknown)[0]!r}, "
-                    "which is no property"
-                )
-        return listed
+            for given in getattr(self.settings, flag):
+                name = by_wire.get(given, given)
+                if name not in self.properties:
+                    raise DefinitionError(
+                        f"model {self.name!r}: {flag} names {given!r}, which is no property"
+                        f"{nearest(given, self.properties)}"
+                    )
+                self.properties[name] = replace(self.properties[name], **changes)
 
     def _complete_id(self) -> None:
+        self._name_id()
+        for name, each in self.properties.items():
+            if each.id and isinstance(each.type, _NOT_AN_ID):
+                raise DefinitionError(
+                    f"model {self.name!r}: {name!r} cannot be the id: it is of the type "
+                    f"{each.type.name}"
+                )
+            if each.generated and isinstance(each.type, Number):
+                # Data sources make whole numbers, and their columns have to be of such.
+                self.properties[name] = replace(each, type=Integer())
+
+    def _name_id(self) -> None:
+        """Make the property ``id`` the id where no property is said to be, or inject one."""
         if any(each.id for each in self.properties.values()):
             return
         if "id" in self.properties:
@@ -278,8 +300,11 @@ class ModelDefinition:
                 )
 
 
+_NOT_AN_ID = (Null, Object, Array, Geo, Embedded)
+
+
 def _can_be_generated(given: Property) -> bool:
-    return isinstance(given.type, Integer) and not given.has_default
+    return isinstance(given.type, Integer | Number) and not given.has_default and not given.required
 
 
 def definition_from_dict(
@@ -299,13 +324,22 @@ def definition_from_dict(
     :param models: where models that are named as types are found.
     :raises DefinitionError: naming what means nothing.
     """
-    settings = (base.settings.inherit() if base else Settings()).updated(options or {})
-    resolve = type_resolver(name, models)
-    made = [
-        make_property(key, written, wire_case=settings.wire_case, resolve=resolve)
-        for key, written in (properties or {}).items()
-    ]
-    return ModelDefinition(name, merge_properties(base, made), settings)
+    for part, given in (("properties", properties), ("options", options)):
+        if given is not None and not isinstance(given, Mapping):
+            raise DefinitionError(f"the {part} of model {name!r} are a dict, not {given!r}")
+    try:
+        settings = (base.settings.inherit() if base else Settings()).updated(options or {})
+        resolve = type_resolver(name, models)
+        made = [
+            make_property(key, written, wire_case=settings.wire_case, resolve=resolve)
+            for key, written in (properties or {}).items()
+        ]
+    except DefinitionError as error:
+        raise DefinitionError(f"model {name!r}: {error}") from None
+    bases = [base] if base else []
+    definition = ModelDefinition(name, merge_properties(bases, made), settings)
+    definition.rules = merge_rules(bases)
+    return definition
 
 
 def definition_from_json(
@@ -322,20 +356,12 @@ def definition_from_json(
     :raises DefinitionError: naming a key that means nothing, or is not supported yet.
     """
     name = document.get("name")
-    if not isinstance(name, str) or not name:
+    if name is None:
         raise DefinitionError("a model definition needs a name")
-    refuse_unbuilt(name, document, _UNBUILT_KEYS)
     options = {key: value for key, value in document.items() if key not in _JSON_KEYS}
-    for key in _UNBUILT_KEYS:
-        options.pop(key, None)
     base_name = document.get("base", "PersistedModel")
     base = None if base_name in PLAIN_BASES else find_base(base_name)
-    try:
-        return definition_from_dict(
-            name, document.get("properties"), options, base=base, models=models
-        )
-    except DefinitionError as error:
-        raise DefinitionError(f"model {name!r}: {error}") from None
+    return definition_from_dict(name, document.get("properties"), options, base=base, models=models)
 
 
 def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
@@ -353,17 +379,23 @@ def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
     return resolve
 
 
-def merge_properties(base: ModelDefinition | None, own: Iterable[Property]) -> list[Property]:
-    """The properties of a base, then a derived model's own; one of the same name takes its place.
+def merge_properties(bases: Iterable[ModelDefinition], own: Iterable[Property]) -> list[Property]:
+    """The properties of bases, then a derived model's own; one of the same name takes its place.
 
-    An id that was injected into the base is left out where the derived model declares its own.
+    :param bases: the definitions that are extended, the last one counting most.
+    :param own: the derived model's properties. An id that was injected into a base is left out:
+        the derived model gets its own.
     """
-    own = list(own)
-    merged = dict(base.properties) if base else {}
-    declares_id = any(each.id for each in own)
-    merged = {name: each for name, each in merged.items() if not (declares_id and each.injected)}
+    merged: dict[str, Property] = {}
+    for base in bases:
+        merged.update((n, each) for n, each in base.properties.items() if not each.injected)
     merged.update((each.name, each) for each in own)
     return list(merged.values())
+
+
+def merge_rules(bases: Iterable[ModelDefinition]) -> list[Any]:
+    """The validation rules of bases, each once."""
+    return list({id(rule): rule for base in bases for rule in base.rules}.values())
 
 
 def refuse_reserved(model: str, names: Iterable[str]) -> None:

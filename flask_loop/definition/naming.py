@@ -7,14 +7,17 @@ import re
 
 import inflection
 
-#: Names that a property cannot have, because instances and models have them as attributes.
+#: Names that a property cannot have: Python's keywords, what every model has as an attribute, and
+#: what models will have, so that a later version breaks no model. Nothing is added to them.
 RESERVED = frozenset(
     {
         *keyword.kwlist,
+        "after_remote",
+        "after_remote_error",
         "all",
         "attach_to",
-        "before_save",
-        "build",
+        "before_remote",
+        "belongs_to",
         "count",
         "create",
         "data_source",
@@ -25,6 +28,8 @@ RESERVED = frozenset(
         "destroy",
         "destroy_all",
         "destroy_by_id",
+        "embeds_many",
+        "embeds_one",
         "errors",
         "exists",
         "extend",
@@ -34,14 +39,18 @@ RESERVED = frozenset(
         "find_one",
         "find_or_create",
         "from_record",
+        "has_and_belongs_to_many",
+        "has_many",
+        "has_one",
         "include",
         "is_new_record",
         "is_valid",
-        "metadata",
         "model_name",
         "observe",
         "patch_attributes",
+        "plan",
         "properties",
+        "references_many",
         "relation_name_for",
         "reload",
         "remote_method",
@@ -71,6 +80,8 @@ RESERVED = frozenset(
     }
 )
 
+#: What would make a path ambiguous, or part of a pattern.
+_UNFIT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f<>?#%\\]")
 _INNER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_([A-Za-z0-9])")
 
 
@@ -91,6 +102,29 @@ def wire_name(name: str) -> str:
 def python_name(name: str) -> str:
     """The Python name of a property that was written as data: a reserved one gets a ``_``."""
     return f"{name}_" if name in RESERVED else name
+
+
+def unfit_property_name(name: object) -> str | None:
+    """Say why a property cannot be called so, or None."""
+    if not isinstance(name, str):
+        return "is not text"
+    if not name.strip() or name != name.strip():
+        return "is blank, or begins or ends with a space"
+    if "." in name:
+        return "has a dot, which in filters leads into an object"
+    if name.startswith("__"):
+        return "begins with two underscores, as Python's own names do"
+    return None
+
+
+def unfit_model_name(name: object) -> str | None:
+    """Say why a model, or its path, cannot be called so, or None."""
+    if not isinstance(name, str):
+        return "is not text"
+    if not name.strip("/ ") or name != name.strip():
+        return "is blank, or begins or ends with a space"
+    found = _UNFIT_IN_PATHS.search(name)
+    return None if found is None else f"has {found[0]!r}, which cannot be in a path"
 
 
 def lower_camel(name: str) -> str:

@@ -18,7 +18,7 @@ from .. import types as property_types
 from ..errors import DefinitionError
 from ..geo import GeoPoint
 from ..types import PropertyType, TypeMismatch
-from .naming import python_name, wire_name
+from .naming import python_name, unfit_property_name, wire_name
 from .registry import nearest
 
 if t.TYPE_CHECKING:
@@ -120,12 +120,17 @@ class Property:
         return not (self.nullable or self.has_default or self.generated)
 
     def make_default(self) -> t.Any:
-        """The value for a new record that has none."""
-        if self.default_fn is not None:
-            return self.type.load(self.default_fn())
-        if self.default is MISSING or self.default is None:
+        """The value for a new record that has none.
+
+        :raises TypeError: where the function gave a value that is not of the type.
+        """
+        value = self.default if self.default_fn is None else self.default_fn()
+        if value is MISSING or value is None:
             return None
-        return self.type.load(self.default)
+        try:
+            return self.type.load(value)
+        except TypeMismatch as error:
+            raise TypeError(f"the default of {self.name!r}, {value!r}, {error}") from None
 
 
 class Spec(dict[str, t.Any]):
@@ -134,6 +139,7 @@ class Spec(dict[str, t.Any]):
 
 def prop(
     *,
+    type: t.Any = MISSING,
     default: t.Any = MISSING,
     default_fn: str | Callable[[], t.Any] | None = None,
     id: bool | int = False,
@@ -160,6 +166,8 @@ def prop(
 ) -> t.Any:
     """Describe a property in a class body.
 
+    :param type: a type that an annotation cannot say, such as a Marshmallow field or ``"DateOnly"``;
+        the annotation then is for type checkers alone.
     :param default: the value of a new record where none is given; a callable is called for it.
     :param default_fn: a function without arguments, or the name of one: ``uuid``, ``guid``,
         ``nanoid``, ``now``.
@@ -243,6 +251,8 @@ def make_property(
     :param rename_reserved: give a reserved name a ``_`` at its end.
     :raises DefinitionError: naming the property and what is wrong with it.
     """
+    if problem := unfit_property_name(name):
+        raise DefinitionError(f"the property name {name!r} {problem}")
     python = python_name(name) if rename_reserved else name
     try:
         builder = _Builder(
@@ -256,7 +266,7 @@ def make_property(
 def _spec(written: t.Any) -> dict[str, t.Any]:
     """What was written as a mapping with Python keys."""
     if isinstance(written, Spec):
-        return dict(written)
+        return written
     if isinstance(written, Mapping) and "type" in written:
         renamed: dict[str, t.Any] = {}
         for key, value in written.items():
@@ -296,30 +306,51 @@ class _Builder:
     def build(self) -> Property:
         spec = self.spec
         self._apply_decimal_size()
-        required = bool(spec.get("required"))
-        position = spec.get("id")
-        default, default_fn = self._default()
-        nullable = self.nullable
-        if nullable is None:
-            nullable = spec.get("nullable", not required)
+        position = self._position()
+        nullable = self._is_nullable() and position is None
+        constraints = self._constraints()
+        default, default_fn = self._default(constraints)
+        if default is None and not nullable and isinstance(spec, Spec):
+            raise DefinitionError("the default None is no value of it; write Prop[T | None]")
         index = spec.get("index", False)
         return Property(
             name=self.python,
             wire=self._wire(),
             type=self.type,
-            nullable=bool(nullable) and not position,
-            default=default,
+            nullable=nullable,
+            default=MISSING if default is None and not nullable else default,
             default_fn=default_fn,
-            id=None if not position else 1 if position is True else int(position),
-            generated=bool(spec.get("generated", False)),
-            index=bool(index),
-            unique=bool(spec.get("unique") or (isinstance(index, Mapping) and index.get("unique"))),
-            constraints=self._constraints(),
+            id=position,
+            generated=self._flag("generated"),
+            index=isinstance(index, Mapping) or self._flag("index"),
+            unique=self._flag("unique")
+            or (isinstance(index, Mapping) and bool(index.get("unique"))),
+            constraints=constraints,
             options=self._options(),
             description=spec.get("description"),
             written=self.written,
-            **{flag: bool(spec.get(flag, False)) for flag in _FLAGS},
+            **{flag: self._flag(flag) for flag in _FLAGS},
         )
+
+    def _flag(self, key: str) -> bool:
+        value = self.spec.get(key)
+        if value not in (True, False, None):
+            raise DefinitionError(f"{key} is True or False, not {value!r}")
+        return bool(value)
+
+    def _is_nullable(self) -> bool:
+        if self.nullable is not None:
+            return self.nullable
+        return not self._flag("required") if "nullable" not in self.spec else self._flag("nullable")
+
+    def _position(self) -> int | None:
+        """The property's place in the id, from 1."""
+        given = self.spec.get("id")
+        if given is None or given is False:
+            return None
+        if not isinstance(given, int) or given < 1:
+            raise DefinitionError(f"id is True, or a position from 1, not {given!r}")
+        return int(given)
 
     def _wire(self) -> str:
         if key := self.spec.get("data_key"):
@@ -334,9 +365,15 @@ class _Builder:
             return
         if isinstance(self.type, property_types.DecimalNumber):
             self.type = property_types.DecimalNumber(precision, scale)
+        elif isinstance(self.spec, Spec):
+            raise DefinitionError(f"precision and scale mean nothing for the type {self.type.name}")
 
-    def _default(self) -> tuple[t.Any, Callable[[], t.Any] | None]:
+    def _default(
+        self, constraints: Mapping[str, t.Any]
+    ) -> tuple[t.Any, Callable[[], t.Any] | None]:
         default, function = self.spec.get("default", MISSING), self.spec.get("default_fn")
+        if function is not None and default is not MISSING and default is not None:
+            raise DefinitionError("give default or default_fn, not both")
         if default == "$now" and isinstance(
             self.type, property_types.DateTime | property_types.Date
         ):
@@ -346,13 +383,22 @@ class _Builder:
         if isinstance(function, str):
             function = self._named_function(function)
         if function is not None:
+            if not callable(function):
+                raise DefinitionError(f"default_fn is a function or its name, not {function!r}")
             return MISSING, function
         if default is not MISSING and default is not None:
-            try:
-                self.type.load(default)
-            except TypeMismatch as error:
-                raise DefinitionError(f"the default {default!r} {error}") from None
+            self._check_default(default, constraints)
         return default, None
+
+    def _check_default(self, default: t.Any, constraints: Mapping[str, t.Any]) -> None:
+        if isinstance(getattr(self.type, "item", self.type), Embedded):
+            return  # the model that it names may be defined later
+        try:
+            loaded = self.type.load(default)
+        except TypeMismatch as error:
+            raise DefinitionError(f"the default {default!r} {error}") from None
+        if loaded not in constraints.get("enum", [loaded]):
+            raise DefinitionError(f"the default {default!r} is none of the values in enum")
 
     def _named_function(self, name: str) -> Callable[[], t.Any]:
         """One of the functions that ``default_fn`` may name."""
@@ -365,6 +411,10 @@ class _Builder:
             ) from None
         if name == "now" and isinstance(self.type, property_types.Date):
             return lambda: _now().date()
+        try:
+            self.type.load(function())
+        except TypeMismatch as error:
+            raise DefinitionError(f"the default function {name!r} gives what {error}") from None
         return function
 
     def _constraints(self) -> dict[str, t.Any]:
@@ -378,8 +428,33 @@ class _Builder:
             if key in constraints and not isinstance(self.type, kinds):
                 raise DefinitionError(f"{key} means nothing for the type {self.type.name}")
         if "enum" in constraints:
-            constraints["enum"] = tuple(self.type.load(value) for value in constraints["enum"])
+            constraints["enum"] = tuple(
+                self._of_type("enum", value) for value in constraints["enum"]
+            )
+        self._check_bounds(constraints)
         return constraints
+
+    def _check_bounds(self, constraints: Mapping[str, t.Any]) -> None:
+        bounds = {
+            key: self._of_type(key, constraints[key]) for key in ("min", "max") & constraints.keys()
+        }
+        lengths = {
+            key: constraints[key] for key in ("min_length", "max_length") & constraints.keys()
+        }
+        for key, length in lengths.items():
+            if not isinstance(length, int) or isinstance(length, bool) or length < 0:
+                raise DefinitionError(f"{key} is a number of characters or items, not {length!r}")
+        for given, least, most in ((bounds, "min", "max"), (lengths, "min_length", "max_length")):
+            if least in given and most in given and given[least] > given[most]:
+                raise DefinitionError(
+                    f"{least} is greater than {most}: {given[least]} > {given[most]}"
+                )
+
+    def _of_type(self, key: str, value: t.Any) -> t.Any:
+        try:
+            return self.type.load(value)
+        except TypeMismatch as error:
+            raise DefinitionError(f"{key} has {value!r}, which {error}") from None
 
     def _options(self) -> dict[str, Mapping[str, t.Any]]:
         backends = {
@@ -426,23 +501,36 @@ class Embedded(PropertyType):
     def __init__(self, find: Callable[[], ModelDefinition]) -> None:
         self._find = find
         self._definition: ModelDefinition | None = None
+        self._model: t.Any = None
 
     @property
     def definition(self) -> ModelDefinition:
         if self._definition is None:
             self._definition = self._find()
+            # A definition holds its class weakly; whoever embeds it makes instances of it.
+            self._model = self._definition.model
         return self._definition
 
     def load(self, value: t.Any, *, text: bool = True) -> dict[str, t.Any]:
-        to_record = getattr(value, "to_record", None)
-        if to_record is not None:
-            value = to_record()
+        definition = self.definition
+        if hasattr(value, "to_record"):
+            if definition.model is not None and not isinstance(value, definition.model):
+                raise self.mismatch(f"is not an instance of {definition.name}")
+            value = value.to_record()
         if not isinstance(value, Mapping):
             raise self.mismatch()
-        given = self.definition.rename_keys(value)
-        return {name: self._load_one(name, given) for name in self.definition.properties}
+        if property_types.is_deeper(value, property_types.MAX_DEPTH):
+            raise property_types.too_deep()
+        try:
+            given = definition.rename_keys(value)
+        except TypeError as error:
+            raise self.mismatch(f"is ambiguous: {error}") from None
+        record = {name: self._load_one(name, given, text) for name in definition.properties}
+        if len(given) > len(record) or not given.keys() <= record.keys():
+            record.update(self._load_undeclared(given))
+        return record
 
-    def _load_one(self, name: str, given: Mapping[str, t.Any]) -> t.Any:
+    def _load_one(self, name: str, given: Mapping[str, t.Any], text: bool) -> t.Any:
         property_ = self.definition.properties[name]
         value = given[name] if name in given else property_.make_default()
         if value is None:
@@ -450,28 +538,58 @@ class Embedded(PropertyType):
                 raise TypeMismatch("presence", "can't be blank", (name,))
             return None
         try:
-            return property_.type.load(value)
+            return property_.type.load(value, text=text)
         except TypeMismatch as error:
             raise TypeMismatch(error.code, str(error), (name, *error.path)) from None
 
+    def _load_undeclared(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        undeclared = self._undeclared(given)
+        settings = self.definition.settings
+        if settings.strict == "validate":
+            key = next(iter(undeclared))
+            raise TypeMismatch("unknown-property", "is not defined in the model", (str(key),))
+        if not settings.keeps_unknown:
+            return {}
+        return property_types.Object().load(undeclared)
+
+    def _undeclared(self, value: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        declared = self.definition.properties
+        return {key: item for key, item in value.items() if key not in declared}
+
     def dump(self, value: t.Any) -> dict[str, t.Any]:
-        return {
-            each.wire: None if (item := value.get(each.name)) is None else each.type.dump(item)
-            for each in self.definition.properties.values()
-            if each.readable and not each.protected
-        }
+        return self._by_wire_name(
+            value, lambda kind: kind.dump, lambda each: each.readable and not each.protected
+        )
 
     def to_json(self, value: t.Any) -> dict[str, t.Any]:
-        return {
-            each.wire: None if (item := value.get(each.name)) is None else each.type.to_json(item)
+        return self._by_wire_name(value, lambda kind: kind.to_json, lambda each: True)
+
+    def _by_wire_name(
+        self,
+        value: t.Any,
+        write: Callable[[PropertyType], Callable[[t.Any], t.Any]],
+        wanted: Callable[[Property], bool],
+    ) -> dict[str, t.Any]:
+        if hasattr(value, "to_record"):
+            value = value.to_record()
+        written = {
+            each.wire: None if (item := value.get(each.name)) is None else write(each.type)(item)
             for each in self.definition.properties.values()
+            if wanted(each)
         }
+        if self.definition.settings.keeps_unknown:
+            written.update(self._undeclared(value))
+        return written
 
     def from_json(self, value: t.Any) -> dict[str, t.Any]:
-        return {
+        by_wire = self.definition.by_wire
+        record = {
             each.name: None if (item := value.get(each.wire)) is None else each.type.from_json(item)
-            for each in self.definition.properties.values()
+            for each in by_wire.values()
         }
+        if self.definition.settings.keeps_unknown:
+            record.update((key, item) for key, item in value.items() if key not in by_wire)
+        return record
 
     def json_schema(self) -> dict[str, t.Any]:
         properties = {
@@ -500,6 +618,8 @@ _BY_NAME: dict[str, Callable[[], PropertyType]] = {
     "uuid": property_types.Uuid,
     "any": property_types.AnyValue,
 }
+#: LoopBack's names of the types, for messages.
+TYPE_NAMES = tuple(dict.fromkeys(make.name for make in _BY_NAME.values() if isinstance(make, type)))
 _BY_CLASS: dict[t.Any, Callable[[], PropertyType]] = {
     None: property_types.Null,
     type(None): property_types.Null,
@@ -540,6 +660,8 @@ def resolve_type(
 
     if isinstance(written, PropertyType):
         return written
+    if isinstance(written, t.ForwardRef):
+        written = written.__forward_arg__
     if isinstance(written, str):
         return _resolve_name(written, named)
     if isinstance(written, list | tuple):
@@ -559,7 +681,15 @@ def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> Propert
         return property_types.Array(_resolve_name(name[1:-1], named))
     if make := _BY_NAME.get(name.lower()):
         return make()
-    return Embedded(lambda: named(name))
+
+    def find() -> ModelDefinition:
+        try:
+            return named(name)
+        except DefinitionError as error:
+            near = "" if "did you mean" in str(error) else nearest(name, TYPE_NAMES)
+            raise DefinitionError(f"{error}{near}") from None
+
+    return Embedded(find)
 
 
 def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
@@ -573,16 +703,16 @@ def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> 
         return Embedded(lambda: written.definition)
     if isinstance(written, type) and issubclass(written, Field):
         raise DefinitionError(f"a Marshmallow field is given as an instance: {written.__name__}()")
-    raise DefinitionError(f"{written!r} is no property type{nearest(str(written), _BY_NAME)}")
+    raise DefinitionError(f"{written!r} is no property type")
 
 
 def _resolve_generic(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
     """The type of ``list[T]``, ``dict[str, T]`` or ``T | None``."""
     origin, arguments = t.get_origin(written), t.get_args(written)
     if origin in (list, Sequence):
-        return property_types.Array(resolve(arguments[0]))
+        return property_types.Array(_resolve_part(arguments[0], resolve))
     if origin in (dict, Mapping):
-        return property_types.Object()
+        return property_types.Object(_resolve_part(arguments[1], resolve))
     if origin in (types.UnionType, t.Union):
         kept = [argument for argument in arguments if argument is not type(None)]
         if len(kept) == 1:
@@ -591,3 +721,10 @@ def _resolve_generic(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -
             return property_types.Number()
         raise DefinitionError(f"{written} is more than one type; write Any and a validation")
     raise DefinitionError(f"{written} is no property type")
+
+
+def _resolve_part(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
+    """The type of the items of a list, or of the values of a dict."""
+    if type(None) in t.get_args(written):
+        raise DefinitionError(f"what is inside a list or dict is not null: {written}; write Any")
+    return resolve(written)

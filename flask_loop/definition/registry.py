@@ -40,8 +40,9 @@ class Registry:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A phrase that offers the known name that looks most like ``name``, or nothing."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    by_lower_case = {each.lower(): each for each in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[matches[0]]!r}?" if matches else ""
 
 
 #: Where every model of the process is found by name.

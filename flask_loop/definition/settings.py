@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import DefinitionError
+from .naming import unfit_model_name
 from .registry import nearest
 
 
@@ -47,12 +49,11 @@ class Settings:
     description: str | None = None
 
     def __post_init__(self) -> None:
-        if self.strict not in (True, False, "filter", "validate"):
-            raise DefinitionError(
-                f'strict is True, False, "filter" or "validate", not {self.strict!r}'
-            )
-        if self.wire_case not in ("camel", None):
-            raise DefinitionError(f'wire_case is "camel" or None, not {self.wire_case!r}')
+        for each in fields(self):
+            _KINDS[each.name].check(each.name, getattr(self, each.name))
+        for name in (self.plural, self.http_path):
+            if name is not None and (problem := unfit_model_name(name)):
+                raise DefinitionError(f"the path {name!r} {problem}")
 
     @property
     def keeps_unknown(self) -> bool:
@@ -71,27 +72,97 @@ class Settings:
 
         :param given: settings in Python or LoopBack spelling; an unknown key with a mapping for its
             value is a backend's options.
-        :raises DefinitionError: naming an unknown key.
+        :raises DefinitionError: naming a key that is unknown, or means something that is not built.
         """
         changes: dict[str, Any] = {}
         options = {backend: dict(value) for backend, value in self.options.items()}
         for key, value in given.items():
-            name = _ALIASES.get(key, key)
-            if name == "options":
-                _merge_options(options, changes, value)
-            elif name == "http":
-                changes["http_path"] = value.get("path")
-            elif name in _NAMES:
-                changes[name] = tuple(value) if name in ("hidden", "protected") else value
-            elif isinstance(value, Mapping):
-                options.setdefault(key, {}).update(value)
+            if key == "options":
+                _demand_mapping(key, value)
+                for inner, setting in value.items():
+                    self._update(inner, setting, changes, options)
             else:
-                raise DefinitionError(f"there is no model setting {key!r}{nearest(key, _NAMES)}")
-        if changes.get("force_id") == "auto":
-            changes["force_id"] = True
+                self._update(key, value, changes, options)
         return replace(self, **changes, options=options)
 
+    def _update(
+        self, key: str, value: Any, changes: dict[str, Any], options: dict[str, dict[str, Any]]
+    ) -> None:
+        name = _ALIASES.get(key, key)
+        if name == "http":
+            _demand_mapping(key, value)
+            changes["http_path"] = value.get("path")
+        elif name in _NAMES:
+            _KINDS[name].check(key, value)
+            changes[name] = self._together(name, value)
+        elif key in UNBUILT_KEYS:
+            refuse_unbuilt(key, value)
+        elif isinstance(value, Mapping) and not _looks_like_a_setting(key):
+            options.setdefault(key, {}).update(value)
+        else:
+            raise DefinitionError(f"there is no model setting {key!r}{nearest(key, _SPELLINGS)}")
 
+    def _together(self, name: str, value: Any) -> Any:
+        """A setting of a derived model with its base's, which lists and indexes add to."""
+        if name in ("hidden", "protected"):
+            return tuple(dict.fromkeys((*getattr(self, name), *value)))
+        if name == "indexes":
+            return {**self.indexes, **value}
+        if name == "force_id":
+            return value is not False
+        if name == "description" and isinstance(value, list):
+            return "\n".join(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the values of a setting are."""
+
+    phrase: str
+    fits: Callable[[Any], bool]
+
+    def check(self, key: str, value: Any) -> None:
+        if not self.fits(value):
+            raise DefinitionError(f"the setting {key!r} is {self.phrase}, not {value!r}")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(each, str) for each in value
+    )
+
+
+_FLAG = _Kind("True or False", lambda value: value in (True, False))
+_TEXT = _Kind("text", lambda value: value is None or isinstance(value, str))
+_NAMES_OF_PROPERTIES = _Kind("a list of properties' names", _are_texts)
+_MAPPING = _Kind(
+    "a dict of dicts",
+    lambda value: (
+        isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values())
+    ),
+)
+_KINDS: dict[str, _Kind] = {
+    "plural": _TEXT,
+    "http_path": _TEXT,
+    "strict": _Kind(
+        'True, False, "filter" or "validate"',
+        lambda value: value in (True, False, "filter", "validate"),
+    ),
+    "wire_case": _Kind('"camel" or None', lambda value: value in ("camel", None)),
+    "id_injection": _FLAG,
+    "force_id": _Kind('True, False or "auto"', lambda value: value in (True, False, "auto")),
+    "strict_delete": _FLAG,
+    "replace_on_put": _FLAG,
+    "validate_upsert": _FLAG,
+    "hidden": _NAMES_OF_PROPERTIES,
+    "protected": _NAMES_OF_PROPERTIES,
+    "indexes": _MAPPING,
+    "options": _MAPPING,
+    "description": _Kind(
+        "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)
+    ),
+}
 _NAMES = frozenset(each.name for each in fields(Settings))
 _ALIASES = {
     "httpPath": "http_path",
@@ -106,24 +177,41 @@ _ALIASES = {
 }
 
 
-def _merge_options(
-    options: dict[str, dict[str, Any]], changes: dict[str, Any], given: Mapping[str, Any]
-) -> None:
-    for key, value in given.items():
-        name = _ALIASES.get(key, key)
-        if name in _NAMES and not isinstance(value, Mapping):
-            changes[name] = tuple(value) if name in ("hidden", "protected") else value
-        elif isinstance(value, Mapping):
-            options.setdefault(key, {}).update(value)
-        else:
-            raise DefinitionError(f"there is no model setting {key!r}{nearest(key, _NAMES)}")
+_SPELLINGS = (*_NAMES, *_ALIASES)
+#: Keys of LoopBack's definitions that mean something Flask-Loop does not do yet.
+UNBUILT_KEYS = frozenset(
+    {
+        "acls",
+        "defaultPermission",
+        "excludeBaseProperties",
+        "foreignKeys",
+        "methods",
+        "mixins",
+        "ownerRelations",
+        "relations",
+        "remoting",
+        "scope",
+        "scopes",
+        "trackChanges",
+        "validations",
+    }
+)
 
 
-def refuse_unbuilt(name: str, given: Mapping[str, Any], unbuilt: Iterable[str]) -> None:
-    """Refuse keys of a LoopBack definition that mean something Flask-Loop does not do yet.
+def refuse_unbuilt(key: str, value: Any) -> None:
+    """Refuse a key that means something Flask-Loop does not do yet, unless it says nothing.
 
-    :raises DefinitionError: naming the first such key that says anything.
+    :raises DefinitionError: naming the key.
     """
-    for key in unbuilt:
-        if given.get(key):
-            raise DefinitionError(f"model {name!r}: the key {key!r} is not supported yet")
+    if value:
+        raise DefinitionError(f"the key {key!r} is not supported yet")
+
+
+def _demand_mapping(key: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise DefinitionError(f"the setting {key!r} is a dict, not {value!r}")
+
+
+def _looks_like_a_setting(key: str) -> bool:
+    """Whether a key is a setting's name but for its spelling, and so no backend's name."""
+    return bool(difflib.get_close_matches(key.lower(), map(str.lower, _SPELLINGS), cutoff=0.8))

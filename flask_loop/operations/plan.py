@@ -214,6 +214,11 @@ class Plan:
         id = None if is_new else self.definition.id_of(record)
         return failures + self._broken_rules({**record, **loaded}, failures, id)
 
+    def check_new(self, data: Mapping[str, Any], *, partial: bool = False) -> list[Failure]:
+        """What is wrong with the data of a new record, or of changes where ``partial``."""
+        loaded, failures = self.serializer.load(data, partial=partial)
+        return failures if partial else failures + self._broken_rules(loaded, failures, None)
+
     # Remote callers
 
     def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
@@ -248,8 +253,7 @@ class Plan:
             else:
                 accepted[property_.name] = value
         if failures:
-            _, others = self.serializer.load(accepted, partial=not creating)
-            self._raise(failures + others)
+            self._raise(failures + self.check_new(accepted, partial=not creating))
         return accepted
 
     def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -189,23 +189,27 @@ def _find(plan: Plan, bounds: Bounds, filter: Filter) -> FoundMany:
 def _find_one(plan: Plan, bounds: Bounds, filter: Filter) -> FoundOne:
     rows = plan.find(replace(filter, limit=1))
     if not rows:
-        name = plan.definition.name
-        raise ModelNotFound(name, message=f'No "{name}" matches the filter.')
+        raise nothing_found(plan)
     return FoundOne(plan, rows)
 
 
+def nothing_found(plan: Plan) -> ModelNotFound:
+    name = plan.definition.name
+    return ModelNotFound(name, message=f'No "{name}" matches the filter.')
+
+
 def _find_by_id(plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None) -> FoundOne:
-    if filter is None:
-        rows = plan.get(id)
-    else:
-        _only_fields(filter)
-        rows = _by_id(plan, id, filter)
+    only_fields(filter)
+    rows = plan.get(id) if filter is None else _by_id(plan, id, filter)
     if not rows:
         raise plan.not_found(id)
     return FoundOne(plan, rows)
 
 
-def _only_fields(filter: Filter) -> None:
+def only_fields(filter: Filter | None) -> None:
+    """Refuse a filter for one record that has more than ``fields``."""
+    if filter is None:
+        return
     if filter.where != Filter().where or filter.limit is not None or filter.skip:
         raise FilterError("filter", "has more than fields, which is all that one record takes")
 

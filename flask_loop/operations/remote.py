@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..methods import RemoteMethod, Route
+from ..query import Bounds, Filter, Where
 from .base import OPERATIONS, Attached, is_overridden
 from .bulk import Bulk
 from .plan import Plan
-from .results import FoundOne
+from .reading import nothing_found, only_fields
+from .results import FoundMany, FoundOne
+from .writing import accept_new, existing_id, the_one
 
 
 def routed_methods(model: type[Attached]) -> list[RemoteMethod]:
@@ -42,19 +46,25 @@ def remote_methods(model: type[Attached]) -> list[RemoteMethod]:
 
 
 def override_of(plan: Plan, method: RemoteMethod) -> Callable[..., Any] | None:
-    """What calls a model's own version of an operation for remote callers, or None."""
+    """What calls a model's own version of an operation for remote callers, or None.
+
+    The model's version gets what Python callers give: filters and ids in their normal form, and
+    data by Python names, of which only what remote callers may write is left.
+    """
     model = plan.model
     names = [method.name, *_ALIASES.get(method.name, ())]
     name = next((name for name in names if is_overridden(model, name, _home(name))), None)
     if name is None:
         return None
-    if method.on_instance:
-        return lambda id, data: getattr(_instance(plan, id), name)(
-            plan.accept(data, creating=False)
-        )
-    return lambda **arguments: getattr(model, name)(
-        **{key: _for_python(plan, method, value) for key, value in arguments.items()}
-    )
+    answer = _ANSWERS.get(method.name, _answer)
+
+    def call(*arguments: Any) -> Any:
+        return getattr(model, name)(*(each for each in arguments if each is not None))
+
+    def call_on_instance(id: Any, *arguments: Any) -> Any:
+        return getattr(_instance(plan, id), name)(*arguments)
+
+    return partial(answer, call_on_instance if method.on_instance else call, plan)
 
 
 _ALIASES = {
@@ -63,7 +73,6 @@ _ALIASES = {
     "upsert": ("update_or_create",),
     "destroy_all": ("delete_all",),
 }
-_CREATING = frozenset({"create"})
 
 
 def _home(name: str) -> type:
@@ -77,10 +86,109 @@ def _instance(plan: Plan, id: Any) -> Any:
     return FoundOne(plan, rows).python()
 
 
-def _for_python(plan: Plan, method: RemoteMethod, value: Any) -> Any:
-    creating = method.name in _CREATING
-    if isinstance(value, dict):
-        return plan.accept(value, creating=creating)
-    if isinstance(value, list):
-        return [plan.accept(each, creating=creating) for each in value]
-    return value
+class FoundByModel(FoundMany):
+    """Records that a model's own ``find`` gave.
+
+    :param found: instances, or what else it gives.
+    """
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: list[Any], next_skip: int | None) -> None:
+        self.found, self.next_skip = found, next_skip
+
+    def json(self) -> list[Any]:
+        return self.found
+
+    def python(self) -> list[Any]:
+        return self.found
+
+
+# What remote callers get of a model's own version of an operation: the same rules hold for it.
+
+Call = Callable[..., Any]
+Data = Mapping[str, Any]
+
+
+def _answer(call: Call, plan: Plan, bounds: Bounds, **arguments: Any) -> Any:
+    return call(*arguments.values())
+
+
+def _find(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> FoundByModel:
+    if filter.limit is not None or bounds.limit is None:
+        return FoundByModel(list(call(filter)), None)
+    found = list(call(replace(filter, limit=bounds.limit + 1)))
+    is_cut = len(found) > bounds.limit
+    next_skip = filter.skip + bounds.limit if is_cut else None
+    return FoundByModel(found[: bounds.limit], next_skip)
+
+
+def _find_one(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Any:
+    found = call(filter)
+    if found is None:
+        raise nothing_found(plan)
+    return found
+
+
+def _find_by_id(
+    call: Call, plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None
+) -> Any:
+    only_fields(filter)
+    found = call(id, filter)
+    if found is None:
+        raise plan.not_found(id)
+    return found
+
+
+def _create(call: Call, plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Any:
+    return call(accept_new(plan, bounds, data))
+
+
+def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
+    with plan.connector.transaction():
+        id = existing_id(plan, data)
+        return call(plan.accept(data, creating=id is None))
+
+
+def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
+    with plan.connector.transaction():
+        id = existing_id(plan, data)
+        if id is None:
+            return call(plan.accept(data, creating=True))
+        return call(plan.accept_replacement(id, data))
+
+
+def _upsert_with_where(call: Call, plan: Plan, bounds: Bounds, where: Where, data: Data) -> Any:
+    with plan.connector.transaction():
+        return call(where, plan.accept(data, creating=the_one(plan, where) is None))
+
+
+def _replace_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
+    with plan.connector.transaction():
+        return call(id, plan.accept_replacement(id, data))
+
+
+def _change(call: Call, plan: Plan, bounds: Bounds, data: Data, **which: Any) -> Any:
+    return call(*which.values(), plan.accept(data, creating=False))
+
+
+def _destroy_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any) -> Any:
+    deleted = call(id)
+    if not deleted and plan.definition.settings.strict_delete:
+        raise plan.not_found(id)
+    return deleted
+
+
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "find": _find,
+    "find_one": _find_one,
+    "find_by_id": _find_by_id,
+    "create": _create,
+    "upsert": _upsert,
+    "replace_or_create": _replace_or_create,
+    "upsert_with_where": _upsert_with_where,
+    "replace_by_id": _replace_by_id,
+    "patch_attributes": _change,
+    "update_all": _change,
+    "destroy_by_id": _destroy_by_id,
+}

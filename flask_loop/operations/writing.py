@@ -98,7 +98,7 @@ class Writing(Reading):
         plan = cls.plan()
         given = python_names(plan, data)
         with plan.connector.transaction():
-            found = _the_one(plan, _where(plan, where))
+            found = the_one(plan, _where(plan, where))
             record = plan.create(given) if found is None else plan.patch(found, given)
         return cls.from_record(record)
 
@@ -227,7 +227,7 @@ def _id_where(plan: Plan, id: Any) -> Where:
 def _given_id(plan: Plan, data: Mapping[str, Any]) -> Any:
     """The id in a record's data, loaded, or None where it is not whole."""
     values = [data.get(each.name) for each in plan.definition.ids]
-    if any(value is None for value in values):
+    if not values or any(value is None for value in values):
         return None
     return plan.load_id(values[0] if len(values) == 1 else tuple(values))
 
@@ -241,7 +241,7 @@ def _upsert_record(plan: Plan, data: Mapping[str, Any]) -> dict[str, Any]:
         return plan.create(data, validate=validate)
 
 
-def _the_one(plan: Plan, where: Where) -> Any:
+def the_one(plan: Plan, where: Where) -> Any:
     """The id of the only record that matches, or None where none does."""
     found = plan.find(Filter(where=where, order=plan.parser.filter(None).order, limit=2))
     if len(found) > 1:
@@ -257,57 +257,85 @@ Data = Mapping[str, Any]
 
 
 def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored | StoredMany:
+    accepted = accept_new(plan, bounds, data)
+    if isinstance(accepted, list):
+        return StoredMany(plan, plan.create_many(accepted))
+    return Stored(plan, plan.create(accepted))
+
+
+def accept_new(
+    plan: Plan, bounds: Bounds, data: Data | Sequence[Data]
+) -> dict[str, Any] | list[dict[str, Any]]:
+    """What remote callers may write of one new record, or of several.
+
+    :raises ArgumentError: where they are too many, or not all of them objects.
+    :raises ValidationError: where they give what they must not.
+    """
     if isinstance(data, Mapping):
-        return Stored(plan, plan.create(plan.accept(data, creating=True)))
+        return plan.accept(data, creating=True)
     if len(data) > bounds.values:
         raise ArgumentError("data", f"has more than {bounds.values} records")
     for index, each in enumerate(data):
         if not isinstance(each, Mapping):
             raise ArgumentError("data", f"is not a list of objects: see index {index}")
-    return StoredMany(plan, plan.create_many(_accept_many(plan, data)))
+    return _accept_many(plan, data)
 
 
 def _accept_many(plan: Plan, datas: Sequence[Data]) -> list[dict[str, Any]]:
-    accepted, failures = [], []
+    accepted: dict[int, dict[str, Any]] = {}
+    refused: dict[int, list[Failure]] = {}
     for index, data in enumerate(datas):
         try:
-            accepted.append(plan.accept(data, creating=True))
+            accepted[index] = plan.accept(data, creating=True)
         except ValidationError as error:
-            failures += [Failure((index, *f.path), f.code, f.message) for f in error.failures]
-    if failures:
-        raise ValidationError(plan.definition.name, failures)
-    return accepted
+            refused[index] = error.failures
+    if refused:
+        refused |= {index: plan.check_new(data) for index, data in accepted.items()}
+        raise ValidationError(
+            plan.definition.name,
+            [
+                Failure((index, *each.path), each.code, each.message)
+                for index in sorted(refused)
+                for each in refused[index]
+            ],
+        )
+    return list(accepted.values())
 
 
-def _remote_id(plan: Plan, data: Data) -> Any:
-    return _given_id(plan, {each.name: data.get(each.wire) for each in plan.definition.ids})
+def existing_id(plan: Plan, data: Data) -> Any:
+    """The id in a remote caller's data, or None where the data is for a new record.
+
+    :raises ModelNotFound: where no record has the id, and remote callers cannot choose ids.
+    """
+    id = _given_id(plan, {each.name: data.get(each.wire) for each in plan.definition.ids})
+    if id is None or plan.get(id):
+        return id
+    if plan.forces_id:
+        raise plan.not_found(id)
+    return None
 
 
 def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     validate = plan.definition.settings.validate_upsert
     with plan.connector.transaction():
-        id = _remote_id(plan, data)
-        if id is not None and plan.get(id):
-            accepted = plan.accept(data, creating=False)
-            return Stored(plan, plan.patch(id, accepted, validate=validate))
-        if id is not None and plan.forces_id:
-            raise plan.not_found(id)
-        return Stored(plan, plan.create(plan.accept(data, creating=True), validate=validate))
+        id = existing_id(plan, data)
+        accepted = plan.accept(data, creating=id is None)
+        if id is None:
+            return Stored(plan, plan.create(accepted, validate=validate))
+        return Stored(plan, plan.patch(id, accepted, validate=validate))
 
 
 def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     with plan.connector.transaction():
-        id = _remote_id(plan, data)
-        if id is not None and plan.get(id):
-            return _replace_by_id(plan, bounds, id, data)
-        if id is not None and plan.forces_id:
-            raise plan.not_found(id)
-        return Stored(plan, plan.create(plan.accept(data, creating=True)))
+        id = existing_id(plan, data)
+        if id is None:
+            return Stored(plan, plan.create(plan.accept(data, creating=True)))
+        return _replace_by_id(plan, bounds, id, data)
 
 
 def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> Stored:
     with plan.connector.transaction():
-        id = _the_one(plan, where)
+        id = the_one(plan, where)
         if id is None:
             return Stored(plan, plan.create(plan.accept(data, creating=True)))
         return Stored(plan, plan.patch(id, plan.accept(data, creating=False)))

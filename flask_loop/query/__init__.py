@@ -1,5 +1,6 @@
 """Filters: one normal form, the ways to write it, and what it means in plain Python."""
 
+from .bounds import UNBOUNDED, Bounds
 from .expressions import PropertyExpression, WhereExpression
 from .nodes import (
     EVERYTHING,
@@ -17,9 +18,10 @@ from .nodes import (
     both,
     conjuncts,
 )
-from .parser import OPERATORS, UNBOUNDED, Bounds, FilterParser
+from .parser import FilterParser
 from .predicate import apply, predicate, sort_key
 from .text import parse_query
+from .where import OPERATORS
 
 __all__ = [
     "EVERYTHING",

@@ -1,4 +1,4 @@
-"""The API's documentation: OpenAPI documents built from the remote methods, and the page at /_docs."""
+"""The documentation of an API: OpenAPI documents of its remote methods, and the page at /_docs."""
 
 from .page import add_docs
 

@@ -16,11 +16,18 @@ from ..types import Geo, Object, String
 from .filters import Filters
 from .names import Names, identifier
 from .responses import JSON, Responses
-from .schemas import Schemas, Variant
+from .schemas import Schemas, Variant, holds_itself
+from .types import JsonSchema
 
 OPENAPI_VERSION = "3.1.0"
 FORM = "application/x-www-form-urlencoded"
 
+_DESCRIPTION = """\
+Lists take a `filter`, which is JSON with `where`, `order`, `limit`, `skip` and `fields`, such as
+`{"where": {"price": {"gt": 20}}, "order": "price DESC", "limit": 10}`.
+An error is `{"error": {"statusCode", "name", "message", "code", "details"}}`, or problem details
+(RFC 9457) for clients that accept `application/problem+json`.
+"""
 _PLACEHOLDER = re.compile(r":(\w+)")
 #: The form of the data that each operation takes.
 _BODIES = {
@@ -56,6 +63,7 @@ class _Document:
             version="1.0.0",
             openapi_version=OPENAPI_VERSION,
             plugins=[self.schemas.plugin],
+            info={"description": _DESCRIPTION},
         )
 
     def build(self) -> dict[str, Any]:
@@ -142,19 +150,22 @@ class _Document:
             "required": True,
             "content": {
                 JSON: {"schema": several if argument.many else one},
-                FORM: {"schema": one, **self._encoding(definition)},
+                FORM: {"schema": one, **self._encoding(definition, one)},
             },
         }
         if argument.description:
             body["description"] = argument.description
         return body
 
-    def _encoding(self, definition: ModelDefinition) -> dict[str, Any]:
+    def _encoding(self, definition: ModelDefinition, schema: JsonSchema) -> dict[str, Any]:
         """How a form writes objects: ``location[lat]=52.5``."""
+        sent = self.schemas.resolve(schema)["properties"]
         objects = [
             each.wire
             for each in definition.properties.values()
-            if isinstance(each.type, Object | Embedded | Geo)
+            if each.wire in sent
+            and isinstance(each.type, Object | Embedded | Geo)
+            and not holds_itself(definition, each.type)
         ]
         deep = {"style": "deepObject", "explode": True}
         return {"encoding": dict.fromkeys(objects, deep)} if objects else {}

@@ -24,10 +24,10 @@ class Names:
 
 
 def class_name(name: str) -> str:
-    """A model's name as code generators want the name of a class: ``coffee-shop`` → ``CoffeeShop``."""
-    return str(inflection.camelize(re.sub(r"\W+", "_", name).strip("_"))) or "Model"
+    """A model's name as the name of a class in generated code: ``coffee-shop`` → ``CoffeeShop``."""
+    return str(inflection.camelize(identifier(name))) or "Model"
 
 
 def identifier(name: str) -> str:
     """A name with nothing but letters, digits and underscores."""
-    return re.sub(r"\W+", "_", name).strip("_")
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")

@@ -1,13 +1,14 @@
 """The page at /_docs, the documents below it, and the files that they need.
 
-Swagger UI comes from this package; nothing is asked of another host. The page has neither script nor
-style of its own inside it, and says in its Content-Security-Policy that it needs none.
+Swagger UI comes from this package; nothing is asked of another host. The page has neither script
+nor style inside it, and its Content-Security-Policy allows none.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from ..errors import DefinitionError
 from ..operations import remote_methods
 from ..state import State
 from .document import build_document
+from .schemas import embedded_in
 from .swagger2 import to_swagger2
 
 PATH = "/_docs"
@@ -44,7 +46,7 @@ def add_docs(app: Flask, state: State) -> None:
 class Documents:
     """The documents of one app, built when they are asked for.
 
-    They are built again when a model, its schema or its remote methods change, since these act live.
+    They are built again when a model, its schema or its remote methods change: these act live.
 
     :param title: the title of the API.
     :param state: the app's part of Flask-Loop.
@@ -79,8 +81,10 @@ class Documents:
 
 
 def _fingerprint(model: Any) -> Hashable:
+    definition = model.definition
+    versions = {(each, each.version) for each in (definition, *embedded_in(definition))}
     methods = tuple(method.wire for method in remote_methods(model))
-    return model, model.definition.version, model.schema, methods
+    return model.schema, methods, frozenset(versions)
 
 
 def _make_blueprint(documents: Documents, state: State) -> Blueprint:
@@ -119,11 +123,17 @@ def _make_blueprint(documents: Documents, state: State) -> Blueprint:
 
 
 def _json(build: Callable[[str], dict[str, Any]]) -> Response:
-    body = orjson.dumps(build(request.script_root))
+    body = orjson.dumps(build(request.script_root), default=_to_json)
     response = Response(body, content_type="application/json")
     response.cache_control.no_cache = True
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
+
+
+def _to_json(value: Any) -> Any:
+    """What a user's Marshmallow field says of itself and JSON has no form for."""
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _policy(docs_base: str | None) -> str:

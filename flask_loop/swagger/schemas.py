@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin, resolver
-from marshmallow import Schema
-from marshmallow.fields import Field
 
 from ..definition import (
     MISSING,
@@ -28,6 +25,12 @@ from ..validation import Rule, Validator
 from .examples import example
 from .names import Names, class_name
 from .types import JsonSchema, constraints, nullable, refuses
+
+if TYPE_CHECKING:
+    from apispec import APISpec
+    from apispec.ext.marshmallow.openapi import OpenAPIConverter
+    from marshmallow import Schema
+    from marshmallow.fields import Field
 
 
 class Variant(enum.Enum):
@@ -107,6 +110,10 @@ class Schemas:
         """The schema of a type that a method of a model declares in LoopBack's words."""
         return self.type(type_resolver(definition.name, registry)(type_name))
 
+    def resolve(self, reference: JsonSchema) -> JsonSchema:
+        """The schema that a reference stands for."""
+        return self.spec.components.schemas[reference["$ref"].rpartition("/")[2]]
+
     def _reference(self, name: str) -> JsonSchema:
         return {"$ref": f"#/components/schemas/{name}"}
 
@@ -149,8 +156,8 @@ class Schemas:
 
     def _field(self, field: Field[Any]) -> JsonSchema:
         """The schema of a Marshmallow field of the user's own."""
-        assert self.plugin.converter is not None
-        schema: JsonSchema = self.plugin.converter.field2property(field)
+        converter = cast("OpenAPIConverter", self.plugin.converter)
+        schema: JsonSchema = converter.field2property(field)
         return schema
 
     def _typed(
@@ -163,7 +170,8 @@ class Schemas:
         kind, rules = field.property_type, _rules(field)
         schema = self.type(kind, variant)
         if "$ref" not in schema:
-            schema = {**schema, **constraints(kind, rules, schema.get("type"))}
+            type_, is_answer = schema.get("type"), variant.is_answer
+            schema |= constraints(kind, rules, type_, of_answers=is_answer)
         default = MISSING if property_ is None else property_.default
         if not variant.is_answer and default is not MISSING and default is not None:
             schema["default"] = kind.dump(kind.load(default))
@@ -254,21 +262,32 @@ def _examples(
     kind = field.property_type
     item = getattr(kind, "item", kind)
     if isinstance(item, Embedded):
+        if not holds_itself(definition, kind):
+            return {}
         # A record inside a record of its own model would need one inside itself, and so on.
-        ends = [] if item is not kind else None
-        return {"examples": [ends]} if _leads_to(item.definition, definition) else {}
+        return {"examples": [None if item is kind else []]}
     if isinstance(item, FieldValue | Geo):
         return {}
     found = example(kind, rules, default, field.name or "")
     return {} if found is MISSING else {"examples": [found]}
 
 
-def _leads_to(
-    start: ModelDefinition, goal: ModelDefinition, seen: frozenset[ModelDefinition] = frozenset()
-) -> bool:
-    """Whether records of one model hold, at any depth, records of another, or it is the same."""
-    if start is goal:
-        return True
-    kinds = (start.properties[name].type for name in start.embedded)
-    inner = {getattr(kind, "item", kind).definition for kind in kinds} - seen
-    return any(_leads_to(each, goal, seen | {start}) for each in inner)
+def holds_itself(definition: ModelDefinition, kind: PropertyType) -> bool:
+    """Whether a property type of a model holds, at any depth, records of that model."""
+    inner = getattr(kind, "item", kind)
+    if not isinstance(inner, Embedded):
+        return False
+    return inner.definition is definition or definition in embedded_in(inner.definition)
+
+
+def embedded_in(definition: ModelDefinition) -> set[ModelDefinition]:
+    """The models whose records a model holds, at any depth."""
+    found: set[ModelDefinition] = set()
+    waiting = [definition]
+    while waiting:
+        current = waiting.pop()
+        kinds: list[Any] = [current.properties[name].type for name in current.embedded]
+        inner = {getattr(kind, "item", kind).definition for kind in kinds} - found
+        found |= inner
+        waiting += inner
+    return found

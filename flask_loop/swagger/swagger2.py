@@ -74,7 +74,7 @@ def _server(url: str) -> Json:
 
 
 def _operation(operation: Json) -> Json:
-    converted = {
+    converted: Json = {
         key: operation[key] for key in ("tags", "summary", "operationId") if key in operation
     }
     parameters = [_parameter(each) for each in operation.get("parameters", ())]
@@ -178,7 +178,7 @@ def _narrow_type(schema: Json) -> None:
 def _first_of(schema: Json, alternatives: list[Any]) -> Json:
     meant = [each for each in alternatives if each.get("type") != "null"]
     first = _schema(meant[0]) if meant else {}
-    around = {key: schema[key] for key in ("description", "readOnly") if key in schema}
+    around: Json = {key: schema[key] for key in ("description", "readOnly") if key in schema}
     is_nullable = len(meant) < len(alternatives)
     if is_nullable:
         around["x-nullable"] = True

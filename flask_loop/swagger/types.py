@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..types import Array, PropertyType, String
@@ -11,6 +11,7 @@ from ..validation import Format, Inclusion, Length, Numericality, Range, Rule
 
 JsonSchema = dict[str, Any]
 
+_UNTRUE_OF_BLANKS = ("minLength", "minItems", "pattern")
 #: What RE2 and Python know in a pattern and JSON Schema's ECMA 262 does not.
 _FOREIGN = re.compile(r"\(\?(?!:)|\\[AZzpPQECa]|\[\[:")
 
@@ -27,13 +28,32 @@ def nullable(schema: JsonSchema) -> JsonSchema:
     return widened
 
 
-def constraints(kind: PropertyType, rules: Iterable[Rule], type_: Any) -> JsonSchema:
+def constraints(
+    kind: PropertyType, rules: Sequence[Rule], type_: Any, *, of_answers: bool = False
+) -> JsonSchema:
     """What the rules of a property say, as far as JSON Schema has words for it.
 
     :param kind: the property's type.
     :param rules: its rules.
     :param type_: the JSON Schema ``type`` of the property's values.
+    :param of_answers: whether it has to hold for all that may be stored, also for the blank values
+        that most rules let pass.
     """
+    said = _said(kind, rules, type_)
+    blank: Any
+    if isinstance(kind, String):
+        blank, least = "", "minLength"
+    elif isinstance(kind, Array):
+        blank, least = [], "minItems"
+    else:
+        return said
+    if refuses(rules, blank):
+        return said if "enum" in said else {least: 1, **said}
+    untrue = _UNTRUE_OF_BLANKS if of_answers else ()
+    return {key: value for key, value in said.items() if key not in untrue}
+
+
+def _said(kind: PropertyType, rules: Iterable[Rule], type_: Any) -> JsonSchema:
     said: JsonSchema = {}
     for rule in rules:
         if isinstance(rule, Length):
@@ -46,10 +66,6 @@ def constraints(kind: PropertyType, rules: Iterable[Rule], type_: Any) -> JsonSc
             said["x-pattern" if _FOREIGN.search(rule.pattern) else "pattern"] = rule.pattern
         elif isinstance(rule, Numericality) and rule.int:
             said["type"] = "integer"
-    if isinstance(kind, String) and "enum" not in said and refuses(rules, ""):
-        said.setdefault("minLength", 1)
-    if isinstance(kind, Array) and refuses(rules, []):
-        said.setdefault("minItems", 1)
     return said
 
 

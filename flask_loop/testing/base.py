@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
@@ -17,6 +17,10 @@ GIVEN_ID: Mapping[str, Any] = {"type": int, "id": True}
 
 #: How many threads do one thing at once.
 THREADS = 8
+
+
+#: A call that a test makes among others.
+Action: TypeAlias = Callable[[], Any]
 
 
 class Define(Protocol):
@@ -42,13 +46,14 @@ def requires(capability: str) -> pytest.MarkDecorator:
 
 
 class Contract:
-    """The base of the parts of the contract. A subclass or its module has the fixture ``source``."""
+    """The base of all parts. A subclass, or its module, has the fixture ``source``."""
 
     @pytest.fixture
     def define(self, source: DataSource) -> Define:
         """Define a model on the source, and make its table.
 
-        A model without an id of its own gets an integer ``id`` that the test gives.
+        A model without an id of its own gets an integer ``id`` that the test gives, unless
+        ``id_injection=False`` says that it has none.
         """
 
         def define(
@@ -57,7 +62,8 @@ class Contract:
             has_id = "id" in properties or any(
                 isinstance(each, Mapping) and each.get("id") for each in properties.values()
             )
-            declared = properties if has_id else {"id": GIVEN_ID, **properties}
+            needs_id = settings.get("id_injection", True) and not has_id
+            declared = {"id": GIVEN_ID, **properties} if needs_id else properties
             model = source.create_model(name, declared, **settings)
             source.auto_update()
             return model

@@ -56,7 +56,8 @@ class Codec:
     """How one property type is stored.
 
     :ivar types: the SQL type of each column; more than one where a value takes several.
-    :ivar bind: gives the raw value from a Python value; a tuple where there are several columns.
+    :ivar bind: gives the raw value from a Python value, a tuple where there are several columns; or
+        None where they are the same.
     :ivar to_python: gives the Python value from the raw ones, or None where they are the same.
     :ivar to_wire: gives the JSON value from the raw ones, or None where they are the same.
     :ivar suffixes: what the columns' names end with.
@@ -64,11 +65,18 @@ class Codec:
     """
 
     types: tuple[Any, ...]
-    bind: Callable[[Any], Any]
+    bind: Callable[[Any], Any] | None = None
     to_python: Callable[..., Any] | None = None
     to_wire: Callable[..., Any] | None = None
     suffixes: tuple[str, ...] = ("",)
     json: bool = False
+
+    def raw(self, value: Any) -> tuple[Any, ...]:
+        """The raw values of a Python value, which is not None: one for each column."""
+        if self.bind is None:
+            return (value,)
+        bound = self.bind(value)
+        return bound if len(self.types) > 1 else (bound,)
 
 
 def codec_for(property_: Property) -> Codec:
@@ -76,13 +84,9 @@ def codec_for(property_: Property) -> Codec:
     return _MAKERS[type(property_.type)](property_)
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _string(property_: Property) -> Codec:
     length = property_.constraints.get("max_length")
-    return Codec((sa.String(length) if length else sa.Text(),), _same)
+    return Codec((sa.String(length) if length else sa.Text(),))
 
 
 def _boolean(property_: Property) -> Codec:
@@ -90,7 +94,7 @@ def _boolean(property_: Property) -> Codec:
 
 
 def _plain(sql_type: Any) -> Callable[[Property], Codec]:
-    return lambda property_: Codec((sql_type,), _same)
+    return lambda property_: Codec((sql_type,))
 
 
 def _decimal(property_: Property) -> Codec:
@@ -128,7 +132,7 @@ def _date(property_: Property) -> Codec:
 
 
 def _bytes(property_: Property) -> Codec:
-    return Codec((sa.LargeBinary(),), _same, bytes, property_.type.dump)
+    return Codec((sa.LargeBinary(),), None, bytes, property_.type.dump)
 
 
 def _geo(property_: Property) -> Codec:

@@ -8,22 +8,27 @@ and the values in order; the expression of a new shape is built once, with a par
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
+from ...definition import Embedded
 from ...geo import bounding_boxes
-from ...query import And, Compare, Near, Not, Or, Where, conjuncts
+from ...query import And, Compare, Near, Not, Or, Path, Where, conjuncts
 from ...query.patterns import like_prefix
-from ...types import AnyValue, Array, Boolean, Integer, Number, String
+from ...types import AnyValue, Array, Boolean, Integer, Number, PropertyType, String
 from .tables import ModelTable
 
 Expression = sa.ColumnElement[Any]
 #: Gives the next bound parameter.
 NextParameter = Callable[[], Expression]
 
-_JSON_KEY = re.compile(r"[^\x00-\x1f\x7f\"\\.\[\]]+")
+_JSON_KEY = re.compile(r"[^\x00-\x1f\x7f\"\\.\[\]\ud800-\udfff]+")
+
+#: The most values that an ``inq`` binds one by one; more go in one parameter, as a JSON list.
+MOST_BOUND = 128
 
 
 class Conditions:
@@ -39,23 +44,23 @@ class Conditions:
 
     def split(self, where: Where) -> tuple[Where, Where | None]:
         """The part that SQL answers exactly, and the rest, which must hold as well."""
-        parts = conjuncts(where)
-        rest = tuple(part for part in parts if not self.is_exact(part))
-        if not rest:
+        if self.is_exact(where):
             return where, None
-        return And(tuple(part for part in parts if part not in rest)), And(rest)
+        exact: list[Where] = []
+        rest: list[Where] = []
+        for part in conjuncts(where):
+            (exact if self.is_exact(part) else rest).append(part)
+        return And(tuple(exact)), And(tuple(rest))
 
     def is_exact(self, where: Where) -> bool:
         """Whether SQL gives the same answer as plain Python, for any values of this shape."""
-        if isinstance(where, And | Or):
-            return all(map(self.is_exact, where.items))
+        if isinstance(where, Compare):
+            if not self.table.codecs[where.path.property.name].json:
+                return True
+            return _is_exact_path(where.path) and _is_exact_in_json(where)
         if isinstance(where, Not):
             return self.is_exact(where.item)
-        if not self.table.codecs[where.path.property.name].json:
-            return True
-        if not all(_JSON_KEY.fullmatch(key) and not key.isdecimal() for key in where.path.keys):
-            return False
-        return _is_exact_in_json(where)
+        return all(map(self.is_exact, where.items))
 
     # From a where to its shape and values
 
@@ -74,11 +79,10 @@ class Conditions:
         codec = self.table.codecs[name]
         kind = _json_kind(operand) if codec.json else None
         key = (operator, name, path.keys, kind)
-        if operator == "eq" and operand is None:
-            values.extend([_json_path(path.keys)] if codec.json else [])
-            return (*key, "null")
         if codec.json:
-            values.append(_json_path(path.keys))
+            values.append(_json_path(path))
+        if operator == "eq" and operand is None:
+            return (*key, "null")
         if operator == "near":
             boxes = _near_values(operand, values)
             return (*key, boxes, operand.minimum is None, operand.maximum is None)
@@ -86,16 +90,15 @@ class Conditions:
             prefix = _prefix_values(node, values) if not codec.json else ()
             values.extend((operand.text, int(operand.ignore_case)))
             return (*key, prefix)
-        bind = _same if codec.json else codec.bind
+        raw = _as_it_is if codec.json else codec.raw
         if operator == "inq":
-            bound = [bind(value) for value in operand]
-            bound += bound[-1:] * (padded(len(bound)) - len(bound))
+            bound = _listed([raw(value) for value in operand])
             values.extend(bound)
             return (*key, len(bound))
         if operator == "between":
-            values.extend(bind(value) for value in operand)
+            values.extend(raw(operand[0]) + raw(operand[1]))
         else:
-            values.extend(_flatten(bind(operand)))
+            values.extend(raw(operand))
         return key
 
     # From a where to an expression
@@ -122,9 +125,12 @@ class Conditions:
             return self._near(node, columns, parameter)
         if node.operator in ("like", "regexp"):
             return _pattern(node, columns[0], parameter)
+        if node.operator == "inq":
+            many = _many(self.table.codecs[name].raw, node)
+            return _is_in(columns, many, parameter)
         if len(columns) > 1:
-            return sa.and_(*(column == parameter() for column in columns))
-        return _plain_compare(node.operator, columns[0], len(_many(node)), parameter)
+            return _equals(columns, parameter)
+        return _plain_compare(node.operator, columns[0], parameter)
 
     def _near(
         self, node: Compare, columns: tuple[sa.Column[Any], ...], parameter: NextParameter
@@ -157,28 +163,63 @@ class Conditions:
         return sa.func.loop_distance(parameter(), parameter(), lat, lng)
 
 
+def comparisons(where: Where) -> list[str]:
+    """The comparisons in a where, as messages name them: ``tags.0 eq``."""
+    if isinstance(where, Compare):
+        return [f"{'.'.join((where.path.property.name, *where.path.keys))} {where.operator}"]
+    items = (where.item,) if isinstance(where, Not) else where.items
+    return [name for item in items for name in comparisons(item)]
+
+
 def padded(count: int) -> int:
     """The next power of two, so that lists of many lengths share few statements."""
     return 1 << (count - 1).bit_length() if count else 0
 
 
-def _same(value: Any) -> Any:
-    return value
+def _as_it_is(value: Any) -> tuple[Any, ...]:
+    return (value,)
 
 
-def _flatten(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
+# Lists: few values are bound one by one. Many would be more parameters than a statement can have.
 
 
-def _many(node: Compare) -> range:
-    return range(padded(len(node.operand)) if node.operator == "inq" else 0)
+def _listed(raw: list[tuple[Any, ...]]) -> list[Any]:
+    """The parameters for the raw values of a list."""
+    if _goes_as_json(raw):
+        return [orjson.dumps([value for (value,) in raw]).decode()]
+    raw += raw[-1:] * (padded(len(raw)) - len(raw))
+    return [value for values in raw for value in values]
 
 
-def _plain_compare(
-    operator: str, column: Expression, many: int, parameter: NextParameter
+def _goes_as_json(raw: list[tuple[Any, ...]]) -> bool:
+    if len(raw) <= MOST_BOUND or len(raw[0]) > 1:
+        return False
+    # SQLite does not read every float back from text as it was.
+    return all(isinstance(value, int | str) for (value,) in raw)
+
+
+def _many(raw_of: Callable[[Any], tuple[Any, ...]], node: Compare) -> int:
+    """How many values an ``inq`` binds one by one; 0 where it binds them as one JSON list."""
+    raw = [raw_of(value) for value in node.operand]
+    return 0 if _goes_as_json(raw) else padded(len(raw))
+
+
+def _is_in(
+    columns: tuple[Expression, ...], many: int, parameter: NextParameter
 ) -> Expression:
-    if operator == "inq":
-        return column.in_([parameter() for _ in range(many)])
+    if not many:
+        items = sa.func.json_each(parameter()).table_valued("value")
+        return columns[0].in_(sa.select(items.c.value))
+    if len(columns) > 1:
+        return sa.or_(*(_equals(columns, parameter) for _ in range(many)))
+    return columns[0].in_([parameter() for _ in range(many)])
+
+
+def _equals(columns: tuple[Expression, ...], parameter: NextParameter) -> Expression:
+    return sa.and_(*(column == parameter() for column in columns))
+
+
+def _plain_compare(operator: str, column: Expression, parameter: NextParameter) -> Expression:
     if operator == "between":
         return column.between(parameter(), parameter())
     return _COMPARISONS[operator](column, parameter())
@@ -255,11 +296,16 @@ def _successor(prefix: str) -> str | None:
 # value and one for each item of a list, so that a list matches when one of its items does.
 
 
+def _is_exact_path(path: Path) -> bool:
+    keys = _stored_keys(path)
+    return all(_JSON_KEY.fullmatch(key) and not key.isdecimal() for key in keys)
+
+
 def _is_exact_in_json(node: Compare) -> bool:
     if node.operator == "eq" and node.operand is None:
         return True
     kind = node.path.type.item if isinstance(node.path.type, Array) else node.path.type
-    if not node.member or not isinstance(kind, AnyValue | Integer | Number | String | Boolean):
+    if not isinstance(kind, AnyValue | Integer | Number | String | Boolean):
         return False
     operand = node.operand
     if node.operator in ("like", "regexp"):
@@ -272,7 +318,7 @@ def _is_exact_in_json(node: Compare) -> bool:
     return all(isinstance(each, str) for each in operands)
 
 
-def _json_kind(operand: Any) -> str | None:
+def _json_kind(operand: Any) -> str:
     """The types, as SQLite's JSON functions call them, that an operand is compared with."""
     first = operand[0] if isinstance(operand, tuple) and operand else operand
     if isinstance(first, bool):
@@ -280,8 +326,20 @@ def _json_kind(operand: Any) -> str | None:
     return "integer" if isinstance(first, int) else "text"
 
 
-def _json_path(keys: tuple[str, ...]) -> str:
-    return "$" + "".join(f'."{key}"' for key in keys)
+def _json_path(path: Path) -> str:
+    return "$" + "".join(f'."{key}"' for key in _stored_keys(path))
+
+
+def _stored_keys(path: Path) -> Iterable[str]:
+    """The keys as they are stored: embedded models' properties by their wire names."""
+    kind: PropertyType = path.property.type
+    for key in path.keys:
+        if isinstance(kind, Embedded):
+            property_ = kind.definition.properties[key]
+            key, kind = property_.wire, property_.type
+        else:
+            kind = AnyValue()
+        yield key
 
 
 def _json_compare(node: Compare, column: Expression, parameter: NextParameter) -> Expression:
@@ -290,25 +348,22 @@ def _json_compare(node: Compare, column: Expression, parameter: NextParameter) -
         return sa.func.coalesce(sa.func.json_type(column, place), "null") == "null"
     items = sa.func.json_each(column, place).table_valued("value", "type", "parent")
     kind = _json_kind(node.operand)
-    if kind == "boolean":
-        return _json_boolean(node, column, place, items, parameter)
-    test = (
-        _matches(node, items.c.value, parameter)
-        if node.operator in ("like", "regexp")
-        else _plain_compare(node.operator, items.c.value, len(_many(node)), parameter)
+    test = _json_test(node, items.c.value, parameter)
+    found = sa.exists(
+        sa.select(sa.literal(1)).select_from(items).where(_has_kind(items.c.type, kind), test)
     )
-    found = sa.exists(sa.select(sa.literal(1)).select_from(items).where(items.c.type == kind, test))
-    return sa.and_(_is_no_object(column, place), found)
+    return sa.and_(sa.func.json_type(column, place) != "object", found)
 
 
-def _json_boolean(
-    node: Compare, column: Expression, place: Expression, items: Any, parameter: NextParameter
-) -> Expression:
-    test = _plain_compare(node.operator, items.c.value, len(_many(node)), parameter)
-    is_boolean = items.c.type.in_(["true", "false"])
-    found = sa.exists(sa.select(sa.literal(1)).select_from(items).where(is_boolean, test))
-    return sa.and_(_is_no_object(column, place), found)
+def _json_test(node: Compare, value: Expression, parameter: NextParameter) -> Expression:
+    if node.operator in ("like", "regexp"):
+        return _matches(node, value, parameter)
+    if node.operator == "inq":
+        return _is_in((value,), _many(_as_it_is, node), parameter)
+    return _plain_compare(node.operator, value, parameter)
 
 
-def _is_no_object(column: Expression, place: Expression) -> Expression:
-    return sa.func.json_type(column, place) != "object"
+def _has_kind(column: Expression, kind: str) -> Expression:
+    if kind == "boolean":
+        return sa.or_(column == "true", column == "false")
+    return column == kind

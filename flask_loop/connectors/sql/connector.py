@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from ...definition import ModelDefinition
-from ...errors import DefinitionError, DuplicateId, UniqueViolation
-from ...query import Compare, Filter, Order, Path, Where, apply, predicate
+from ...errors import Conflict, DefinitionError, DuplicateId, UniqueViolation
+from ...query import EVERYTHING, And, Compare, Filter, Near, Order, Path, Where, apply, predicate
+from ...query.nodes import conjuncts
 from ..base import Capabilities, Connector, Layout, Record, Rows, id_where
-from .conditions import Conditions
+from .cache import Cache
+from .conditions import Conditions, NextParameter, comparisons
 from .migration import Migration
 from .session import Session
-from .tables import ModelTable
+from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
 KEPT_STATEMENTS = 500
 #: Ids in one statement, where Python found the records.
 CHUNK = 500
+#: The radius of the first circle in which the nearest records are looked for, in radians of arc;
+#: 13 km on the ground.
+FIRST_RADIUS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,27 @@ class Statement:
         return [values[position] for position in self.positions]
 
 
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """How new records are stored.
+
+    :ivar sql: the statement.
+    :ivar bind: gives its values from a record.
+    """
+
+    sql: str
+    bind: Binder
+
+
 class ModelStatements:
     """The statements of one model, by shape.
 
     :param definition: the model.
     :param backend: the connector's name.
     :param dialect: what the statements are compiled for.
+
+    :ivar ids: the Python names of the id's properties.
+    :ivar by_id: finds the record with an id, whose raw values it takes.
     """
 
     def __init__(self, definition: ModelDefinition, backend: str, dialect: sa.Dialect) -> None:
@@ -58,10 +79,18 @@ class ModelStatements:
         self.model_table = ModelTable(definition, backend)
         self.conditions = Conditions(self.model_table)
         self.table = self.model_table.table
+        self.ids = tuple(each.name for each in definition.ids)
         self._dialect = dialect
-        self._kept: dict[Any, Statement] = {}
-        id_values: list[Any] = []
-        self.by_id = self.select(Filter(where=id_where(definition, _no_id(definition))), id_values)
+        self._prefix = _free_prefix(column.name for column in self.table.columns)
+        self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
+        self.by_id = self._compile(self._select_by_id)
+        names = tuple(self.model_table.columns)
+        self._given_id = self._insertion(names)
+        self._made_id = self._insertion(tuple(name for name in names if name not in self.ids))
+
+    def insertion(self, id: Any) -> Insertion:
+        """How a record is stored; where its id is None, the database makes it."""
+        return self._made_id if id is None else self._given_id
 
     def select(self, filter: Filter, values: list[Any]) -> Statement:
         """The statement of a filter that SQL does whole; its values are added to ``values``."""
@@ -87,19 +116,13 @@ class ModelStatements:
 
         return self._get(("count", shape), build)
 
-    def insert(self, names: tuple[str, ...]) -> Statement:
-        def build(parameter: Any) -> Any:
-            columns = self._columns(names)
-            return self.table.insert().values({column: parameter() for column in columns})
-
-        return self._get(("insert", names), build)
-
     def update(self, names: tuple[str, ...], where: Where, values: list[Any]) -> Statement:
         """The statement that sets properties; their values come before the where's."""
         shape = self.conditions.shape(where, values)
 
         def build(parameter: Any) -> Any:
-            changes = {column: parameter() for column in self._columns(names)}
+            columns = self.model_table.columns_of(names)
+            changes = {column: parameter() for column in columns}
             condition = self.conditions.expression(where, parameter)
             return self.table.update().values(changes).where(condition)
 
@@ -130,23 +153,26 @@ class ModelStatements:
         key = column.desc() if order.descending else column.asc()
         return key.nulls_last() if column.nullable else key
 
-    def _columns(self, names: tuple[str, ...]) -> list[Any]:
-        return [column for name in names for column in self.model_table.columns[name]]
+    def _select_by_id(self, parameter: NextParameter) -> Any:
+        columns = self.model_table.columns_of(self.ids)
+        wanted = (column == parameter() for column in columns)
+        return sa.select(*self.model_table.selected(None)).where(sa.and_(sa.true(), *wanted))
 
-    def _get(self, key: Any, build: Callable[[Callable[[], Any]], Any]) -> Statement:
-        statement = self._kept.get(key)
-        if statement is None:
-            statement = self._compile(build)
-            if len(self._kept) >= KEPT_STATEMENTS:
-                self._kept.pop(next(iter(self._kept)), None)
-            self._kept[key] = statement
-        return statement
+    def _insertion(self, names: tuple[str, ...]) -> Insertion:
+        def build(parameter: NextParameter) -> Any:
+            columns = self.model_table.columns_of(names)
+            return self.table.insert().values({column: parameter() for column in columns})
 
-    def _compile(self, build: Callable[[Callable[[], Any]], Any]) -> Statement:
+        return Insertion(self._compile(build).sql, self.model_table.binder(names))
+
+    def _get(self, key: Any, build: Callable[[NextParameter], Any]) -> Statement:
+        return self._kept.get(key, lambda: self._compile(build))
+
+    def _compile(self, build: Callable[[NextParameter], Any]) -> Statement:
         parameters: list[str] = []
 
         def parameter() -> Any:
-            parameters.append(f"value_{len(parameters)}")
+            parameters.append(f"{self._prefix}{len(parameters)}")
             return sa.bindparam(parameters[-1], type_=sa.types.NullType())
 
         compiled = build(parameter).compile(dialect=self._dialect)
@@ -159,8 +185,12 @@ class ModelStatements:
         )
 
 
-def _no_id(definition: ModelDefinition) -> Any:
-    return 0 if len(definition.ids) == 1 else (0,) * len(definition.ids)
+def _free_prefix(columns: Iterable[str]) -> str:
+    """What no column's name begins with, as SQLAlchemy keeps those for itself."""
+    taken, prefix = tuple(columns), "value_"
+    while any(name.startswith(prefix) for name in taken):
+        prefix += "_"
+    return prefix
 
 
 class SqlConnector(Connector):
@@ -188,26 +218,30 @@ class SqlConnector(Connector):
         pushed, rest = statements.conditions.split(filter.where)
         if rest is not None or not all(map(_is_plain, filter.order)):
             return self._select_in_python(statements, filter, pushed)
-        values: list[Any] = []
-        statement = statements.select(filter, values)
-        raw = self.session.fetch(statement.sql, statement.arrange(values))
-        return Rows(raw, statements.model_table.layout(filter.fields))
+        try:
+            if filter.near is not None and filter.limit:
+                return self._nearest(statements, filter)
+            return self._select(statements, filter)
+        except StatementTooLarge:
+            return self._select_in_python(statements, filter, EVERYTHING)
 
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         statements = self._of(definition)
-        given = definition.id_values(id)
-        values = statements.model_table.bind(given, given)
-        raw = self.session.fetch(statements.by_id.sql, values)
-        return Rows(raw, statements.model_table.layout())
+        table = statements.model_table
+        values = table.binder(statements.ids)(definition.id_values(id))
+        return Rows(self.session.fetch(statements.by_id.sql, values), table.layout())
 
     def count(self, definition: ModelDefinition, where: Where) -> int:
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(where)
         if rest is not None:
-            return len(self._matching_records(statements, where, pushed))
+            return len(self._matching_ids(statements, where, pushed))
         values: list[Any] = []
-        statement = statements.count(where, values)
-        return int(self.session.fetch(statement.sql, statement.arrange(values))[0][0])
+        try:
+            statement = statements.count(where, values)
+            return int(self.session.fetch(statement.sql, statement.arrange(values))[0][0])
+        except StatementTooLarge:
+            return len(self._matching_ids(statements, where, EVERYTHING))
 
     # Writing
 
@@ -220,16 +254,18 @@ class SqlConnector(Connector):
             ]
 
     def update(self, definition: ModelDefinition, where: Where, changes: Record) -> int:
+        if not changes:
+            return self.count(definition, where)
         statements = self._of(definition)
         names = tuple(changes)
 
         def run(where: Where) -> int:
-            values = statements.model_table.bind(changes, names)
+            values = statements.model_table.binder(names)(changes)
             statement = statements.update(names, where, values)
             try:
                 cursor = self.session.run(statement.sql, statement.arrange(values))
-            except UniqueColumns as error:
-                raise _refusal(statements.model_table, error, None, None) from None
+            except Refused as error:
+                raise _refusal(statements, error) from None
             return int(cursor.rowcount)
 
         return self._write_matching(statements, where, run)
@@ -240,7 +276,10 @@ class SqlConnector(Connector):
         def run(where: Where) -> int:
             values: list[Any] = []
             statement = statements.delete(where, values)
-            return int(self.session.run(statement.sql, statement.arrange(values)).rowcount)
+            try:
+                return int(self.session.run(statement.sql, statement.arrange(values)).rowcount)
+            except Refused as error:
+                raise _refusal(statements, error) from None
 
         return self._write_matching(statements, where, run)
 
@@ -250,34 +289,45 @@ class SqlConnector(Connector):
     # The schema
 
     def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
-        with self.session.connection() as connection:
-            for table in self._tables(definitions):
+        tables = self._tables(definitions)
+        if self._are_actual(tables):
+            return
+        with self.session.schema_change() as connection:
+            for table in tables:
                 Migration(connection, table).update()
 
     def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
-        with self.session.connection() as connection:
-            for table in self._tables(definitions):
+        tables = self._tables(definitions)
+        with self.session.schema_change() as connection:
+            for table in tables:
                 Migration(connection, table).recreate()
 
     def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
-        with self.session.connection() as connection:
-            return all(
-                Migration(connection, table).is_actual() for table in self._tables(definitions)
-            )
+        return self._are_actual(self._tables(definitions))
 
     def explain(self, definition: ModelDefinition, filter: Filter) -> dict[str, Any]:
+        """Say how a filter is answered.
+
+        :returns: ``backend``: the SQL; ``plan``: what the database says that it does, such as
+            which index it uses, a line each; ``python``: what is left for Python: ``where``, the
+            comparisons, and whether it does the ``order``.
+        """
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
-        is_sorted = all(map(_is_plain, filter.order))
-        whole = (
-            filter if rest is None and is_sorted else _without_paging(filter, pushed, statements)
-        )
-        statement = statements.select(whole, [])
+        in_python = rest is not None or not all(map(_is_plain, filter.order))
+        whole = _without_paging(filter, pushed, statements) if in_python else filter
+        values: list[Any] = []
+        statement = statements.select(whole, values)
         return {
             "connector": self.name,
             "backend": statement.sql,
-            "python": {"where": rest is not None, "order": not is_sorted or rest is not None},
+            "plan": self.plan(statement.sql, statement.arrange(values)),
+            "python": {"where": [] if rest is None else comparisons(rest), "order": in_python},
         }
+
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        """What the database says of how it would run a query; nothing where it does not tell."""
+        return []
 
     def ping(self) -> None:
         self.session.fetch("SELECT 1", ())
@@ -301,22 +351,56 @@ class SqlConnector(Connector):
         return statements
 
     def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
-        return [self._of(definition).model_table for definition in definitions]
+        """The tables of models.
+
+        :raises DefinitionError: where two models would have one table.
+        """
+        tables = [self._of(definition).model_table for definition in definitions]
+        owners: dict[Any, str] = {}
+        for each in tables:
+            key = (each.table.schema, each.table.name.lower())
+            owner = owners.setdefault(key, each.definition.name)
+            if owner != each.definition.name:
+                raise DefinitionError(
+                    f"the models {owner!r} and {each.definition.name!r} would both be the table "
+                    f"{each.table.name!r}; give one another name by its options"
+                )
+        return tables
+
+    def _are_actual(self, tables: Iterable[ModelTable]) -> bool:
+        with self.session.inspection() as connection:
+            return all(Migration(connection, table).is_actual() for table in tables)
 
     def _insert_one(self, definition: ModelDefinition, record: Record, index: int) -> Any:
         statements = self._of(definition)
         id = definition.id_of(record)
-        names = tuple(
-            name
-            for name in statements.model_table.columns
-            if id is not None or name != _id(definition)
-        )
-        values = statements.model_table.bind(record, names)
+        insertion = statements.insertion(id)
         try:
-            cursor = self.session.run(statements.insert(names).sql, values)
-        except UniqueColumns as error:
-            raise _refusal(statements.model_table, error, id, index) from None
+            cursor = self.session.run(insertion.sql, insertion.bind(record))
+        except Refused as error:
+            raise _refusal(statements, error, id, index) from None
         return cursor.lastrowid if id is None else id
+
+    def _select(self, statements: ModelStatements, filter: Filter) -> Rows:
+        values: list[Any] = []
+        statement = statements.select(filter, values)
+        raw = self.session.fetch(statement.sql, statement.arrange(values))
+        return Rows(raw, statements.model_table.layout(filter.fields))
+
+    def _nearest(self, statements: ModelStatements, filter: Filter) -> Rows:
+        """The first records by distance, looked for in circles that grow until there are enough.
+
+        Whatever is outside of a circle is farther away than all that is inside, so that the answer
+        is the same as by computing every record's distance.
+        """
+        near: Near = cast("Compare", filter.near).operand
+        radius = max(FIRST_RADIUS, 2 * (near.minimum or 0.0))
+        while radius < (math.pi if near.maximum is None else near.maximum):
+            rows = self._select(statements, _within(filter, radius))
+            if len(rows) == filter.limit:
+                return rows
+            radius *= 4
+        return self._select(statements, filter)
 
     def _write_matching(
         self, statements: ModelStatements, where: Where, run: Callable[[Where], int]
@@ -324,53 +408,73 @@ class SqlConnector(Connector):
         """Run a write on what matches; where SQL cannot tell, on the ids that Python found."""
         pushed, rest = statements.conditions.split(where)
         if rest is None:
-            return run(where)
+            try:
+                return run(where)
+            except StatementTooLarge:
+                pushed = EVERYTHING
         with self.session.transaction():
-            found = self._matching_records(statements, where, pushed)
-            ids = [statements.definition.id_of(record) for record in found]
+            ids = self._matching_ids(statements, where, pushed)
             return sum(run(chunk) for chunk in _id_chunks(statements.definition, ids))
 
-    def _matching_records(
+    def _matching_ids(
         self, statements: ModelStatements, where: Where, pushed: Where
-    ) -> list[Record]:
-        rows = self.select(statements.definition, Filter(where=pushed))
-        matches = predicate(where)
-        return [record for record in rows.records() if matches(record)]
+    ) -> list[Any]:
+        records = self._select(statements, Filter(where=pushed)).records()
+        return [statements.definition.id_of(each) for each in filter(predicate(where), records)]
 
     def _select_in_python(self, statements: ModelStatements, filter: Filter, pushed: Where) -> Rows:
-        whole = _without_paging(filter, pushed, statements)
-        rows = self.select(statements.definition, whole)
-        id_of = statements.definition.id_of
+        rows = self._select(statements, _without_paging(filter, pushed, statements))
         records = rows.records()
-        raw = {id_of(record): row for record, row in zip(records, rows.raw, strict=True)}
-        found = [raw[id_of(record)] for record in apply(filter, records)]
+        places = {id(record): place for place, record in enumerate(records)}
+        found = [rows.raw[places[id(record)]] for record in apply(filter, records)]
         return Rows(found, _narrowed(rows.layout, filter.fields))
 
 
-class UniqueColumns(Exception):
-    """A unique index refused a write; dialects raise it with what the driver tells.
+class Refused(Exception):
+    """A constraint refused a write; dialects raise it with what the driver tells.
 
-    :param columns: the names of the columns.
+    :param kind: ``unique``, ``null`` or ``other``.
+    :param columns: the columns that the driver names, as one text: ``table.column, …``.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        super().__init__(*columns)
-        self.columns = tuple(columns)
+    def __init__(self, kind: str, columns: str = "") -> None:
+        super().__init__(kind, columns)
+        self.kind = kind
+        self.columns = columns
 
 
-def _refusal(table: ModelTable, error: UniqueColumns, id: Any, index: int | None) -> Exception:
-    names = tuple(dict.fromkeys(table.by_column[column] for column in error.columns))
-    if names == tuple(each.name for each in table.definition.ids):
-        return DuplicateId(table.definition.name, id)
-    return UniqueViolation(names, index)
+class StatementTooLarge(Exception):
+    """A statement has more conditions or parameters than the database takes; dialects raise it."""
+
+
+def _refusal(
+    statements: ModelStatements, error: Refused, id: Any = None, index: int | None = None
+) -> Exception:
+    """What a constraint's refusal means for the model."""
+    table = statements.model_table
+    names = table.properties_of(error.columns)
+    if error.kind == "unique" and names:
+        if set(names) == set(statements.ids):
+            return DuplicateId(table.definition.name, id)
+        return UniqueViolation(names, index)
+    if error.kind == "null":
+        return RuntimeError(
+            f"{error.columns} cannot be null in the database, as it can in the model "
+            f"{table.definition.name!r}; change the table"
+        )
+    return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 
 
 def _is_plain(order: Order) -> bool:
     return not order.path.keys and order.path.type.ordered
 
 
-def _id(definition: ModelDefinition) -> str | None:
-    return definition.ids[0].name if len(definition.ids) == 1 else None
+def _within(filter: Filter, radius: float) -> Filter:
+    """The same filter inside a circle around the point that it is near to."""
+    wide = cast("Compare", filter.near)
+    close = replace(wide, operand=replace(wide.operand, maximum=radius))
+    parts = [close if part is wide else part for part in conjuncts(filter.where)]
+    return replace(filter, where=And(tuple(parts)), near=close)
 
 
 def _without_paging(filter: Filter, pushed: Where, statements: ModelStatements) -> Filter:

@@ -2,23 +2,27 @@
 
 Building and running a statement through SQLAlchemy costs more than the query itself, so a statement
 is compiled once and its text given to the driver's cursor. Where somebody listens to the engine's
-events, or ``echo`` is on, SQLAlchemy's own Connection runs the same text, so that they see it.
+events, or SQLAlchemy logs statements, its own Connection runs the same text, so that they see it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from threading import RLock
-from typing import Any
+from threading import RLock, get_ident
+from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
 
 import sqlalchemy as sa
 
+from ...errors import Unavailable
+
 #: Turns a driver's error into one of ours, or returns it as it is.
 Translate = Callable[[Exception], Exception]
+Values = Sequence[Any]
 
 
 class Session:
@@ -37,67 +41,80 @@ class Session:
         self.engine = engine
         self._translate = translate
         self._begin = begin
-        self._turn: AbstractContextManager[Any] = RLock() if single else nullcontext()
-        self._open: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+        self._single = single
+        self._forget()
         _sessions.add(self)
 
     @property
     def in_transaction(self) -> bool:
-        return self._open.get() is not None
+        """Whether the caller is in a block of :meth:`transaction`."""
+        return self._current() is not None
 
-    def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
         """Run a query and give its rows as tuples."""
-        transaction = self._open.get()
+        transaction = self._current()
         if transaction is not None:
-            return self._run(transaction.connection, sql, values).fetchall()  # type: ignore[no-any-return]
+            return transaction.fetch(sql, values)
         with self._turn:
             connection = self._check_out()
             try:
-                return self._run(connection, sql, values).fetchall()  # type: ignore[no-any-return]
+                return connection.fetch(sql, values)
             finally:
                 connection.close()
 
-    def run(self, sql: str, values: Sequence[Any]) -> Any:
+    def run(self, sql: str, values: Values = ()) -> Any:
         """Run a statement that gives no rows.
 
         :returns: the driver's cursor, for ``rowcount`` and ``lastrowid``.
         """
-        transaction = self._open.get()
+        transaction = self._current()
         if transaction is not None:
-            return self._run(transaction.connection, sql, values)
+            return transaction.run(sql, values)
         with self._turn:
             connection = self._check_out()
             try:
-                return self._run(connection, sql, values)
+                return connection.run(sql, values)
             finally:
                 connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction, or inside another a savepoint."""
-        outer = self._open.get()
+        outer = self._current()
         if outer is not None:
-            with outer.savepoint(self._run):
+            with outer.savepoint():
                 yield
             return
         with self._turn:
-            connection = self._check_out()
-            token = self._open.set(_Transaction(connection))
+            transaction = _Transaction(self._check_out())
+            self._open.set(transaction)
             try:
-                self._run(connection, self._begin)
+                transaction.run(self._begin)
                 yield
-                self._run(connection, "COMMIT")
+                transaction.commit()
             except BaseException:
-                connection.rollback()
+                transaction.rollback()
                 raise
             finally:
-                self._open.reset(token)
-                connection.close()
+                transaction.close()
+                if self._open.get() is transaction:
+                    self._open.set(None)
 
     @contextmanager
-    def connection(self) -> Iterator[sa.Connection]:
-        """A SQLAlchemy connection for schema changes and inspection, in autocommit."""
-        with self._turn, self.engine.connect() as connection:
+    def inspection(self) -> Iterator[sa.Connection]:
+        """A SQLAlchemy connection for looking at the schema."""
+        transaction = self._current()
+        with self._turn, self._translated():
+            if transaction is not None:
+                yield transaction.connection.of_sqlalchemy()
+            else:
+                with self.engine.connect() as connection:
+                    yield connection
+
+    @contextmanager
+    def schema_change(self) -> Iterator[sa.Connection]:
+        """A SQLAlchemy connection in a transaction, so that two processes take turns."""
+        with self.transaction(), self.inspection() as connection:
             yield connection
 
     def close(self) -> None:
@@ -105,92 +122,204 @@ class Session:
         with self._turn:
             self.engine.dispose()
 
-    def _run(self, connection: Any, sql: str, values: Sequence[Any] = ()) -> Any:
-        try:
-            return connection.execute(sql, values)
-        except Exception as error:
-            connection.check(error)
-            translated = self._translate(error)
-            if translated is error:
-                raise
-            raise translated from error
+    def forget_parent(self) -> None:
+        """In a forked child: leave the parent's connections open and unused.
 
-    def _check_out(self) -> Any:
+        A database in memory has no other process, so that the child goes on with its copy.
+        """
+        self._forget()
+        if not self._single:
+            _of_parent.append(self.engine.pool)
+            self.engine.dispose(close=False)
+
+    def _forget(self) -> None:
+        self._turn: AbstractContextManager[Any] = RLock() if self._single else nullcontext()
+        self._open: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
+
+    def _current(self) -> _Transaction | None:
+        transaction = self._open.get()
+        # A copied context may be run by another thread, or when the transaction is over.
+        if transaction is None or transaction.thread != get_ident():
+            return None
+        return transaction
+
+    def _check_out(self) -> _Connection:
         engine = self.engine
         try:
-            if engine.echo or _is_watched(engine):
-                return _WatchedConnection(engine)
-            return _DriverConnection(engine)
+            if _is_watched(engine):
+                return _WatchedConnection(engine, self._translate)
+            return _DriverConnection(engine, self._translate)
         except Exception as error:
-            raise self._translate(error) from error
+            raise_translated(error, self._translate)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise_translated(error, self._translate)
+
+
+def raise_translated(error: Exception, translate: Translate) -> NoReturn:
+    """Raise an error as one of ours, with the driver's for its cause."""
+    translated = translate(error)
+    if translated is error:
+        raise error
+    raise translated from error
+
+
+class _Connection(Protocol):
+    """A connection that is checked out of the engine's pool."""
+
+    def fetch(self, sql: str, values: Values = ()) -> list[Any]: ...
+
+    def run(self, sql: str, values: Values = ()) -> Any: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def lost_transaction(self) -> bool:
+        """Whether the driver knows that no transaction is open any more."""
+
+    def of_sqlalchemy(self) -> sa.Connection: ...
 
 
 class _Transaction:
-    """A transaction that is open on a connection."""
+    """A transaction that is open on a connection, in the thread that began it."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: _Connection) -> None:
         self.connection = connection
+        self.thread: int | None = get_ident()
+        self._process = os.getpid()
         self._depth = 0
+        self._ended = False
+
+    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
+        self._refuse_ended()
+        try:
+            return self.connection.fetch(sql, values)
+        except Exception:
+            self._ended = self.connection.lost_transaction
+            raise
+
+    def run(self, sql: str, values: Values = ()) -> Any:
+        self._refuse_ended()
+        try:
+            return self.connection.run(sql, values)
+        except Exception:
+            self._ended = self.connection.lost_transaction
+            raise
 
     @contextmanager
-    def savepoint(self, run: Callable[..., Any]) -> Iterator[None]:
+    def savepoint(self) -> Iterator[None]:
         self._depth += 1
         name = f"loop_{self._depth}"
-        run(self.connection, f"SAVEPOINT {name}")
+        self.run(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
-            run(self.connection, f"ROLLBACK TO SAVEPOINT {name}")
-            run(self.connection, f"RELEASE SAVEPOINT {name}")
+            if not self._ended and self._is_ours():
+                self.run(f"ROLLBACK TO SAVEPOINT {name}")
+                self.run(f"RELEASE SAVEPOINT {name}")
             raise
         else:
-            run(self.connection, f"RELEASE SAVEPOINT {name}")
+            self.run(f"RELEASE SAVEPOINT {name}")
         finally:
             self._depth -= 1
+
+    def commit(self) -> None:
+        if self._is_ours():
+            self.run("COMMIT")
+
+    def rollback(self) -> None:
+        if self._is_ours():
+            self.connection.rollback()
+
+    def close(self) -> None:
+        self.thread = None
+        if self._is_ours():
+            self.connection.close()
+        else:
+            _of_parent.append(self.connection)
+
+    def _is_ours(self) -> bool:
+        """Whether this is not a forked child, to which the connection does not belong."""
+        return self._process == os.getpid()
+
+    def _refuse_ended(self) -> None:
+        # After some errors a database rolls back by itself; what follows must not be kept alone.
+        if self._ended:
+            raise Unavailable("The data source has ended the transaction.")
 
 
 class _DriverConnection:
     """The driver's connection, out of the engine's pool."""
 
-    __slots__ = ("_engine", "_fairy")
+    __slots__ = ("_engine", "_fairy", "_translate")
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, translate: Translate) -> None:
         self._engine = engine
+        self._translate = translate
         self._fairy = engine.raw_connection()
 
-    def execute(self, sql: str, values: Sequence[Any]) -> Any:
-        cursor = self._fairy.cursor()
-        cursor.execute(sql, values)
+    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
+        try:
+            cursor = self._fairy.cursor()
+            cursor.execute(sql, values)
+            return cursor.fetchall()  # type: ignore[return-value]
+        except Exception as error:
+            self._refuse(error)
+
+    def run(self, sql: str, values: Values = ()) -> Any:
+        try:
+            cursor = self._fairy.cursor()
+            cursor.execute(sql, values)
+        except Exception as error:
+            self._refuse(error)
         return cursor
 
-    def check(self, error: Exception) -> None:
-        """Throw the connection away where the error says that it is broken."""
-        driver = self._fairy.dbapi_connection
-        if driver is not None and self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
-            self._fairy.invalidate(error)
-
     def rollback(self) -> None:
-        self._fairy.rollback()
+        if self._fairy.is_valid:
+            self._fairy.rollback()
 
     def close(self) -> None:
         self._fairy.close()
+
+    @property
+    def lost_transaction(self) -> bool:
+        return not getattr(self._fairy.dbapi_connection, "in_transaction", True)
+
+    def of_sqlalchemy(self) -> sa.Connection:
+        return sa.Connection(self._engine, self._fairy)
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        """Raise the error as one of ours, and throw the connection away where it is broken."""
+        driver = self._fairy.dbapi_connection
+        if driver is not None and self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
+            self._fairy.invalidate(error)
+        raise_translated(error, self._translate)
 
 
 class _WatchedConnection:
     """SQLAlchemy's connection, whose events and log show what runs."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, translate: Translate) -> None:
+        self._translate = translate
         self._connection = engine.connect()
 
-    def execute(self, sql: str, values: Sequence[Any]) -> Any:
+    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
         try:
-            result = self._connection.exec_driver_sql(sql, tuple(values))
-        except sa.exc.DBAPIError as error:
-            raise error.orig or error from None
-        return result.cursor if result.returns_rows else result.context.cursor
+            return [tuple(row) for row in self._execute(sql, values)]
+        except Exception as error:
+            raise_translated(error, self._translate)
 
-    def check(self, error: Exception) -> None:
-        """SQLAlchemy has seen to broken connections already."""
+    def run(self, sql: str, values: Values = ()) -> Any:
+        try:
+            return self._execute(sql, values).context.cursor
+        except Exception as error:
+            raise_translated(error, self._translate)
 
     def rollback(self) -> None:
         driver = self._connection.connection.dbapi_connection
@@ -200,20 +329,43 @@ class _WatchedConnection:
     def close(self) -> None:
         self._connection.close()
 
+    @property
+    def lost_transaction(self) -> bool:
+        driver = self._connection.connection.dbapi_connection
+        return not getattr(driver, "in_transaction", True)
+
+    def of_sqlalchemy(self) -> sa.Connection:
+        return self._connection
+
+    def _execute(self, sql: str, values: Values) -> Any:
+        return self._connection.exec_driver_sql(sql, tuple(values))
+
+
+_log = logging.getLogger("sqlalchemy.engine.Engine")
+
 
 def _is_watched(engine: sa.Engine) -> bool:
     events = engine.dispatch
-    return bool(events.before_cursor_execute or events.after_cursor_execute)
+    return bool(
+        engine.echo
+        or _log.isEnabledFor(logging.INFO)
+        or events.before_cursor_execute
+        or events.after_cursor_execute
+        or events.before_execute
+        or events.after_execute
+        or events.handle_error
+    )
 
 
 _sessions: WeakSet[Session] = WeakSet()
+#: What a forked child must neither use nor close.
+_of_parent: list[Any] = []
 
 
-def _forget_connections_of_parent() -> None:
-    """In a forked child: leave the parent's connections alone, open and unused."""
+def _forget_parent() -> None:
     for session in list(_sessions):
-        session.engine.dispose(close=False)
+        session.forget_parent()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_connections_of_parent)
+    os.register_at_fork(after_in_child=_forget_parent)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +18,12 @@ from ...errors import DefinitionError, Unavailable
 from ...geo import haversine
 from ...query import Pattern
 from ...query.patterns import searcher
-from .connector import SqlConnector, UniqueColumns
+from .connector import Refused, SqlConnector, StatementTooLarge
 from .session import Session
 
-_SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size")
+_SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size", "max_overflow")
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
+_IN_MEMORY = (None, "", ":memory:")
 
 
 class SqliteConnector(SqlConnector):
@@ -26,8 +31,11 @@ class SqliteConnector(SqlConnector):
 
     :param settings: ``url`` (``sqlite:///relative.sqlite``, ``sqlite:////absolute.sqlite``,
         ``sqlite://`` for one in memory) or ``database``, a path; ``timeout``, the seconds to wait
-        for another writer (5); ``synchronous`` (``FULL``: an acknowledged write outlives a power
-        cut); ``pool_size`` (5); ``echo``, to log statements.
+        for another writer or a free connection (5); ``synchronous`` (``FULL``: an acknowledged
+        write outlives a power cut); ``pool_size``, the connections that are kept (5), and
+        ``max_overflow``, how many more there may be at once (100); ``echo``, to log statements.
+    :raises DefinitionError: naming the setting that is unknown or means nothing, or the folder of
+        the file where it does not exist.
     """
 
     name = "sqlite"
@@ -38,6 +46,9 @@ class SqliteConnector(SqlConnector):
                 raise DefinitionError(
                     f"the sqlite connector has no setting {key!r}{nearest(key, _SETTINGS)}"
                 )
+        self._timeout = _number(settings, "timeout", 5, least=0)
+        self._pool_size = int(_number(settings, "pool_size", 5, least=1))
+        self._max_overflow = int(_number(settings, "max_overflow", 100, least=0))
         self._synchronous = str(settings.get("synchronous", "FULL")).upper()
         if self._synchronous not in _SYNCHRONOUS:
             raise DefinitionError(f"synchronous is one of {', '.join(_SYNCHRONOUS)}")
@@ -45,14 +56,17 @@ class SqliteConnector(SqlConnector):
 
     def make_session(self) -> Session:
         url = self._url()
-        in_memory = url.database in (None, "", ":memory:")
-        options: dict[str, Any] = {"connect_args": {"timeout": self.settings.get("timeout", 5)}}
+        in_memory = url.database in _IN_MEMORY
+        options: dict[str, Any] = {"connect_args": {"timeout": self._timeout}}
         if in_memory:
+            self.capabilities = replace(self.capabilities, persistent=False)
             options["poolclass"] = StaticPool
             options["connect_args"]["check_same_thread"] = False
         else:
-            options["pool_size"] = self.settings.get("pool_size", 5)
-            options["max_overflow"] = 100
+            _refuse_missing_folder(url)
+            options["pool_size"] = self._pool_size
+            options["max_overflow"] = self._max_overflow
+            options["pool_timeout"] = self._timeout
         engine = sa.create_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -62,10 +76,16 @@ class SqliteConnector(SqlConnector):
         sa.event.listen(engine, "connect", self._prepare)
         return Session(engine, translate, begin="BEGIN IMMEDIATE", single=in_memory)
 
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        rows = self.session.fetch(f"EXPLAIN QUERY PLAN {sql}", values)
+        return [detail for _, _, _, detail in rows]
+
     def _url(self) -> sa.URL:
-        given = self.settings.get("url")
+        given, database = self.settings.get("url"), self.settings.get("database")
+        if given is not None and database is not None:
+            raise DefinitionError("a sqlite data source has a url or a database, not both")
         if given is None:
-            return sa.URL.create("sqlite", database=self.settings.get("database"))
+            return sa.URL.create("sqlite", database=None if database is None else str(database))
         try:
             url = sa.make_url(given)
         except sa.exc.ArgumentError:
@@ -76,13 +96,44 @@ class SqliteConnector(SqlConnector):
 
     def _prepare(self, connection: sqlite3.Connection, record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        self._use_wal(cursor)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
         cursor.close()
         connection.create_function("loop_distance", 4, _distance, deterministic=True)
         connection.create_function("loop_like", 3, _like, deterministic=True)
         connection.create_function("loop_regexp", 3, _regexp, deterministic=True)
+
+    def _use_wal(self, cursor: sqlite3.Cursor) -> None:
+        deadline = monotonic() + self._timeout
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if _is_read_only(error):
+                    return  # it is read as it is
+                # SQLite itself does not wait where two connections switch a new database at once.
+                if not _is_busy(error) or monotonic() > deadline:
+                    raise
+                sleep(0.005)
+            else:
+                return
+
+
+def _number(settings: Mapping[str, Any], key: str, default: float, *, least: float) -> float:
+    given = settings.get(key, default)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given >= least:
+        raise DefinitionError(f"{key} is a number from {least}, not {given!r}")
+    return given
+
+
+def _refuse_missing_folder(url: sa.URL) -> None:
+    database = str(url.database)
+    if database.startswith("file:"):
+        return
+    folder = Path(os.path.abspath(database)).parent
+    if not folder.is_dir():
+        raise DefinitionError(f"the folder {folder} of the database does not exist")
 
 
 def _distance(lat: float, lng: float, row_lat: Any, row_lng: Any) -> float | None:
@@ -105,18 +156,65 @@ def _matches(operator: str, pattern: str, ignore_case: int, value: Any) -> bool 
 
 def translate(error: Exception) -> Exception:
     """An error of the sqlite3 module as one of ours, or as it is."""
-    text = str(error)
-    if isinstance(error, sqlite3.IntegrityError) and text.startswith("UNIQUE constraint failed: "):
-        columns = text.partition(": ")[2].split(", ")
-        return UniqueColumns([column.rpartition(".")[2] for column in columns])
     if isinstance(error, sa.exc.TimeoutError):
-        return Unavailable("The data source has no connection free.")
+        return Unavailable("The data source has no connection free.", retry_after=1)
     if isinstance(error, sa.exc.DBAPIError):
         return translate(error.orig) if isinstance(error.orig, Exception) else error
-    if isinstance(error, sqlite3.OperationalError):
-        if text.startswith(("no such table", "no such column")) or "has no column" in text:
-            return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
-        return Unavailable("The data source is not available.", details=None)
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
+    if isinstance(error, sqlite3.IntegrityError):
+        return _translate_refusal(error)
+    if _is_busy(error):
+        return Unavailable("The data source is busy.", retry_after=1)
+    if _name(error).startswith(_FAULTS):
         return Unavailable("The data source is not available.")
+    if isinstance(error, sqlite3.OperationalError):
+        return _translate_mistake(error)
     return error
+
+
+#: The beginnings of the names of errors that are the file's or the disk's.
+_FAULTS = tuple(
+    f"SQLITE_{name}"
+    for name in (
+        "CANTOPEN",
+        "CORRUPT",
+        "FULL",
+        "IOERR",
+        "NOLFS",
+        "NOMEM",
+        "NOTADB",
+        "PERM",
+        "PROTOCOL",
+        "READONLY",
+    )
+)
+_KINDS = {
+    "SQLITE_CONSTRAINT_UNIQUE": "unique",
+    "SQLITE_CONSTRAINT_PRIMARYKEY": "unique",
+    "SQLITE_CONSTRAINT_ROWID": "unique",
+    "SQLITE_CONSTRAINT_NOTNULL": "null",
+}
+
+
+def _translate_refusal(error: sqlite3.IntegrityError) -> Exception:
+    return Refused(_KINDS.get(_name(error), "other"), str(error).partition(" failed: ")[2])
+
+
+def _translate_mistake(error: sqlite3.OperationalError) -> Exception:
+    text = str(error)
+    if text.startswith(("no such table", "no such column")) or "has no column" in text:
+        return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
+    if text.startswith(("too many SQL variables", "Expression tree", "parser stack overflow")):
+        return StatementTooLarge(text)
+    return error
+
+
+def _name(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
+def _is_busy(error: Exception) -> bool:
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _is_read_only(error: Exception) -> bool:
+    return _name(error).startswith("SQLITE_READONLY")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import inflection
@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from ...definition import ModelDefinition, Property
 from ...errors import DefinitionError
 from ..base import Column, Layout
+from .cache import Cache
 from .codecs import Codec, codec_for
+
+#: Gives a record's raw values, in the order of the columns of some properties.
+Binder = Callable[[Mapping[str, Any]], list[Any]]
+
+#: The most sets of properties whose layouts and binders are kept of one model.
+KEPT_SETS = 200
 
 
 class ModelTable:
@@ -31,7 +38,8 @@ class ModelTable:
         self.definition = definition
         self.backend = backend
         options = definition.settings.options.get(backend, {})
-        name = options.get("table") or options.get("tableName") or default_table(definition.name)
+        named = options.get("table") or options.get("tableName")
+        name = checked_name(definition, named or default_table(definition.name))
         self.codecs: dict[str, Codec] = {
             each.name: codec_for(each) for each in definition.properties.values()
         }
@@ -41,7 +49,9 @@ class ModelTable:
         self._refuse_shared_columns()
         every = [column for columns in self.columns.values() for column in columns]
         self.table = sa.Table(name, sa.MetaData(), *every, schema=options.get("schema"))
-        self._layouts: dict[tuple[str, ...] | None, Layout] = {}
+        self.every_layout = self._make_layout(None)
+        self._layouts: Cache[Layout] = Cache(KEPT_SETS)
+        self._binders: Cache[Binder] = Cache(KEPT_SETS)
         self.by_column = {
             column.name: property_name
             for property_name, columns in self.columns.items()
@@ -67,30 +77,43 @@ class ModelTable:
 
     def index_prefix(self) -> str:
         """What the names of our own indexes of this table begin with."""
-        return f"loop_{self.table.name}_"
+        return f"loop_{self.table.name}__"
+
+    def unique_columns(self) -> list[tuple[str, ...]]:
+        """The columns of the id, and of each unique index that the definition asks for."""
+        ids = tuple(each.name for each in self.definition.ids)
+        keys = [ids, *(index.keys for index in self.definition.indexes() if index.unique)]
+        return [tuple(column.name for column in self.columns_of(each)) for each in keys]
+
+    def columns_of(self, names: Iterable[str]) -> list[sa.Column[Any]]:
+        """The columns of properties, in order."""
+        return [column for name in names for column in self.columns[name]]
+
+    def properties_of(self, described: str) -> tuple[str, ...]:
+        """The properties of columns that a driver named as ``table.column, …``; none if unknown."""
+        for columns in self.unique_columns():
+            if described == ", ".join(f"{self.table.name}.{column}" for column in columns):
+                return self._owners(columns)
+        return self._owners([each.rpartition(".")[2] for each in described.split(", ")])
+
+    def _owners(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The properties that have the columns, or none where one is nobody's."""
+        found = dict.fromkeys(map(self.by_column.get, columns))
+        return () if None in found else tuple(name for name in found if name is not None)
 
     def layout(self, fields: tuple[str, ...] | None = None) -> Layout:
         """How rows of these properties are read; of all where None."""
-        if fields not in self._layouts:
-            self._layouts[fields] = self._make_layout(fields)
-        return self._layouts[fields]
+        if fields is None:
+            return self.every_layout
+        return self._layouts.get(fields, lambda: self._make_layout(fields))
 
     def selected(self, fields: tuple[str, ...] | None) -> list[sa.Column[Any]]:
         """The columns of these properties, in the order of the layout."""
-        names = self.columns if fields is None else fields
-        return [column for name in names for column in self.columns[name]]
+        return self.columns_of(self.columns if fields is None else fields)
 
-    def bind(self, record: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
-        """The raw values of a record's properties, in the order of their columns."""
-        values: list[Any] = []
-        for name in names:
-            value = record.get(name)
-            codec = self.codecs[name]
-            if len(codec.types) > 1:
-                values.extend((None,) * len(codec.types) if value is None else codec.bind(value))
-            else:
-                values.append(None if value is None else codec.bind(value))
-        return values
+    def binder(self, names: tuple[str, ...]) -> Binder:
+        """A function that gives the raw values of a record's properties."""
+        return self._binders.get(names, lambda: _make_binder(names, self.codecs))
 
     def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
         columns: dict[str, Column] = {}
@@ -105,7 +128,8 @@ class ModelTable:
     def _columns_of(self, property_: Property) -> Iterable[sa.Column[Any]]:
         codec = self.codecs[property_.name]
         options = property_.options.get(self.backend, {})
-        name = options.get("column") or options.get("columnName") or property_.name
+        named = options.get("column") or options.get("columnName")
+        name = checked_name(self.definition, named or property_.name)
         is_only_id = bool(property_.id) and len(self.definition.ids) == 1
         for sql_type, suffix in zip(codec.types, codec.suffixes, strict=True):
             yield sa.Column(
@@ -120,18 +144,53 @@ class ModelTable:
         owners: dict[str, str] = {}
         for name, columns in self.columns.items():
             for column in columns:
-                if column.name in owners:
+                owner = owners.setdefault(column.name.lower(), name)
+                if owner != name:
                     raise DefinitionError(
-                        f"{self.definition.name}: {owners[column.name]!r} and {name!r} would both "
-                        f"be the column {column.name!r}"
+                        f"{self.definition.name}: {owner!r} and {name!r} would both be the column "
+                        f"{column.name!r}; give one another name by its options"
                     )
-                owners[column.name] = name
 
     def _index_name(self, keys: tuple[str, ...], unique: bool) -> str:
-        return f"{self.index_prefix()}{'_'.join(keys)}{'_unique' if unique else ''}"
+        return f"{self.index_prefix()}{'__'.join(keys)}{'__unique' if unique else ''}"
 
     def _is_id(self, keys: tuple[str, ...]) -> bool:
         return keys == tuple(each.name for each in self.definition.ids)
+
+
+def checked_name(definition: ModelDefinition, name: Any) -> str:
+    """The name of a table or column, which may have any characters but NUL.
+
+    :raises DefinitionError: where it is no such text.
+    """
+    if not isinstance(name, str) or "\0" in name:
+        raise DefinitionError(f"{definition.name}: {name!r} is no name of a table or column")
+    return name
+
+
+def _make_binder(names: tuple[str, ...], codecs: Mapping[str, Codec]) -> Binder:
+    """A function, compiled for some properties, that gives their raw values.
+
+    Names and codecs enter the generated code as constants of its namespace, never as source.
+    """
+    namespace: dict[str, Any] = {}
+    items = []
+    for position, name in enumerate(names):
+        namespace[f"n{position}"] = name
+        namespace[f"c{position}"] = codecs[name].bind
+        items.append(_binding_source(position, codecs[name]))
+    source = f"lambda record: [{', '.join(items)}]"
+    return eval(source, namespace)  # type: ignore[no-any-return]  # noqa: S307 - built from integers
+
+
+def _binding_source(position: int, codec: Codec) -> str:
+    value = f"record.get(n{position})"
+    if codec.bind is None:
+        return value
+    several = len(codec.types) > 1
+    null = f"{(None,) * len(codec.types)}" if several else "None"
+    bound = f"({null} if (value := {value}) is None else c{position}(value))"
+    return f"*{bound}" if several else bound
 
 
 def default_table(name: str) -> str:

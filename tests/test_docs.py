@@ -1,0 +1,368 @@
+"""The documentation is true: what its pages show is run, and what there is has a page.
+
+The blocks of one page run in order and share their names, in a folder of their own:
+
+- Python blocks run as a module does. A block of any language with a file name for its ``:caption:``
+  is written to that file; if it is Python, it is then imported from there.
+- Blocks with ``>>>`` run as in ``flask shell``: in the context of the page's ``app`` where it has
+  one. ``...`` in their output stands for anything.
+- ``.. testsetup::`` runs too, and readers do not see it.
+- In console blocks ``$ curl`` asks the page's ``app``. JSON is compared as values, so that pages may
+  wrap it; ``"…"`` stands for any value. Of the headers that ``curl -i`` gives, those on the page
+  must be there. ``$ flask`` runs on the app likewise. ``$ make run`` makes the example app the
+  page's app. Other commands are not run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import importlib
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+import flask_loop
+from flask_loop.cli import loop as loop_command
+from flask_loop.operations import OPERATION_OF, OPERATIONS
+from flask_loop.query import OPERATORS
+from flask_loop.state import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(ROOT.glob("docs/*.rst"))
+README = ROOT / "README.md"
+
+DIRECTIVE = re.compile(r"^\.\. (code-block|testsetup)::[ ]*(\w*)\n", re.MULTILINE)
+OPTION = re.compile(r"[ ]*:(\w+):[ ]*(.*)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCTEST = re.compile(r"^>>> (?:.+\n)+", re.MULTILINE)
+FILE_NAME = re.compile(r"[\w./-]+\.\w+")
+
+NOT_RUN = ("cd", "export", "git", "make", "mkdir", "pip", "pytest", "python", "source")
+IGNORED_OPTIONS = {"-s", "-g", "-gs", "-sg"}
+
+
+@dataclasses.dataclass
+class Block:
+    """A piece of a page that is run."""
+
+    language: str
+    text: str
+    line: int
+    file: str | None = None
+
+    @property
+    def is_doctest(self) -> bool:
+        return self.language in ("python", "pycon") and self.text.lstrip().startswith(">>>")
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    found = markdown_blocks(text) if page.suffix == ".md" else rst_blocks(text)
+    return sorted(found, key=lambda block: block.line)
+
+
+def markdown_blocks(text: str) -> Iterator[Block]:
+    for match in FENCE.finditer(text):
+        yield Block(match[1], match[2], line_of(text, match.start(2)))
+
+
+def rst_blocks(text: str) -> Iterator[Block]:
+    for match in DIRECTIVE.finditer(text):
+        language = "python" if match[1] == "testsetup" else match[2]
+        start, options, body = indented(text, match.end())
+        caption = options.get("caption", "").strip("`")
+        file = caption if FILE_NAME.fullmatch(caption) else None
+        yield Block(language, body, line_of(text, start), file)
+    for match in DOCTEST.finditer(text):
+        yield Block("python", match[0], line_of(text, match.start()))
+
+
+def indented(text: str, start: int) -> tuple[int, dict[str, str], str]:
+    """The body of the directive whose first line ends at ``start``: where it is, its options."""
+    options = {}
+    while (end := text.find("\n", start)) >= 0 and (option := OPTION.fullmatch(text[start:end])):
+        options[option[1]] = option[2]
+        start = end + 1
+    body = []
+    for line in text[start:].splitlines():
+        if line.strip() and not line.startswith("    "):
+            break
+        body.append(line[4:])
+    return start, options, "\n".join(body).rstrip() + "\n"
+
+
+def line_of(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+class Page:
+    """A page while it is run."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.folder = path, folder
+        self.names: dict[str, Any] = {"__name__": "page"}
+        self.apps: list[Flask] = []
+
+    def close(self) -> None:
+        """Close what the page opened, and forget the modules that it wrote."""
+        for app in self.apps:
+            state = app.extensions.get("loop")
+            with app.app_context():
+                for source in {model.data_source for model in (state.models if state else ())}:
+                    source.close()
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(f"{self.folder}/"):
+                del sys.modules[name]
+
+    def run(self) -> None:
+        for block in blocks(self.path):
+            if block.file:
+                self.write(block, self.folder / block.file)
+            elif block.is_doctest:
+                self.run_doctest(block)
+            elif block.language == "python":
+                # The lines before keep the numbers of lines in tracebacks those of the page.
+                source = "\n" * (block.line - 1) + block.text
+                exec(compile(source, str(self.path), "exec", dont_inherit=True), self.names)  # noqa: S102
+            elif block.language == "console":
+                self.run_commands(block)
+            if self.app is not None and self.app not in self.apps:
+                self.apps.append(self.app)
+
+    @property
+    def app(self) -> Flask | None:
+        return self.names.get("app")
+
+    def write(self, block: Block, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.text, "utf-8")
+        if file.suffix == ".py":
+            name = ".".join(file.relative_to(self.folder).with_suffix("").parts)
+            importlib.invalidate_caches()
+            module = importlib.import_module(name.removesuffix(".__init__"))
+            self.names.update(vars(module), __name__="page")
+
+    def run_doctest(self, block: Block) -> None:
+        parsed = doctest.DocTestParser().get_doctest(
+            block.text, self.names, self.path.name, str(self.path), block.line - 1
+        )
+        parsed.globs = self.names
+        output: list[str] = []
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+        with self.app.app_context() if self.app else nullcontext():
+            runner.run(parsed, out=output.append, clear_globs=False)
+        assert not runner.failures, "".join(output)
+
+    def run_commands(self, block: Block) -> None:
+        for command, expected in commands(block.text):
+            place = f"{self.path.name}, in the block at line {block.line}: {command}"
+            words = shlex.split(command.replace("\\\n", " "))
+            if words[0] == "curl":
+                assert self.app is not None, f"{place}\nthe page has no app"
+                check_answer(ask(self.app, words[1:]), expected, place)
+            elif words[0] == "flask":
+                assert self.app is not None, f"{place}\nthe page has no app"
+                check_output(self.app, words[1:], expected, place)
+            elif words[:2] == ["make", "run"]:
+                self.names["app"] = example_app(self.folder)
+            else:
+                assert words[0] in NOT_RUN, f"{place}\nis not a command that can be checked"
+
+
+def commands(text: str) -> Iterator[tuple[str, str]]:
+    """Each command of a console block, and what it writes."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines()
+        end = 1
+        while lines[end - 1].endswith("\\") or "\n".join(lines[:end]).count("'") % 2:
+            end += 1
+        yield "\n".join(lines[:end]), "\n".join(lines[end:]).strip()
+
+
+def example_app(folder: Path) -> Flask:
+    from example_app import create_app
+
+    return create_app({"DATABASE": folder / "guide.sqlite"})
+
+
+# curl
+
+
+def ask(app: Flask, words: list[str]) -> tuple[TestResponse, bool]:
+    """What the app answers to a curl command, and whether it shows headers."""
+    rest = iter(words)
+    url = verb = data = None
+    headers: list[tuple[str, str]] = []
+    query: list[str] = []
+    shows_headers = is_get = False
+    for word in rest:
+        if word == "-X":
+            verb = next(rest)
+        elif word == "-H":
+            name, _, value = next(rest).partition(":")
+            headers.append((name, value.strip()))
+        elif word == "--json":
+            data = next(rest)
+            headers += [("Content-Type", "application/json"), ("Accept", "application/json")]
+        elif word in ("-d", "--data"):
+            data = next(rest)
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+        elif word == "--data-urlencode":
+            name, _, value = next(rest).partition("=")
+            query.append(f"{name}={quote(value)}")
+        elif word == "-G":
+            is_get = True
+        elif word in ("-i", "-I", "-si", "-is", "-gi", "-gsi"):
+            shows_headers = True
+            verb = "HEAD" if word == "-I" else verb
+        elif word not in IGNORED_OPTIONS:
+            assert not word.startswith("-"), f"the option {word} of curl is not known here"
+            url = urlsplit(word if "//" in word else f"//{word}")
+    assert url is not None
+    assert is_get or not query, "--data-urlencode needs -G"
+    response = app.test_client().open(
+        url.path or "/",
+        method=verb or ("POST" if data is not None else "GET"),
+        query_string="&".join([*filter(None, [url.query]), *query]),
+        headers=headers,
+        data=data,
+    )
+    return response, shows_headers
+
+
+def check_answer(answer: tuple[TestResponse, bool], expected: str, place: str) -> None:
+    response, shows_headers = answer
+    actual = response.get_data(as_text=True)
+    if shows_headers:
+        head, _, expected = expected.partition("\n\n")
+        status, *headers = head.splitlines()
+        assert status.split()[1] == str(response.status_code), f"{place}\n{response.status}{actual}"
+        for header in headers:
+            name, _, value = header.partition(": ")
+            assert response.headers.get(name) == value, f"{place}\n{response.headers}"
+    if not expected or response.mimetype in ("text/html", "text/plain"):
+        assert expected in actual, f"{place}\n{actual}"
+        assert expected or not actual or response.mimetype == "text/html", f"{place}\n{actual}"
+        return
+    assert same(json.loads(expected), json.loads(actual)), f"{place}\n{actual}"
+
+
+def same(expected: Any, actual: Any) -> bool:
+    if expected == "…":
+        return True
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return list(expected) == list(actual) and all(
+            same(expected[key], actual[key]) for key in expected
+        )
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(same, expected, actual))
+    if isinstance(expected, str) and isinstance(actual, str) and expected != actual:
+        return is_time(expected) and is_now(actual)
+    return type(expected) is type(actual) and bool(expected == actual)
+
+
+def is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def is_now(text: str) -> bool:
+    return is_time(text) and abs(datetime.now(UTC) - datetime.fromisoformat(text)) < timedelta(
+        minutes=5
+    )
+
+
+def check_output(app: Flask, words: list[str], expected: str, place: str) -> None:
+    if words[:1] == ["--app"]:
+        words = words[2:]
+    if words[:1] in (["run"], ["shell"]):
+        return
+    result = app.test_cli_runner().invoke(args=words)
+    assert result.exit_code == 0, f"{place}\n{result.output}"
+    assert result.output.strip() == expected, f"{place}\n{result.output}"
+
+
+# The tests
+
+
+@pytest.mark.parametrize("path", [README, *PAGES], ids=lambda path: path.name)
+def test_what_a_page_shows_is_what_happens(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    page = Page(path, tmp_path)
+    try:
+        page.run()
+    finally:
+        page.close()
+
+
+def test_each_page_is_in_the_table_of_contents() -> None:
+    index = (ROOT / "docs" / "index.rst").read_text("utf-8")
+    listed = set(re.findall(r"^    ([\w-]+)$", index, re.MULTILINE))
+    assert listed == {page.stem for page in PAGES} - {"index"}
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", README.read_text("utf-8"))
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def is_named(name: str, code: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", code) is not None
+
+
+@pytest.fixture(scope="module")
+def code() -> str:
+    """All code that the pages of docs/ show, in the text and in blocks."""
+    texts = [page.read_text("utf-8") for page in PAGES]
+    shown = [match for text in texts for match in re.findall(r"``([^`]+)``|:\w+:`([^`]+)`", text)]
+    directives = [match for text in texts for match in re.findall(r"^\.\. auto.*", text, re.M)]
+    inline = ["".join(match) for match in shown] + directives
+    return "\n".join(
+        [*(text.split("flask_loop.")[-1] for text in inline), *inline]
+        + [block.text for page in PAGES for block in blocks(page)]
+    )
+
+
+@pytest.mark.parametrize("setting", [field.name.upper() for field in dataclasses.fields(Settings)])
+def test_each_setting_is_on_a_page(setting: str, code: str) -> None:
+    assert is_named(PREFIX + setting, code)
+
+
+@pytest.mark.parametrize("name", flask_loop.__all__)
+def test_each_public_name_is_in_the_reference(name: str) -> None:
+    reference = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    assert re.search(rf"^\.\. auto\w+:: flask_loop\.{name}$", reference, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(loop_command.commands))
+def test_each_command_is_on_a_page(command: str, code: str) -> None:
+    assert f"flask loop {command}" in code
+
+
+@pytest.mark.parametrize("operation", sorted({*OPERATIONS, *OPERATION_OF}))
+def test_each_operation_is_on_a_page(operation: str, code: str) -> None:
+    assert is_named(operation, code) or f".{operation}" in code
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "and", "or", "nor"])
+def test_each_operator_of_a_where_is_on_a_page(operator: str, code: str) -> None:
+    assert is_named(operator, code)
