@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakSet
@@ -28,7 +28,7 @@ class DataSource:
     def _prepare(self, name: str) -> None:
         self.name = name
         self._attached: WeakSet[type[Model]] = WeakSet()
-        self._disabled: set[str] = set()
+        self._enabled: dict[str, bool] = {}
         self._remote: dict[str, bool] = {}
 
     def __repr__(self) -> str:
@@ -58,8 +58,9 @@ class DataSource:
         self._attached.add(model)
 
     def models(self) -> list[type[Model]]:
-        """The models that are attached, by name."""
-        attached = [model for model in self._attached if model.data_source is self]
+        """The models that are attached, and those that derive from them, by name."""
+        found = {each for model in self._attached for each in _with_derived(model)}
+        attached = [model for model in found if model.data_source is self]
         return sorted(attached, key=lambda model: model.model_name)
 
     # Operations
@@ -82,32 +83,57 @@ class DataSource:
 
     def is_enabled(self, operation: str) -> bool:
         """Whether models have an operation, by wire name."""
-        return operation not in self._disabled
+        enabled = self._enabled.get(operation)
+        if enabled is not None:
+            return enabled
+        connector = self._known_connector()
+        return connector is None or operation not in connector.disabled
 
     def is_remote(self, operation: str) -> bool:
         """Whether remote callers have an operation, by wire name."""
-        if operation in self._disabled:
+        if not self.is_enabled(operation):
             return False
         allowed = self._remote.get(operation)
-        return OPERATIONS[operation].remote if allowed is None else allowed
+        if allowed is not None:
+            return allowed
+        connector = self._known_connector()
+        kept = connector is not None and operation in connector.not_remote
+        return OPERATIONS[operation].remote and not kept
+
+    def _known_connector(self) -> Connector | None:
+        """The connector, or None where it takes an app to know it."""
+        return self._connector
 
     def enable(self, *operations: str) -> None:
-        """Give models operations that were disabled."""
-        self._disabled.difference_update(map(_operation, operations))
+        """Give models operations that were disabled, by :meth:`disable` or by the connector.
+
+        :param operations: Python or wire names, such as ``destroy_all`` or ``destroyAll``.
+        :raises DefinitionError: naming an operation that there is not.
+        """
+        self._enabled.update(dict.fromkeys(map(_operation, operations), True))
 
     def disable(self, *operations: str) -> None:
         """Take operations from models, in Python and over REST.
 
-        :param operations: Python or wire names, such as ``destroy_all`` or ``destroyAll``.
+        :param operations: Python or wire names.
+        :raises DefinitionError: naming an operation that there is not.
         """
-        self._disabled.update(map(_operation, operations))
+        self._enabled.update(dict.fromkeys(map(_operation, operations), False))
 
     def enable_remote(self, *operations: str) -> None:
-        """Let remote callers use operations."""
+        """Let remote callers use operations.
+
+        :param operations: Python or wire names.
+        :raises DefinitionError: naming an operation that there is not, or that has no route.
+        """
         self._remote.update(dict.fromkeys(map(_remote_operation, operations), True))
 
     def disable_remote(self, *operations: str) -> None:
-        """Keep operations from remote callers."""
+        """Keep operations from remote callers.
+
+        :param operations: Python or wire names.
+        :raises DefinitionError: naming an operation that there is not.
+        """
         self._remote.update(dict.fromkeys(map(_remote_operation, operations), False))
 
     # The backend
@@ -162,6 +188,12 @@ class DataSource:
         return [model.plan().definition for model in (self.models() if models is None else models)]
 
 
+def _with_derived(model: type[Model]) -> Iterator[type[Model]]:
+    yield model
+    for derived in type.__subclasses__(model):
+        yield from _with_derived(derived)
+
+
 def _operation(name: str) -> str:
     """The wire name of an operation, given in either spelling."""
     found = OPERATION_OF.get(name, name)
@@ -169,7 +201,8 @@ def _operation(name: str) -> str:
         for key, method in OPERATIONS.items():
             if name in method.aliases or name == method.wire:
                 return key
-        raise DefinitionError(f"there is no operation {name!r}{nearest(name, OPERATIONS)}")
+        known = {*OPERATIONS, *OPERATION_OF}
+        raise DefinitionError(f"there is no operation {name!r}{nearest(name, known)}")
     return found
 
 
@@ -190,6 +223,8 @@ def make_connector(settings: Mapping[str, Any]) -> Connector:
         alone the connector is that of the URL's scheme.
     :raises DefinitionError: naming what is unknown or missing.
     """
+    if not isinstance(settings, Mapping):
+        raise DefinitionError(f"the settings of a data source are a dict, not {settings!r}")
     given = dict(settings)
     connector = given.pop("connector", None)
     given.pop("name", None)
@@ -217,8 +252,9 @@ def create_data_source(
 
         db = create_data_source(connector="sqlite", url="sqlite:///shop.sqlite")
     """
-    connector = make_connector({**(settings or {}), **more})
-    return DataSource(name or connector.name, connector)
+    given = {**(settings or {}), **more}
+    connector = make_connector(given)
+    return DataSource(name or given.get("name") or connector.name, connector)
 
 
 _shared_memory: dict[str, Connector] = {}
@@ -231,6 +267,5 @@ def memory(name: str | None = None) -> DataSource:
     """
     if name is None:
         return create_data_source(connector="memory")
-    if name not in _shared_memory:
-        _shared_memory[name] = make_connector({"connector": "memory"})
-    return DataSource(name, _shared_memory[name])
+    made = make_connector({"connector": "memory"})
+    return DataSource(name, _shared_memory.setdefault(name, made))

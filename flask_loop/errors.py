@@ -172,8 +172,25 @@ class UnsupportedMediaType(RemoteError):
 
 
 class Unavailable(RemoteError):
+    """The data source cannot be reached, or is busy.
+
+    :param retry_after: in how many seconds another attempt may succeed, where that is known.
+    """
+
     code = 503
     error_name = "ServiceUnavailableError"
+
+    def __init__(
+        self, message: str, *, retry_after: int | None = None, details: Any = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.retry_after = retry_after
+
+    def get_headers(self, *arguments: Any, **named: Any) -> list[tuple[str, str]]:
+        headers = super().get_headers(*arguments, **named)
+        if self.retry_after is not None:
+            headers.append(("Retry-After", str(self.retry_after)))
+        return headers
 
 
 @dataclass(frozen=True, slots=True)

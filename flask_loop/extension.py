@@ -48,6 +48,10 @@ class AppDataSource(DataSource):
         connector: Connector = state.connector(self.name)
         return connector
 
+    def _known_connector(self) -> Connector | None:
+        has_loop = has_app_context() and EXTENSION in current_app.extensions
+        return self.connector if has_loop else None
+
 
 class Loop:
     """Flask-Loop for an app.

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    ForwardRef,
-    Generic,
-    Self,
-    TypeVar,
-    cast,
-    get_args,
-    get_origin,
-    overload,
-)
+from threading import RLock
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from weakref import ref
 
 from .connectors.base import Record
 from .definition import (
     MISSING,
-    PLAIN_BASES,
+    ClassBody,
     Embedded,
     ModelDefinition,
-    Settings,
-    Spec,
     definition_from_dict,
     definition_from_json,
-    make_property,
-    merge_properties,
-    refuse_reserved,
     registry,
-    type_resolver,
 )
 from .errors import DefinitionError, Failure, group
 from .operations import Bulk, Plan, Source, guard_overrides, is_overridden
@@ -57,6 +41,8 @@ class Prop(Generic[T]):
     ``Prop[T]`` refuses null; ``Prop[T | None]`` takes it.
     """
 
+    __loop_prop__: ClassVar[bool] = True
+
     def __init__(self, name: str) -> None:
         self._name = name
 
@@ -70,7 +56,10 @@ class Prop(Generic[T]):
         if instance is None:
             return PropertyExpression(self._name)
         # Values are in the instance's __dict__, so that reading one does not come through here.
-        raise AttributeError(f"{self._name!r} is not among the properties that were loaded")
+        raise AttributeError(
+            f"{type(instance).__name__}.{self._name} was not loaded: it is not among the fields "
+            "of the find that made this instance"
+        )
 
 
 class Errors(dict[str, list[str]]):
@@ -89,7 +78,7 @@ class ModelType(type):
     """The type of models: what is said of ``Product`` itself, not of one product."""
 
     _definition: ModelDefinition | None
-    _draft: _Draft | None
+    _body: ClassBody | None
 
     def __new__(
         mcls,
@@ -99,27 +88,36 @@ class ModelType(type):
         *,
         definition: ModelDefinition | None = None,
     ) -> ModelType:
-        draft = None
+        body = None
         if definition is None and any(isinstance(base, ModelType) for base in bases):
-            draft = _Draft.take(name, namespace, sys._getframe(1))
+            body = ClassBody(name, namespace, sys._getframe(1))
         model = super().__new__(mcls, name, bases, namespace)
-        model._definition, model._draft = definition, draft
-        if draft is not None:
-            draft.prepare(model)
+        model._definition, model._body = None, body
         if definition is not None:
             model._adopt(definition)
         guard_overrides(model)
-        registry.add(name if definition is None else definition.name, model)
+        if body is not None:
+            model._read_body(body)
+        registry.add(name, model)
         return model
+
+    def _read_body(cls, body: ClassBody) -> None:
+        """Make the properties usable in expressions, and attach the model where Meta says so."""
+        cls._name_properties(body.prepare(cls))
+        if body.data_source is not None:
+            cls.attach_to(body.data_source)  # type: ignore[attr-defined]
 
     @property
     def definition(cls) -> ModelDefinition:
         """The model's definition, made when it is first needed."""
         if cls._definition is None:
-            if cls._draft is None:
+            body = cls._body
+            if body is None:
                 raise DefinitionError("Model has no definition of its own; derive from it")
-            cls._adopt(cls._draft.define(cls))
-            cls._draft = None
+            with _defining:
+                if cls._definition is None:
+                    cls._adopt(body.define(cls))
+            cls._body = None
         return cast("ModelDefinition", cls._definition)
 
     @property
@@ -156,9 +154,16 @@ class ModelType(type):
         return schema
 
     def _adopt(cls, definition: ModelDefinition) -> None:
-        cls._definition = definition
+        cls._name_properties(definition.properties)
         definition.model = cls
-        for name in definition.properties:
+        cls._definition = definition
+
+    def _name_properties(cls, names: Iterable[str]) -> None:
+        for name in names:
+            if name.startswith("_") and (hasattr(Model, name) or name in _INSTANCE_STATE):
+                raise DefinitionError(
+                    f"model {cls.__name__!r}: {name!r} is what every model has for itself"
+                )
             if not isinstance(cls.__dict__.get(name), Prop):
                 setattr(cls, name, Prop(name))
 
@@ -166,135 +171,23 @@ class ModelType(type):
         definition = cls.definition
         definition.resolve()
         overrides = is_overridden(cls, "to_dict", Model)
+        # What connectors keep of a serializer lets the class go.
+        model: Callable[[], Any] = ref(cls)
         serializer = Serializer(
             definition,
             cls.schema,
             generated=cls.__dict__.get("_own_schema") is None,
-            instance=cls.from_record,  # type: ignore[attr-defined]
-            to_dict=cls.to_dict if overrides else None,  # type: ignore[attr-defined]
+            instance=lambda record: model().from_record(record),
+            to_dict=(lambda instance: model().to_dict(instance)) if overrides else None,
         )
         return Plan(cls, serializer, Validator(definition), override_of)  # type: ignore[arg-type]
 
 
-class _Draft:
-    """A class body, until its annotations can be understood."""
+#: One thread at a time makes a definition; what it names is defined by the same thread.
+_defining = RLock()
 
-    def __init__(
-        self,
-        name: str,
-        annotations: dict[str, Any],
-        values: dict[str, Any],
-        meta: type | None,
-        names: Mapping[str, Any],
-    ) -> None:
-        self.name, self.annotations, self.values = name, annotations, values
-        self.meta, self.names = meta, names
-
-    @classmethod
-    def take(cls, name: str, namespace: dict[str, Any], frame: Any) -> _Draft:
-        """Take the properties out of a class body's namespace."""
-        annotations = {
-            key: annotation
-            for key, annotation in namespace.get("__annotations__", {}).items()
-            if _is_property(key, annotation)
-        }
-        values = {key: namespace.pop(key) for key in annotations if key in namespace}
-        for key, value in namespace.items():
-            if isinstance(value, Spec):
-                raise DefinitionError(f"{name}.{key} = prop(...) needs a type: {key}: Prop[str]")
-        is_local = frame.f_locals is not frame.f_globals
-        names = {**frame.f_globals, **(frame.f_locals if is_local else {})}
-        refuse_reserved(name, annotations)
-        meta = namespace.get("Meta")
-        return cls(name, annotations, values, meta, names if is_local else frame.f_globals)
-
-    def prepare(self, model: ModelType) -> None:
-        """Make the properties usable in expressions, and attach the model where Meta says so."""
-        for name in self.annotations:
-            setattr(model, name, Prop(name))
-        source = self.meta.__dict__.get("data_source") if self.meta else None
-        if source is not None:
-            model.attach_to(source)  # type: ignore[attr-defined]
-
-    def define(self, model: ModelType) -> ModelDefinition:
-        base = _base_definition(model)
-        settings = (base.settings.inherit() if base else Settings()).updated(self._meta())
-        resolve = type_resolver(self.name, registry)
-        made = []
-        for name, annotation in self.annotations.items():
-            kind, nullable = _understand(self._evaluate(name, annotation))
-            value = self.values.get(name, Spec())
-            spec = value if isinstance(value, Spec) else Spec(default=value)
-            made.append(
-                make_property(
-                    name,
-                    Spec({"type": kind, **spec}),
-                    wire_case=settings.wire_case,
-                    nullable=nullable,
-                    resolve=resolve,
-                    rename_reserved=False,
-                )
-            )
-        definition = ModelDefinition(
-            self.name, merge_properties(base, made), settings, class_body=True
-        )
-        if base is not None:
-            definition.rules.extend(base.rules)
-        return definition
-
-    def _meta(self) -> dict[str, Any]:
-        if self.meta is None:
-            return {}
-        return {
-            key: getattr(self.meta, key)
-            for key in dir(self.meta)
-            if not key.startswith("_") and key != "data_source"
-        }
-
-    def _evaluate(self, name: str, annotation: Any) -> Any:
-        if isinstance(annotation, ForwardRef):
-            annotation = annotation.__forward_arg__
-        if not isinstance(annotation, str):
-            return annotation
-        try:
-            return eval(annotation, {}, _Names(self.names))  # noqa: S307 - the class body's own text
-        except (NameError, DefinitionError) as error:
-            raise DefinitionError(f"{self.name}.{name}: {annotation}: {error}") from None
-
-
-class _Names(dict[str, Any]):
-    """The names that an annotation may use: those around the class, builtins, and other models."""
-
-    def __missing__(self, name: str) -> Any:
-        if hasattr(builtins, name):
-            return getattr(builtins, name)
-        return registry.get(name)
-
-
-def _is_property(name: str, annotation: Any) -> bool:
-    text = annotation if isinstance(annotation, str) else ""
-    is_class_variable = get_origin(annotation) is ClassVar or annotation is ClassVar
-    if is_class_variable or "ClassVar" in text.partition("[")[0]:
-        return False
-    is_prop = get_origin(annotation) is Prop or text.partition("[")[0].rpartition(".")[2] == "Prop"
-    return is_prop or not name.startswith("_")
-
-
-def _understand(annotation: Any) -> tuple[Any, bool]:
-    """The type that an annotation gives a property, and whether null is a value of it."""
-    if get_origin(annotation) is Prop:
-        (annotation,) = get_args(annotation)
-    if isinstance(annotation, ForwardRef):
-        annotation = registry.get(annotation.__forward_arg__)
-    nullable = annotation is None or type(None) in get_args(annotation)
-    return annotation, nullable
-
-
-def _base_definition(model: ModelType) -> ModelDefinition | None:
-    for base in model.__mro__[1:]:
-        if isinstance(base, ModelType) and base is not Model:
-            return base.definition
-    return None
+#: What instances keep beside the values of properties.
+_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared")
 
 
 class Model(Bulk, ValidationMethods, metaclass=ModelType):
@@ -321,21 +214,31 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         definition = type(self).definition
         given = definition.rename_keys({**(data or {}), **values})
         for name, property_ in definition.properties.items():
-            value = given.get(name, MISSING)
+            value = given.pop(name, MISSING)
             if value is MISSING:
                 value = property_.make_default() if property_.has_default else None
             elif value is not None:
                 with suppress(TypeMismatch):
                     value = property_.type.load(value)
             self.__dict__[name] = _as_instances(property_.type, value)
-        if definition.settings.keeps_unknown:
-            self.__dict__.update((k, v) for k, v in given.items() if k not in definition.properties)
+        if definition.settings.strict in (False, "validate"):
+            self.__dict__["_undeclared"] = given
         self.__dict__["_is_new"] = True
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Give what a model that is not strict holds beside its properties."""
+            undeclared = self.__dict__.get("_undeclared")
+            if undeclared and name in undeclared:
+                return undeclared[name]
+            # This raises what the first look-up did, with its reason.
+            return object.__getattribute__(self, name)
 
     def __repr__(self) -> str:
         definition = type(self).definition
-        ids = ", ".join(f"{each.name}={self.__dict__.get(each.name)!r}" for each in definition.ids)
-        return f"<{type(self).__name__} {ids}>"
+        ids = "".join(f" {each.name}={self.__dict__.get(each.name)!r}" for each in definition.ids)
+        return f"<{type(self).__name__}{ids}>"
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], *, is_new: bool = False) -> Self:
@@ -345,11 +248,15 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         :param is_new: whether it is not stored yet.
         """
         instance = cls.__new__(cls)
-        instance.__dict__.update(record, _is_new=is_new)
-        for name in cls.definition.embedded:
+        definition, values = cls.definition, instance.__dict__
+        if definition.settings.keeps_unknown:
+            declared = definition.properties
+            values["_undeclared"] = {k: v for k, v in record.items() if k not in declared}
+            record = {k: v for k, v in record.items() if k in declared}
+        values.update(record, _is_new=is_new)
+        for name in definition.embedded:
             if name in record:
-                kind = cls.definition.properties[name].type
-                instance.__dict__[name] = _as_instances(kind, record[name])
+                values[name] = _as_instances(definition.properties[name].type, record[name])
         return instance
 
     @classmethod
@@ -366,8 +273,12 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
     def attach_to(cls, source: Source) -> None:
         """Attach the model to a data source, which gives it its operations.
 
-        :param source: the data source.
+        :param source: the data source; models that derive from this one have it too, unless they
+            are attached to another.
+        :raises TypeError: where it is no data source.
         """
+        if not hasattr(type(source), "is_enabled"):
+            raise TypeError(f"a model is attached to a data source, not to {source!r}")
         cls.data_source = source
         attached = getattr(source, "attached", None)
         if attached is not None:
@@ -382,23 +293,19 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         :param name: the new model's name.
         :param properties: further properties.
         :param options: settings of the new model.
+        :returns: the model; where this one is attached to a data source, so is that.
+        :raises DefinitionError: naming what means nothing.
         """
         base = None if cls is Model else cls.definition
-        definition = definition_from_dict(name, properties, options, base=base)
-        if base is not None:
-            definition.rules.extend(base.rules)
-        return make_model(definition, cls)
+        return make_model(definition_from_dict(name, properties, options, base=base), cls)
 
     def to_record(self) -> Record:
         """The properties that the instance holds, by Python names."""
         definition, values = type(self).definition, self.__dict__
         record = {name: values[name] for name in definition.properties if name in values}
+        record.update(values.get("_undeclared", ()))
         if definition.settings.keeps_unknown:
-            record.update(
-                (name, value)
-                for name, value in values.items()
-                if name not in record and not name.startswith("_")
-            )
+            record.update((name, values[name]) for name in self._attributes())
         for name in definition.embedded:
             if name in record:
                 record[name] = _as_records(record[name])
@@ -427,9 +334,18 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         self.__dict__["_errors"] = Errors(failures)
 
     def _take(self, record: Mapping[str, Any]) -> None:
-        """Hold what was stored."""
+        """Hold what is stored."""
+        for name in self._attributes():
+            del self.__dict__[name]
         self.__dict__.update(type(self).from_record(record).__dict__)
         self._keep_errors(())
+
+    def _attributes(self) -> list[str]:
+        """The names of attributes that were set and are no properties."""
+        declared = type(self).definition.properties
+        if not type(self).definition.settings.keeps_unknown:
+            return []
+        return [name for name in self.__dict__ if name not in declared and name[:1] != "_"]
 
     def _forget(self) -> None:
         self.__dict__["_is_new"] = True
@@ -457,7 +373,17 @@ def make_model(definition: ModelDefinition, base: type[Any] = Model) -> type[Any
     :param definition: the definition.
     :param base: the model that it extends.
     """
-    return ModelType(definition.name, (base,), {}, definition=definition)
+    namespace = {"__module__": _calling_module(), "__doc__": definition.settings.description}
+    return ModelType(definition.name, (base,), namespace, definition=definition)
+
+
+def _calling_module() -> str:
+    """The name of the module that called Flask-Loop."""
+    frame: FrameType | None = sys._getframe(1)
+    own = __name__.partition(".")[0]
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == own:
+        frame = frame.f_back
+    return own if frame is None else str(frame.f_globals.get("__name__", own))
 
 
 def create_model(
@@ -480,14 +406,20 @@ def create_model(
         Color = create_model("color", {"name": "String", "hue": {"type": "Number", "max": 360}})
     """
     if isinstance(name, Mapping):
+        if properties is not None or options is not None or settings:
+            raise TypeError("a whole definition has its properties and settings in it")
         return _model_from_json(name)
+    if options is not None and not isinstance(options, Mapping):
+        raise DefinitionError(f"the options of model {name!r} are a dict, not {options!r}")
     return make_model(definition_from_dict(name, properties, {**(options or {}), **settings}))
 
 
 def _model_from_json(document: Mapping[str, Any]) -> type[Any]:
+    bases: list[type[Any]] = [Model]
+
     def find_base(name: str) -> ModelDefinition:
-        return cast("ModelType", registry.get(name)).definition
+        bases[0] = registry.get(name)
+        return cast("ModelType", bases[0]).definition
 
     definition = definition_from_json(document, find_base=find_base)
-    base = document.get("base", "Model")
-    return make_model(definition, Model if base in PLAIN_BASES else registry.get(base))
+    return make_model(definition, bases[0])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -124,7 +125,7 @@ class ModelBlueprint(Blueprint):
         :raises DefinitionError: naming the path, the model and the endpoint.
         """
         own = {_shape(self.rule_of(path)) for path in self._table}
-        for rule in app.url_map.iter_rules():
+        for rule in _rules_of(app):
             if _shape(rule.rule) in own:
                 raise DefinitionError(
                     f"the path {rule.rule} of {self.model.definition.name} is taken by the "
@@ -238,6 +239,13 @@ def _slug(path: str) -> str:
     return re.sub(r"\W+", "_", path).rstrip("_")
 
 
+def _rules_of(app: Flask) -> Iterable[Rule]:
+    """The rules of an app, in any order: ``iter_rules`` would sort them for each model."""
+    rules: Iterable[Rule] = getattr(app.url_map, "_rules", None) or app.url_map.iter_rules()
+    return rules
+
+
+@lru_cache(maxsize=10_000)
 def _shape(rule: str) -> str:
     """A rule without the names of its placeholders, nor a slash at its end."""
     return re.sub(r"<[^>]*>", "<>", rule).rstrip("/")

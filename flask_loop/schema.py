@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
+from marshmallow import (
+    EXCLUDE,
+    RAISE,
+    Schema,
+    fields,
+    missing,
+    post_dump,
+    post_load,
+    validates_schema,
+)
 from marshmallow import ValidationError as SchemaError
 
 from .connectors.base import Layout, Record, Rows, value_source
@@ -52,6 +61,23 @@ class TypedField(fields.Field[Any]):
         super().__init__(**options)
         self.property_type = property_type
 
+    def deserialize(
+        self,
+        value: Any,
+        attr: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As Marshmallow's, but null and defaults are validated as well: presence is a rule."""
+        loaded = super().deserialize(value, attr, data, **kwargs)
+        if value is None or value is missing:
+            self._validate(loaded)
+        return loaded
+
+    def make_error(self, key: str, **kwargs: Any) -> SchemaError:
+        """As Marshmallow's, but the message keeps its code."""
+        return SchemaError([self.error_messages[key]])
+
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else self.property_type.dump(value)
 
@@ -59,12 +85,12 @@ class TypedField(fields.Field[Any]):
         try:
             return self.property_type.load(value)
         except TypeMismatch as error:
-            raise SchemaError(_nested(error)) from None
+            raise SchemaError(_nested(error, error.path)) from None
 
 
-def _nested(error: TypeMismatch) -> list[Any] | dict[Any, Any]:
+def _nested(error: TypeMismatch, path: Sequence[str | int]) -> list[Any] | dict[Any, Any]:
     messages: Any = [Message(str(error), error.code)]
-    for key in reversed(error.path):
+    for key in reversed(path):
         messages = {key: messages}
     return messages  # type: ignore[no-any-return]
 
@@ -73,6 +99,58 @@ class ModelSchema(Schema):
     """The base of the schemas that are made from definitions."""
 
     error_messages = {"unknown": UNKNOWN}  # noqa: RUF012 - as Marshmallow has it
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class ClosedSchema(ModelSchema):
+    """The base of those that refuse keys which are no property, as ``strict = "validate"`` asks."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class OpenSchema(ModelSchema):
+    """The base of those that keep keys which are no property, as ``strict = False`` asks for."""
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_undeclared(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Hold the values of undeclared keys to the domain of JSON values."""
+        messages = {}
+        for key, value in self._undeclared(original).items():
+            try:
+                load_undeclared(key, value)
+            except TypeMismatch as error:
+                messages[str(key)] = _nested(error, error.path[1:])
+        if messages:
+            raise SchemaError(messages)
+
+    @post_load(pass_original=True)
+    def keep_undeclared(self, data: Any, original: Any, **kwargs: Any) -> dict[str, Any]:
+        undeclared = self._undeclared(original).items()
+        return {**data, **{key: load_undeclared(key, value) for key, value in undeclared}}
+
+    @post_dump(pass_original=True)
+    def show_undeclared(self, data: Any, original: Any, **kwargs: Any) -> dict[str, Any]:
+        record = original if isinstance(original, Mapping) else original.to_record()
+        return {**data, **self._undeclared(record)}
+
+    def _undeclared(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        fields_ = self.declared_fields
+        known = fields_.keys() | {field.data_key for field in fields_.values()}
+        return {key: value for key, value in given.items() if key not in known}
+
+
+def load_undeclared(key: Any, value: Any) -> Any:
+    """The value of a key that is no property.
+
+    :raises TypeMismatch: where it is no JSON value; the path begins with the key.
+    """
+    return next(iter(_OBJECT.load({key: value}).values()))
+
+
+_OBJECT = Object()
 
 
 def make_schema(
@@ -91,10 +169,9 @@ def make_schema(
         each.name: _field(each, list(validators.get(each.name, ())))
         for each in definition.properties.values()
     }
-    strict = definition.settings.strict
-    unknown = INCLUDE if strict is False else RAISE if strict == "validate" else EXCLUDE
-    made["Meta"] = type("Meta", (), {"unknown": unknown})
-    schema_class = type(f"{definition.name}Schema", (ModelSchema,), made)
+    bases: dict[Any, type[ModelSchema]] = {False: OpenSchema, "validate": ClosedSchema}
+    base = bases.get(definition.settings.strict, ModelSchema)
+    schema_class = type(f"{definition.name}Schema", (base,), made)
     schema: Schema = schema_class()
     return schema
 
@@ -102,12 +179,15 @@ def make_schema(
 def _field(property_: Property, validators: list[Callable[[Any], Any]]) -> TypedField:
     options: dict[str, Any] = {
         "data_key": property_.wire,
-        "allow_none": property_.nullable,
+        "allow_none": property_.nullable or property_.generated,
         "required": property_.must_be_given,
         "load_only": not property_.readable,
         "validate": validators,
         "metadata": {"description": property_.description} if property_.description else {},
     }
+    blank = next(filter(None, (getattr(each, "blank_message", None) for each in validators)), None)
+    if blank is not None:
+        options["error_messages"] = {"required": blank, "null": blank}
     if property_.has_default:
         options["load_default"] = property_.make_default
     elif not property_.must_be_given:
@@ -139,50 +219,28 @@ class Serializer:
         self.generated = generated
         self._instance = instance
         self._to_dict = to_dict
-        properties = list(definition.properties.values())
-        self._python = [(each, each.name, each.type.load) for each in properties]
-        self._remote = {
-            creating: [
-                (each, each.wire, each.type.load)
-                for each in properties
-                if not each.read_only and (creating or not each.create_only)
-            ]
-            for creating in (True, False)
-        }
-        self._fixed = {
-            creating: {each.wire for each in properties}
-            - {wire for _, wire, _ in self._remote[creating]}
-            for creating in (True, False)
+        self._table = [(each, each.name, each.type.load) for each in definition.properties.values()]
+        self._blank: dict[str, Message] = {
+            name: field.error_messages["null"] for name, field in schema.fields.items() if generated
         }
 
     def load(
-        self,
-        data: Mapping[str, Any],
-        *,
-        partial: bool = False,
-        remote: bool = False,
-        creating: bool = True,
+        self, data: Mapping[str, Any], *, partial: bool = False
     ) -> tuple[Record, list[Failure]]:
-        """Check a record's data and give it by Python names.
+        """Check a record's data and give its values their types.
 
-        :param data: by Python names, or by wire names where ``remote``.
+        :param data: by Python names.
         :param partial: whether only what is given is wanted, not defaults for the rest.
-        :param remote: whether the caller is remote: properties that it may not write are dropped.
-        :param creating: whether a new record is made, so that ``create_only`` ones may be written.
         :returns: what could be loaded, and what is wrong with the rest.
         """
         failures: list[Failure] = []
-        table = self._remote[creating] if remote else self._python
-        if remote and self._fixed[creating]:
-            data = self._without_fixed(data, creating, failures)
         if self.generated:
-            record = self._load_by_table(data, table, partial, failures)
+            record = self._load_by_table(data, partial, failures)
         else:
-            record = self._load_by_schema(data, remote, partial, failures)
+            record = self._load_by_schema(data, partial, failures)
         if not partial:
-            for property_ in self.definition.properties.values():
-                if property_.name not in record:
-                    record[property_.name] = None
+            for name in self.definition.properties:
+                record.setdefault(name, None)
         return record, failures
 
     def dump(self, rows: Rows) -> list[dict[str, Any]]:
@@ -216,80 +274,62 @@ class Serializer:
     def _load_by_table(
         self,
         data: Mapping[str, Any],
-        table: Sequence[tuple[Property, str, Callable[[Any], Any]]],
         partial: bool,
         failures: list[Failure],
     ) -> Record:
         record: Record = {}
         seen = 0
-        for property_, key, load in table:
-            value = data.get(key, MISSING)
+        for property_, name, load in self._table:
+            value = data.get(name, MISSING)
             if value is MISSING:
                 if partial:
                     continue
                 if property_.must_be_given:
-                    failures.append(Failure((property_.name,), BLANK.code, BLANK))
+                    failures.append(self._blank_failure(name))
                     continue
                 value = property_.make_default() if property_.has_default else None
-                record[property_.name] = value
+                record[name] = value
                 continue
             seen += 1
             if value is None:
                 if property_.nullable or property_.generated:
-                    record[property_.name] = None
+                    record[name] = None
                 else:
-                    failures.append(Failure((property_.name,), BLANK.code, BLANK))
+                    failures.append(self._blank_failure(name))
                 continue
             try:
-                record[property_.name] = load(value)
+                record[name] = load(value)
             except TypeMismatch as error:
-                path = (property_.name, *error.path)
+                path = (name, *error.path)
                 failures.append(Failure(path, error.code, str(error)))
         if seen < len(data):
-            self._take_unknown(data, {key for _, key, _ in table}, record, failures)
+            self._take_undeclared(data, record, failures)
         return record
 
-    def _take_unknown(
-        self,
-        data: Mapping[str, Any],
-        known: set[str],
-        record: Record,
-        failures: list[Failure],
+    def _blank_failure(self, name: str) -> Failure:
+        message = self._blank[name]
+        return Failure((name,), message.code, message)
+
+    def _take_undeclared(
+        self, data: Mapping[str, Any], record: Record, failures: list[Failure]
     ) -> None:
-        strict = self.definition.settings.strict
-        if strict not in (False, "validate"):
-            return
-        for key, value in data.items():
-            if key in known:
-                continue
-            if strict == "validate":
-                failures.append(Failure((str(key),), UNKNOWN.code, UNKNOWN))
-            elif key not in self.definition.properties:
-                record[key] = self._load_unknown(key, value, failures)
-
-    def _load_unknown(self, key: Any, value: Any, failures: list[Failure]) -> Any:
-        try:
-            return next(iter(_OBJECT.load({key: value}).values()))
-        except TypeMismatch as error:
-            failures.append(Failure(error.path or (str(key),), error.code, str(error)))
-            return None
-
-    def _without_fixed(
-        self, data: Mapping[str, Any], creating: bool, failures: list[Failure]
-    ) -> dict[str, Any]:
-        fixed = self._fixed[creating] & data.keys()
-        if self.definition.settings.strict == "validate":
-            names = (self.definition.by_wire[wire].name for wire in sorted(fixed))
-            failures.extend(Failure((name,), READ_ONLY.code, READ_ONLY) for name in names)
-        return {key: value for key, value in data.items() if key not in fixed}
+        settings = self.definition.settings
+        if settings.strict == "validate":
+            failures.extend(
+                Failure((str(key),), UNKNOWN.code, UNKNOWN) for key in self._undeclared(data)
+            )
+        elif settings.keeps_unknown:
+            for key, value in self._undeclared(data).items():
+                try:
+                    record[key] = load_undeclared(key, value)
+                except TypeMismatch as error:
+                    failures.append(Failure(error.path or (str(key),), error.code, str(error)))
 
     def _load_by_schema(
-        self, data: Mapping[str, Any], remote: bool, partial: bool, failures: list[Failure]
+        self, data: Mapping[str, Any], partial: bool, failures: list[Failure]
     ) -> Record:
-        if not remote:
-            data = self._as_json(data)
         try:
-            loaded = self.schema.load(data, partial=partial)
+            loaded = self.schema.load(self._as_json(data), partial=partial)
         except SchemaError as error:
             messages = error.normalized_messages()  # type: ignore[no-untyped-call]
             failures.extend(self._failures(messages, ()))
@@ -301,17 +341,13 @@ class Serializer:
         return dict(loaded)
 
     def _as_json(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Data by Python names as the JSON that a schema takes; what has no JSON stays as it is."""
+        """Data by Python names as the JSON that a schema takes."""
         given: dict[str, Any] = {}
         for name, value in data.items():
             field = self.schema.fields.get(name)
-            property_ = self.definition.properties.get(name)
             key = field.data_key if field is not None and field.data_key else name
-            try:
-                is_value = value is not None and property_ is not None
-                given[key] = property_.type.dump(value) if is_value and property_ else value
-            except (AttributeError, TypeError, ValueError):
-                given[key] = value
+            property_ = self.definition.properties.get(name)
+            given[key] = value if property_ is None else _json_form(property_, value)
         return given
 
     def _failures(self, messages: Any, path: tuple[str | int, ...]) -> Iterable[Failure]:
@@ -364,4 +400,19 @@ class Serializer:
         return {key: value for key, value in record.items() if key not in declared}
 
 
-_OBJECT = Object()
+def _json_form(property_: Property, value: Any) -> Any:
+    """A value that Python callers give, as JSON has it; what is JSON stays as it came."""
+    if _is_json(value):
+        return value
+    try:
+        return property_.type.to_json(property_.type.load(value))
+    except TypeMismatch:
+        return value
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or type(value) in (str, bool, int, float)

@@ -1,18 +1,17 @@
 """What a model is: definitions, properties, settings, names, and the three ways to write them."""
 
+from .class_body import ClassBody
+from .embedding import Embedded
 from .model import (
     PLAIN_BASES,
     Index,
     ModelDefinition,
     definition_from_dict,
     definition_from_json,
-    merge_properties,
-    merge_rules,
-    refuse_reserved,
     type_resolver,
 )
 from .naming import RESERVED, lower_camel, plural, wire_name
-from .property import MISSING, Embedded, Missing, Property, Spec, make_property, prop
+from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry
 from .settings import Settings
 
@@ -20,6 +19,7 @@ __all__ = [
     "MISSING",
     "PLAIN_BASES",
     "RESERVED",
+    "ClassBody",
     "Embedded",
     "Index",
     "Missing",
@@ -31,13 +31,9 @@ __all__ = [
     "definition_from_dict",
     "definition_from_json",
     "lower_camel",
-    "make_property",
-    "merge_properties",
-    "merge_rules",
     "nearest",
     "plural",
     "prop",
-    "refuse_reserved",
     "registry",
     "type_resolver",
     "wire_name",

@@ -9,10 +9,24 @@ from typing import Any
 from weakref import ref
 
 from ..errors import DefinitionError, Failure
-from ..types import Array, Geo, Integer, Null, Number, Object, PropertyType
+from ..types import (
+    AnyValue,
+    Array,
+    Geo,
+    Integer,
+    Null,
+    Number,
+    Object,
+    PropertyType,
+    String,
+    Uuid,
+)
+from .building import make_property
+from .embedding import Embedded
 from .naming import RESERVED, lower_camel, plural, unfit_model_name
-from .property import Embedded, Property, make_property, resolve_type
+from .property import Property
 from .registry import Registry, nearest, registry
+from .resolution import resolve_type
 from .settings import Settings
 
 #: Keys of a LoopBack JSON definition that are no settings.
@@ -165,7 +179,8 @@ class ModelDefinition:
             if isinstance(kind, Embedded):
                 try:
                     kind.definition  # noqa: B018 - finding it is what may fail
-                except DefinitionError as error:
+                    each.make_default()
+                except (DefinitionError, TypeError) as error:
                     raise DefinitionError(f"{self.name}.{each.name}: {error}") from None
 
     def rename_keys(self, given: Mapping[str, Any], *, wire_only: bool = False) -> dict[str, Any]:
@@ -249,6 +264,11 @@ class ModelDefinition:
                     f"model {self.name!r}: {name!r} cannot be the id: it is of the type "
                     f"{each.type.name}"
                 )
+            if each.generated and each.id and not isinstance(each.type, _CAN_BE_MADE):
+                raise DefinitionError(
+                    f"model {self.name!r}: no data source makes ids of the type {each.type.name}, "
+                    f"as {name!r} is; give it a default or a default_fn"
+                )
             if each.generated and isinstance(each.type, Number):
                 # Data sources make whole numbers, and their columns have to be of such.
                 self.properties[name] = replace(each, type=Integer())
@@ -301,6 +321,7 @@ class ModelDefinition:
 
 
 _NOT_AN_ID = (Null, Object, Array, Geo, Embedded)
+_CAN_BE_MADE = (Integer, Number, String, Uuid, AnyValue)
 
 
 def _can_be_generated(given: Property) -> bool:
@@ -337,7 +358,8 @@ def definition_from_dict(
     except DefinitionError as error:
         raise DefinitionError(f"model {name!r}: {error}") from None
     bases = [base] if base else []
-    definition = ModelDefinition(name, merge_properties(bases, made), settings)
+    inherited = [each.properties.values() for each in bases]
+    definition = ModelDefinition(name, merge_properties(inherited, made), settings)
     definition.rules = merge_rules(bases)
     return definition
 
@@ -379,16 +401,16 @@ def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
     return resolve
 
 
-def merge_properties(bases: Iterable[ModelDefinition], own: Iterable[Property]) -> list[Property]:
+def merge_properties(
+    bases: Iterable[Iterable[Property]], own: Iterable[Property]
+) -> list[Property]:
     """The properties of bases, then a derived model's own; one of the same name takes its place.
 
-    :param bases: the definitions that are extended, the last one counting most.
-    :param own: the derived model's properties. An id that was injected into a base is left out:
-        the derived model gets its own.
+    :param bases: the properties of each base, the last one counting most. An id that was injected
+        is left out: the derived model gets its own.
+    :param own: the derived model's properties.
     """
-    merged: dict[str, Property] = {}
-    for base in bases:
-        merged.update((n, each) for n, each in base.properties.items() if not each.injected)
+    merged = {each.name: each for base in bases for each in base if not each.injected}
     merged.update((each.name, each) for each in own)
     return list(merged.values())
 

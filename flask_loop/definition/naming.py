@@ -94,9 +94,12 @@ def wire_name(name: str) -> str:
     >>> wire_name("unit_price"), wire_name("_id"), wire_name("count_"), wire_name("unitPrice")
     ('unitPrice', '_id', 'count', 'unitPrice')
     """
-    if name.endswith("_") and name[:-1] in RESERVED:
-        name = name[:-1]
-    return _INNER_UNDERSCORE.sub(lambda found: found[1].upper(), name)
+    return _INNER_UNDERSCORE.sub(lambda found: found[1].upper(), unescaped(name))
+
+
+def unescaped(name: str) -> str:
+    """The name without the ``_`` that keeps it from a reserved one."""
+    return name[:-1] if name.endswith("_") and name[:-1] in RESERVED else name
 
 
 def python_name(name: str) -> str:

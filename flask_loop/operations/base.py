@@ -50,6 +50,8 @@ class Attached:
 
         def to_record(self) -> Record: ...
 
+        def _take(self, record: Mapping[str, Any]) -> None: ...
+
 
 class _Operation:
     """A descriptor for one operation."""

@@ -131,7 +131,8 @@ class Plan:
         :raises ValidationError: where it breaks a rule.
         """
         with self._own_transaction():
-            record = self._new_record(data, validate)
+            record, failures = self._new_record(data, validate)
+            self._raise(failures)
             self._insert([record], indexed=False)
         return record
 
@@ -142,17 +143,16 @@ class Plan:
         """
         records: list[Record] = []
         failures: list[Failure] = []
+        batch = Batch(self.validator)
         with self._own_transaction():
             for index, data in enumerate(datas):
-                try:
-                    records.append(self._new_record(data, True))
-                except ValidationError as error:
-                    failures.extend(
-                        Failure((index, *each.path), each.code, each.message)
-                        for each in error.failures
-                    )
-            if failures:
-                raise ValidationError(self.definition.name, failures)
+                record, found = self._new_record(data)
+                found = found + batch.add(record, lambda: self.model.from_record(record))  # noqa: B023 - called at once
+                failures.extend(
+                    Failure((index, *each.path), each.code, each.message) for each in found
+                )
+                records.append(record)
+            self._raise(failures)
             self._insert(records, indexed=True)
         return records
 
@@ -188,22 +188,36 @@ class Plan:
         return record
 
     def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
-        """Change some properties of all matching records; rules of these properties hold."""
+        """Change some properties of all matching records; each must be valid afterwards."""
         changes, failures = self.serializer.load(data, partial=True)
         if moved := [name for name in self._ids if name in changes]:
             raise BadRequest(f"The id property {moved[0]} cannot be updated for many records.")
+        skip = _failed(failures)
+        self._raise(failures + self.validator.check_values(changes, only=changes, skip=skip))
+        if not changes:
+            return self.count(where)
         with self._own_transaction():
-            failures += self.validator.check(
-                changes,
-                subject=lambda: self.model.from_record(changes),
-                is_taken=lambda wanted: self._is_taken_outside(wanted, where),
-                only=changes,
-                skip=_failed(failures),
-            )
-            self._raise(failures)
-            if not changes:
-                return self.count(where)
+            self._raise(self._broken_by_all(where, changes))
             return self._update(where, changes)
+
+    def _broken_by_all(self, where: Where, changes: Record) -> list[Failure]:
+        """What rules that look at more than one value say of changes to all matching records."""
+
+        def is_taken(wanted: dict[str, Any]) -> bool:
+            return self.count(both(self.parser.where(wanted), Not(where))) > 0
+
+        validator = self.validator
+        if not validator.needs_records:
+            is_for_many = any(changes.get(rule.property) is not None for rule in validator.uniqueness)
+            if not is_for_many:
+                return []
+        batch, failures = Batch(validator), []
+        for stored in self.find(Filter(where=where)).records():
+            record = {**stored, **changes}
+            subject = partial(self.model.from_record, record)
+            failures += validator.check_records(record, subject=subject, is_taken=is_taken)
+            failures += batch.add(record, subject)
+        return failures
 
     def delete(self, where: Where) -> int:
         return self.connector.delete(self.definition, where)
@@ -212,7 +226,8 @@ class Plan:
         """What is wrong with a record, by types and rules; nothing is stored."""
         loaded, failures = self.serializer.load(record, partial=not is_new)
         id = None if is_new else self.definition.id_of(record)
-        return failures + self._broken_rules({**record, **loaded}, failures, id)
+        only = None if is_new else record
+        return failures + self._broken_rules({**record, **loaded}, failures, id, only)
 
     def check_new(self, data: Mapping[str, Any], *, partial: bool = False) -> list[Failure]:
         """What is wrong with the data of a new record, or of changes where ``partial``."""
@@ -279,10 +294,13 @@ class Plan:
     def _ids(self) -> tuple[str, ...]:
         return tuple(each.name for each in self.definition.ids)
 
-    def _new_record(self, data: Mapping[str, Any], validate: bool) -> Record:
+    def _new_record(
+        self, data: Mapping[str, Any], validate: bool = True
+    ) -> tuple[Record, list[Failure]]:
         record, failures = self.serializer.load(data)
-        self._check(record, failures, id=None, validate=validate)
-        return record
+        if validate:
+            failures = failures + self._broken_rules(record, failures, None)
+        return record, failures
 
     def _check(
         self, record: Record, failures: list[Failure], *, id: Any, validate: bool = True
@@ -291,7 +309,13 @@ class Plan:
             failures = failures + self._broken_rules(record, failures, id)
         self._raise(failures)
 
-    def _broken_rules(self, record: Record, failures: list[Failure], id: Any) -> list[Failure]:
+    def _broken_rules(
+        self,
+        record: Record,
+        failures: list[Failure],
+        id: Any,
+        only: Container[str] | None = None,
+    ) -> list[Failure]:
         def is_taken(wanted: dict[str, Any]) -> bool:
             where = self.parser.where(wanted)
             if id is not None:
@@ -302,13 +326,10 @@ class Plan:
             record,
             subject=lambda: self.model.from_record(record, is_new=id is None),
             is_taken=is_taken,
+            only=only,
             skip=_failed(failures),
         )
         return [failure for failure in found if failure not in failures]
-
-    def _is_taken_outside(self, wanted: dict[str, Any], where: Where) -> bool:
-        """Whether giving all matching records one unique value makes two that collide."""
-        return self.count(where) > 1 or self.count(both(self.parser.where(wanted), Not(where))) > 0
 
     def _raise(self, failures: list[Failure]) -> None:
         if failures:

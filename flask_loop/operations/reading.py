@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ..connectors.base import Rows
+from ..connectors.base import Rows, id_where
 from ..errors import FilterError, ModelNotFound
 from ..methods import Argument, RemoteMethod, Returns, Route
-from ..query import Bounds, Compare, Filter, Path, Where, WhereExpression, both
+from ..query import Bounds, Compare, Filter, Or, Path, Where, WhereExpression, both
 from ..query.parser import FILTER_KEYS
 from .base import Attached, declare, instance_operation
 from .plan import Plan
@@ -104,18 +105,24 @@ class Reading(Attached):
 
     @operation
     def find_by_ids(cls, ids: Iterable[Any], filter: FilterLike = None) -> list[Self]:
-        """Find the records with these ids, in the order of the ids; unknown ids are left out."""
+        """Find the records with these ids.
+
+        :param ids: the ids; tuples where an id is several properties.
+        :param filter: ``where`` and ``fields``.
+        :returns: the records in the order of the ids; ids that no record has are left out.
+        """
         plan = cls.plan()
-        wanted = list(ids)
-        if len(plan.definition.ids) != 1:
-            found = [cls.find_by_id(id, filter) for id in wanted]
-            return [each for each in found if each is not None]
-        property_ = plan.definition.id
         parsed = _filter(plan, filter, {})
-        in_ids = plan.parser.where({property_.name: {"inq": wanted}})
-        rows = plan.find(replace(parsed, where=both(parsed.where, in_ids)))
-        by_id = {getattr(each, property_.name): each for each in FoundMany(plan, rows).python()}
-        return [by_id[id] for id in map(property_.type.load, wanted) if id in by_id]
+        wanted = list(_loadable(plan, ids))
+        names = [each.name for each in plan.definition.ids]
+        fields = parsed.fields and tuple(dict.fromkeys((*parsed.fields, *names)))
+        where = both(parsed.where, _one_of(plan, wanted))
+        records = plan.find(replace(parsed, where=where, fields=fields)).records()
+        by_id = {plan.definition.id_of(record): record for record in records}
+        found = [by_id[id] for id in wanted if id in by_id]
+        if parsed.fields is not None:
+            found = [{name: record[name] for name in parsed.fields} for record in found]
+        return [cls.from_record(record) for record in found]
 
     @operation
     def count(cls, where: WhereLike = None) -> int:
@@ -139,8 +146,17 @@ class Reading(Attached):
         :raises ModelNotFound: where it is gone.
         """
         plan = self.plan()
-        self.__dict__.update(plan.record(plan.definition.id_of(self.to_record())))
+        self._take(plan.record(own_id(plan, self)))
         return self
+
+
+def own_id(plan: Plan, instance: Attached) -> Any:
+    """The id of the record that an instance is.
+
+    :raises AttributeError: where the id was not loaded.
+    """
+    values = tuple(getattr(instance, each.name) for each in plan.definition.ids)
+    return values[0] if len(values) == 1 else values
 
 
 def _filter(plan: Plan, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:
@@ -160,6 +176,20 @@ def _where(plan: Plan, where: WhereLike) -> Where:
     if where is None or isinstance(where, Mapping | WhereExpression | str):
         return plan.parser.where(where)
     return where
+
+
+def _loadable(plan: Plan, ids: Iterable[Any]) -> Iterator[Any]:
+    """The ids as records hold them, without those that no record can have."""
+    for id in ids:
+        with suppress(ModelNotFound):
+            yield plan.load_id(id)
+
+
+def _one_of(plan: Plan, ids: list[Any]) -> Where:
+    definition = plan.definition
+    if len(definition.ids) == 1:
+        return plan.parser.where({definition.id.name: {"inq": ids}})
+    return Or(tuple(id_where(definition, id) for id in ids))
 
 
 def _by_id(plan: Plan, id: Any, filter: Filter) -> Rows:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -12,7 +13,7 @@ from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where
 from .base import declare, instance_operation
 from .plan import Plan, python_names
-from .reading import ID, WHERE, FilterLike, Reading, WhereLike, _filter, _where
+from .reading import ID, WHERE, FilterLike, Reading, WhereLike, _filter, _where, own_id
 from .results import FoundOne, Stored, StoredMany
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Writing(Reading):
         """
         plan = cls.plan()
         if isinstance(data, list | tuple):
+            if values:
+                raise TypeError("several records are given as one list, nothing by keyword")
             records = plan.create_many([python_names(plan, each) for each in data])
             return [cls.from_record(record) for record in records]
-        return cls.from_record(plan.create(python_names(plan, {**(data or {}), **values})))
+        return cls.from_record(plan.create(_given(plan, data, values)))
 
     @operation
     def find_or_create(
@@ -81,8 +84,7 @@ class Writing(Reading):
         It validates like other writes; ``Meta.validate_upsert = False`` leaves that out.
         """
         plan = cls.plan()
-        given = python_names(plan, {**(data or {}), **values})
-        return cls.from_record(_upsert_record(plan, given))
+        return cls.from_record(_upsert_record(plan, _given(plan, data, values)))
 
     @operation
     def update_or_create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
@@ -149,14 +151,11 @@ class Writing(Reading):
         """
         plan = self.plan()
         data = self.to_record()
-        try:
+        with _errors_kept(self):
             if self.is_new_record():
                 record = plan.create(data, validate=validate)
             else:
-                record = plan.patch(plan.definition.id_of(data), data, validate=validate)
-        except ValidationError as error:
-            self._keep_errors(error.failures)
-            raise
+                record = plan.patch(own_id(plan, self), data, validate=validate)
         self._take(record)
         return self
 
@@ -167,8 +166,10 @@ class Writing(Reading):
         :raises ValidationError: where a rule is broken; nothing is changed then.
         """
         plan = self.plan()
-        given = python_names(plan, {**(data or {}), **values})
-        self._take(plan.patch(plan.definition.id_of(self.to_record()), given))
+        given = _given(plan, data, values)
+        with _errors_kept(self):
+            record = plan.patch(own_id(plan, self), given)
+        self._take(record)
         return self
 
     @instance_operation
@@ -178,15 +179,23 @@ class Writing(Reading):
 
     @instance_operation
     def update_attribute(self, name: str, value: Any) -> Self:
-        """Change one property and store it."""
+        """Change one property and store it.
+
+        :param name: its Python or wire name.
+        :raises TypeError: where the model has no such property, and keeps no others.
+        """
+        definition = self.plan().definition
+        if definition.find(name) is None and not definition.settings.keeps_unknown:
+            raise TypeError(f"{definition.name} has no property {name!r}")
         return self.patch_attributes({name: value})
 
     @instance_operation
     def replace_attributes(self, data: Mapping[str, Any]) -> Self:
         """Replace all properties but the id; those that are not given are unset."""
         plan = self.plan()
-        id = plan.definition.id_of(self.to_record())
-        self._take(plan.replace(id, python_names(plan, data)))
+        with _errors_kept(self):
+            record = plan.replace(own_id(plan, self), python_names(plan, data))
+        self._take(record)
         return self
 
     @instance_operation
@@ -196,7 +205,7 @@ class Writing(Reading):
         :returns: how many were deleted: 1, or 0 where it was gone already.
         """
         plan = self.plan()
-        deleted = plan.delete(_id_where(plan, plan.definition.id_of(self.to_record())))
+        deleted = plan.delete(_id_where(plan, own_id(plan, self)))
         self._forget()
         return deleted
 
@@ -211,9 +220,26 @@ class Writing(Reading):
 
         def _keep_errors(self, failures: Iterable[Any]) -> None: ...
 
-        def _take(self, record: Mapping[str, Any]) -> None: ...
-
         def _forget(self) -> None: ...
+
+
+@contextmanager
+def _errors_kept(instance: Writing) -> Iterator[None]:
+    """Let the instance say afterwards what a write that failed found wrong with it."""
+    try:
+        yield
+    except ValidationError as error:
+        instance._keep_errors(error.failures)
+        raise
+
+
+def _given(plan: Plan, data: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's data by Python names, from a mapping or an instance and from keywords."""
+    given = {} if data is None else python_names(plan, data)
+    renamed = python_names(plan, values)
+    if twice := given.keys() & renamed.keys():
+        raise TypeError(f"{sorted(twice)[0]!r} is given twice")
+    return {**given, **renamed}
 
 
 def _first(filter: Filter) -> Filter:

@@ -22,10 +22,10 @@ class WhereExpression:
         self.tree = tree
 
     def __and__(self, other: WhereExpression) -> WhereExpression:
-        return WhereExpression({"and": [self.tree, _tree(other)]})
+        return self._joined("and", other)
 
     def __or__(self, other: WhereExpression) -> WhereExpression:
-        return WhereExpression({"or": [self.tree, _tree(other)]})
+        return self._joined("or", other)
 
     def __invert__(self) -> WhereExpression:
         return WhereExpression({"nor": [self.tree]})
@@ -38,6 +38,15 @@ class WhereExpression:
 
     def __repr__(self) -> str:
         return f"where({self.tree!r})"
+
+    def _joined(self, logic: str, other: WhereExpression) -> WhereExpression:
+        """Both, on one level where they are joined alike, so that long chains stay flat."""
+        parts = [*_parts(logic, self.tree), *_parts(logic, _tree(other))]
+        return WhereExpression({logic: parts})
+
+
+def _parts(logic: str, tree: dict[str, Any]) -> list[dict[str, Any]]:
+    return tree[logic] if tree.keys() == {logic} else [tree]
 
 
 def _tree(other: WhereExpression) -> dict[str, Any]:
@@ -56,6 +65,9 @@ class PropertyExpression(Generic[T]):
 
     __slots__ = ("name",)
     __hash__ = None  # type: ignore[assignment]
+    # Without these, Python would ask __getitem__ for 0, 1, 2 and so on, without end.
+    __iter__ = None
+    __contains__ = None
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -67,9 +79,16 @@ class PropertyExpression(Generic[T]):
         given = {key: value for key, value in more.items() if value is not None}
         return WhereExpression({self.name: {operator: operand, **given}})
 
-    def __getitem__(self, key: str) -> PropertyExpression[Any]:
-        """The place ``key`` inside an object: ``Product.meta["size"] > 3``."""
-        return PropertyExpression(f"{self.name}.{key}")
+    def __getitem__(self, key: str | int) -> PropertyExpression[Any]:
+        """The place ``key`` inside an object: ``Product.meta["size"] > 3``.
+
+        :param key: a key of the object, or the index of an item of a list.
+        :raises ValueError: where the key is empty or has a dot, which filters cannot write.
+        """
+        name = str(key)
+        if not name or "." in name:
+            raise ValueError(f"a filter cannot lead to the key {key!r}")
+        return PropertyExpression(f"{self.name}.{name}")
 
     def __eq__(self, other: T) -> WhereExpression:  # type: ignore[override]
         return self._where("eq", other)

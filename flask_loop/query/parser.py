@@ -21,7 +21,7 @@ from .bounds import UNBOUNDED, Bounds
 from .expressions import WhereExpression
 from .nodes import EVERYTHING, Compare, Filter, Order, Path, Where, conjuncts
 from .paths import PathFinder
-from .where import WhereParser
+from .where import WhereParser, flag
 
 FILTER_KEYS = ("where", "order", "limit", "skip", "offset", "fields", "include")
 _LONG_INTEGER = re.compile(r"\d{19}")
@@ -96,18 +96,16 @@ class FilterParser:
             return None
         if isinstance(given, str):
             given = [given]
+        find = self._paths.property
         if isinstance(given, Mapping):
             flags = {
-                self._paths.property(name, f"fields.{name}").name: flag(f"fields.{name}", flag)
-                for name, flag in given.items()
+                find(name, f"fields.{name}").name: flag(f"fields.{name}", value)
+                for name, value in given.items()
             }
-            kept = [name for name, flag in flags.items() if flag]
-            wanted = set(kept) if kept else set(self.definition.properties) - set(flags)
+            kept = {name for name, value in flags.items() if value}
+            wanted = kept or self.definition.properties.keys() - flags.keys()
         elif isinstance(given, list | tuple):
-            wanted = {
-                self._paths.property(name, f"fields.{index}").name
-                for index, name in enumerate(given)
-            }
+            wanted = {find(name, f"fields.{index}").name for index, name in enumerate(given)}
         else:
             raise FilterError("fields", "is neither a name, a list of names nor an object")
         return tuple(name for name in self.definition.properties if name in wanted)

@@ -44,9 +44,7 @@ class PathFinder:
         """
         if not isinstance(name, str):
             raise FilterError(at, f"has the name {name!r}, which is not text")
-        head, keys = name, []
-        if self.definition.find(name, wire_only=self.remote) is None:
-            head, *keys = name.split(".")
+        head, *keys = name.split(".")
         found = self.property(head, at)
         return self._inside(Path(found, (), found.type), keys, at)
 
@@ -73,14 +71,15 @@ class PathFinder:
     def hides_something(self, seen: frozenset[ModelDefinition] = frozenset()) -> bool:
         """Whether records of this model, inside others, have what remote callers cannot read."""
         seen |= {self.definition}
-        for each in self.definition.properties.values():
-            if not each.readable or each.protected:
-                return True
-            kind = _item_type(each.type)
-            if isinstance(kind, Embedded) and kind.definition not in seen:
-                if PathFinder(kind.definition, remote=True).hides_something(seen):
-                    return True
-        return False
+        properties = self.definition.properties.values()
+        if any(each.protected or not each.readable for each in properties):
+            return True
+        inner = {
+            kind.definition
+            for each in properties
+            if isinstance(kind := _item_type(each.type), Embedded)
+        }
+        return any(PathFinder(each, remote=True).hides_something(seen) for each in inner - seen)
 
     def _names(self) -> Iterable[str]:
         return (each.wire for each in self.definition.properties.values() if each.readable)

@@ -85,9 +85,10 @@ class WhereParser:
         return [self._compare(path, "eq", condition, {}, at)]
 
     def _has_operators(self, path: Path, condition: Mapping[str, Any], at: str) -> bool:
-        takes_objects = isinstance(path.type, Object | AnyValue | Embedded | Array | Geo)
+        kind = path.type.item if isinstance(path.type, Array) else path.type
+        takes_objects = isinstance(kind, Object | AnyValue | Embedded | Geo)
         if takes_objects and not any(key in _OPERATORS for key in condition):
-            return isinstance(path.type, Geo) and not _SIBLINGS.isdisjoint(condition)
+            return isinstance(kind, Geo) and not _SIBLINGS.isdisjoint(condition)
         for key in condition:
             if key not in _OPERATORS and key not in _SIBLINGS:
                 hint = nearest(str(key), _OPERATORS)

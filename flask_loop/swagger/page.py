@@ -18,9 +18,6 @@ from flask import Blueprint, Flask, Response, redirect, request
 from ..errors import DefinitionError
 from ..operations import remote_methods
 from ..state import State
-from .document import build_document
-from .schemas import embedded_in
-from .swagger2 import to_swagger2
 
 PATH = "/_docs"
 
@@ -70,9 +67,14 @@ class Documents:
 
     def swagger2(self, script_root: str) -> dict[str, Any]:
         """The Swagger 2.0 document, likewise."""
+        from .swagger2 import to_swagger2
+
         return to_swagger2(self.openapi(script_root))
 
     def _document(self) -> dict[str, Any]:
+        # Only here, so that an app starts without apispec.
+        from .document import build_document
+
         models = list(self.state.models)
         key = tuple(_fingerprint(model) for model in models)
         if self._built is None or self._built[0] != key:
@@ -81,6 +83,8 @@ class Documents:
 
 
 def _fingerprint(model: Any) -> Hashable:
+    from .schemas import embedded_in
+
     definition = model.definition
     versions = {(each, each.version) for each in (definition, *embedded_in(definition))}
     methods = tuple(method.wire for method in remote_methods(model))

@@ -64,7 +64,7 @@ def _said(kind: PropertyType, rules: Iterable[Rule], type_: Any) -> JsonSchema:
             said["enum"] = [kind.dump(value) for value in rule.values if value is not None]
         elif isinstance(rule, Format):
             said["x-pattern" if _FOREIGN.search(rule.pattern) else "pattern"] = rule.pattern
-        elif isinstance(rule, Numericality) and rule.int:
+        elif isinstance(rule, Numericality) and rule.whole:
             said["type"] = "integer"
     return said
 

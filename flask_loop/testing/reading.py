@@ -148,22 +148,22 @@ class ReadingContract(Contract):
     @pytest.mark.parametrize(
         ("fields", "names"),
         [
-            ("unit_price", {"unit_price"}),
-            ("unitPrice", {"unit_price"}),
-            (["id", "name"], {"id", "name"}),
-            (["name", "name"], {"name"}),
-            ({"name": True}, {"name"}),
-            ({"name": True, "id": False}, {"name"}),
-            ({"name": False}, {"id", "unit_price", "tags"}),
-            ({"unitPrice": False, "tags": False}, {"id", "name"}),
-            ('["name"]', {"name"}),
-            ({}, {"id", "name", "unit_price", "tags"}),
-            ([], {"id", "name", "unit_price", "tags"}),
-            (None, {"id", "name", "unit_price", "tags"}),
+            ("unit_price", ["unit_price"]),
+            ("unitPrice", ["unit_price"]),
+            (["id", "name"], ["id", "name"]),
+            (["name", "name"], ["name"]),
+            ({"name": True}, ["name"]),
+            ({"name": True, "id": False}, ["name"]),
+            ({"name": False}, ["id", "unit_price", "tags"]),
+            ({"unitPrice": False, "tags": False}, ["id", "name"]),
+            ('["name"]', ["name"]),
+            ({}, ["id", "name", "unit_price", "tags"]),
+            ([], ["id", "name", "unit_price", "tags"]),
+            (None, ["id", "name", "unit_price", "tags"]),
         ],
         ids=repr,
     )
-    def test_fields(self, define: Define, fields: Any, names: set[str]) -> None:
+    def test_fields(self, define: Define, fields: Any, names: list[str]) -> None:
         things = define({"name": str, "unit_price": "decimal", "tags": [str]})
         whole = {"id": 1, "name": "a", "unit_price": Decimal("1.5"), "tags": ["x"]}
         things.create(whole)

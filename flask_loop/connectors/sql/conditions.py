@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ...definition import Embedded
 from ...geo import bounding_boxes
-from ...query import And, Compare, Near, Not, Or, Path, Where, conjuncts
+from ...query import And, Compare, Near, Not, Path, Where, conjuncts
 from ...query.patterns import like_prefix
 from ...types import AnyValue, Array, Boolean, Integer, Number, PropertyType, String
 from .tables import ModelTable
@@ -204,9 +204,7 @@ def _many(raw_of: Callable[[Any], tuple[Any, ...]], node: Compare) -> int:
     return 0 if _goes_as_json(raw) else padded(len(raw))
 
 
-def _is_in(
-    columns: tuple[Expression, ...], many: int, parameter: NextParameter
-) -> Expression:
+def _is_in(columns: tuple[Expression, ...], many: int, parameter: NextParameter) -> Expression:
     if not many:
         items = sa.func.json_each(parameter()).table_valued("value")
         return columns[0].in_(sa.select(items.c.value))
@@ -336,10 +334,11 @@ def _stored_keys(path: Path) -> Iterable[str]:
     for key in path.keys:
         if isinstance(kind, Embedded):
             property_ = kind.definition.properties[key]
-            key, kind = property_.wire, property_.type
+            kind = property_.type
+            yield property_.wire
         else:
             kind = AnyValue()
-        yield key
+            yield key
 
 
 def _json_compare(node: Compare, column: Expression, parameter: NextParameter) -> Expression:

@@ -85,8 +85,9 @@ class ModelStatements:
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
         names = tuple(self.model_table.columns)
-        self._given_id = self._insertion(names)
-        self._made_id = self._insertion(tuple(name for name in names if name not in self.ids))
+        self._given_id = self._made_id = self._insertion(names)
+        if len(definition.ids) == 1 and definition.id.generated:
+            self._made_id = self._insertion(tuple(name for name in names if name not in self.ids))
 
     def insertion(self, id: Any) -> Insertion:
         """How a record is stored; where its id is None, the database makes it."""
@@ -416,9 +417,7 @@ class SqlConnector(Connector):
             ids = self._matching_ids(statements, where, pushed)
             return sum(run(chunk) for chunk in _id_chunks(statements.definition, ids))
 
-    def _matching_ids(
-        self, statements: ModelStatements, where: Where, pushed: Where
-    ) -> list[Any]:
+    def _matching_ids(self, statements: ModelStatements, where: Where, pushed: Where) -> list[Any]:
         records = self._select(statements, Filter(where=pushed)).records()
         return [statements.definition.id_of(each) for each in filter(predicate(where), records)]
 
@@ -459,8 +458,8 @@ def _refusal(
         return UniqueViolation(names, index)
     if error.kind == "null":
         return RuntimeError(
-            f"{error.columns} cannot be null in the database, as it can in the model "
-            f"{table.definition.name!r}; change the table"
+            f"{error.columns} cannot be null in the database, other than in the model "
+            f"{table.definition.name!r}; change one of them"
         )
     return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DropIndex, DropTable
 
+from ...definition import Property
 from ...errors import DefinitionError
 from .tables import ModelTable
+
+#: The columns of an index, and whether it is unique.
+_IndexShape: TypeAlias = tuple[tuple[str, ...], bool]
 
 
 class Migration:
@@ -54,7 +57,7 @@ class Migration:
         """Whether :meth:`update` would find nothing to do."""
         if not self._exists or self._missing_columns:
             return False
-        return not (list(self._missing_indexes) or list(self._surplus_indexes))
+        return not (self._missing_indexes or self._surplus_indexes)
 
     @cached_property
     def _inspector(self) -> Any:
@@ -67,47 +70,91 @@ class Migration:
     @cached_property
     def _missing_columns(self) -> list[sa.Column[Any]]:
         there = self._inspector.get_columns(self.table.name, schema=self.table.schema)
-        names = {column["name"] for column in there}
-        return [column for column in self.table.columns if column.name not in names]
+        names = {column["name"].lower() for column in there}
+        return [column for column in self.table.columns if column.name.lower() not in names]
 
     @cached_property
-    def _indexes_there(self) -> dict[str, bool]:
+    def _indexes_there(self) -> dict[str, _IndexShape]:
         if not self._exists:
             return {}
         there = self._inspector.get_indexes(self.table.name, schema=self.table.schema)
-        return {index["name"]: bool(index["unique"]) for index in there}
+        return {
+            each["name"]: (tuple(each["column_names"]), bool(each["unique"]))
+            for each in there
+            if each["name"]
+        }
+
+    @cached_property
+    def _indexes_wanted(self) -> dict[str, sa.Index]:
+        return {str(index.name): index for index in self.model_table.indexes()}
 
     @property
-    def _missing_indexes(self) -> Iterable[sa.Index]:
-        there = self._indexes_there
-        return [index for index in self.model_table.indexes() if index.name not in there]
+    def _missing_indexes(self) -> list[sa.Index]:
+        return [
+            index
+            for name, index in self._indexes_wanted.items()
+            if self._indexes_there.get(name) != _shape_of(index)
+        ]
 
     @property
     def _surplus_indexes(self) -> list[sa.Index]:
-        wanted = {index.name for index in self.model_table.indexes()}
+        """Indexes of ours that the model no longer asks for, or asks for over other columns."""
         prefix = self.model_table.index_prefix()
         return [
             sa.Index(name, next(iter(self.table.to_metadata(sa.MetaData()).columns)))
-            for name in self._indexes_there
-            if name and name.startswith(prefix) and name not in wanted
+            for name, shape in self._indexes_there.items()
+            if name.startswith(prefix) and shape != _shape_of(self._indexes_wanted.get(name))
         ]
 
     def _add(self, column: sa.Column[Any]) -> None:
-        """Add a column; rows that are there get the property's default, or null."""
-        name = self.model_table.by_column[column.name]
-        property_ = self.model_table.definition.properties[name]
+        """Add a column; rows that are there get the property's default, or null.
+
+        :raises DefinitionError: where null is no value of the property, and there is no default.
+        """
+        property_ = self._property_of(column)
         default = property_.make_default() if property_.has_default else None
-        added = sa.Column(column.name, column.type, nullable=True)
+        if column.primary_key or not (column.nullable or default is not None or self._is_empty):
+            raise DefinitionError(
+                f"{self.table.name} has records without a {property_.name!r}, which cannot be "
+                "null: give it a default"
+            )
+        added = sa.Column(column.name, column.type, nullable=column.nullable)
+        if default is not None and not column.nullable:
+            added.server_default = sa.DefaultClause(_literal(self._raw(column, default)))
         sa.Table(self.table.name, sa.MetaData(), added, schema=self.table.schema)
         spec = CreateColumn(added).compile(dialect=self.connection.dialect)
-        preparer = self.connection.dialect.identifier_preparer
-        table = preparer.format_table(self.table)
+        table = self.connection.dialect.identifier_preparer.format_table(self.table)
         self.connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {spec}")
         if default is not None:
-            columns = self.model_table.columns[name]
-            raw = self.model_table.bind({name: default}, [name])
-            value = raw[[each.name for each in columns].index(column.name)]
-            self.connection.execute(self.table.update().values({column.name: value}))
+            self._fill(column, property_, default)
+
+    def _fill(self, column: sa.Column[Any], property_: Property, default: Any) -> None:
+        """Give the rows that are there a default; each its own where a function makes it."""
+        update = self.table.update()
+        if property_.default_fn is None:
+            if column.nullable:
+                self.connection.execute(update.values({column: self._raw(column, default)}))
+            return
+        keys = list(self.table.primary_key.columns)
+        for row in self.connection.execute(sa.select(*keys)).all():
+            is_row = sa.and_(*(key == value for key, value in zip(keys, row, strict=True)))
+            raw = self._raw(column, property_.make_default())
+            self.connection.execute(update.where(is_row).values({column: raw}))
+
+    def _property_of(self, column: sa.Column[Any]) -> Property:
+        name = self.model_table.by_column[column.name]
+        return self.model_table.definition.properties[name]
+
+    def _raw(self, column: sa.Column[Any], value: Any) -> Any:
+        """What a column holds of a property's value, which may have several columns."""
+        name = self.model_table.by_column[column.name]
+        raw = self.model_table.codecs[name].raw(value)
+        return raw[self.model_table.columns[name].index(column)]
+
+    @property
+    def _is_empty(self) -> bool:
+        found = self.connection.execute(sa.select(sa.literal(1)).select_from(self.table).limit(1))
+        return found.first() is None
 
     def _create(self, index: sa.Index) -> None:
         try:
@@ -118,3 +165,16 @@ class Migration:
                 f"{self.table.name} has records with equal {names}, so that it cannot be made "
                 "unique; change them and call auto_update() again"
             ) from None
+
+
+def _shape_of(index: sa.Index | None) -> _IndexShape | None:
+    if index is None:
+        return None
+    return tuple(column.name for column in index.columns), bool(index.unique)
+
+
+def _literal(raw: Any) -> sa.TextClause | sa.ColumnElement[Any]:
+    """A raw value as SQL, for a column's default, which takes no parameters."""
+    if isinstance(raw, bytes):
+        return sa.literal_column(f"X'{raw.hex()}'")
+    return sa.literal(int(raw) if isinstance(raw, bool) else raw)

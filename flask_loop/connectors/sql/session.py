@@ -149,7 +149,7 @@ class Session:
             if _is_watched(engine):
                 return _WatchedConnection(engine, self._translate)
             return _DriverConnection(engine, self._translate)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again
             raise_translated(error, self._translate)
 
     @contextmanager
@@ -269,15 +269,17 @@ class _DriverConnection:
             cursor = self._fairy.cursor()
             cursor.execute(sql, values)
             return cursor.fetchall()  # type: ignore[return-value]
-        except Exception as error:
-            self._refuse(error)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            self._check(error)
+            raise_translated(error, self._translate)
 
     def run(self, sql: str, values: Values = ()) -> Any:
         try:
             cursor = self._fairy.cursor()
             cursor.execute(sql, values)
-        except Exception as error:
-            self._refuse(error)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            self._check(error)
+            raise_translated(error, self._translate)
         return cursor
 
     def rollback(self) -> None:
@@ -294,12 +296,11 @@ class _DriverConnection:
     def of_sqlalchemy(self) -> sa.Connection:
         return sa.Connection(self._engine, self._fairy)
 
-    def _refuse(self, error: Exception) -> NoReturn:
-        """Raise the error as one of ours, and throw the connection away where it is broken."""
+    def _check(self, error: Exception) -> None:
+        """Throw the connection away where the error says that it is broken."""
         driver = self._fairy.dbapi_connection
         if driver is not None and self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
             self._fairy.invalidate(error)
-        raise_translated(error, self._translate)
 
 
 class _WatchedConnection:
@@ -312,13 +313,13 @@ class _WatchedConnection:
     def fetch(self, sql: str, values: Values = ()) -> list[Any]:
         try:
             return [tuple(row) for row in self._execute(sql, values)]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again
             raise_translated(error, self._translate)
 
     def run(self, sql: str, values: Values = ()) -> Any:
         try:
             return self._execute(sql, values).context.cursor
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again
             raise_translated(error, self._translate)
 
     def rollback(self) -> None:
@@ -353,7 +354,7 @@ def _is_watched(engine: sa.Engine) -> bool:
         or events.after_cursor_execute
         or events.before_execute
         or events.after_execute
-        or events.handle_error
+        or engine.dialect.dispatch.handle_error
     )
 
 

@@ -1,0 +1,91 @@
+"""The documentation is whole: what there is has a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import flask_loop
+from flask_loop.cli import loop as loop_command
+from flask_loop.methods import RemoteMethod, Route
+from flask_loop.operations import OPERATION_OF, OPERATIONS
+from flask_loop.query import OPERATORS
+from flask_loop.state import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.stem: path.read_text("utf-8") for path in ROOT.glob("docs/*.rst")}
+
+#: Literals in the text, and lines of blocks.
+CODE = re.compile(r"``[^`]+``|^(?:    |>>> |\.\.\. ).*", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def code() -> str:
+    """All code that the pages show."""
+    return "\n".join(match for page in PAGES.values() for match in CODE.findall(page))
+
+
+def is_named(name: str, code: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", code) is not None
+
+
+@pytest.mark.parametrize("setting", [field.name.upper() for field in dataclasses.fields(Settings)])
+def test_each_setting_has_a_page(setting: str) -> None:
+    assert f"\n``{PREFIX}{setting}``\n" in PAGES["settings"]
+
+
+@pytest.mark.parametrize("name", flask_loop.__all__)
+def test_each_public_name_is_in_the_reference(name: str) -> None:
+    assert re.search(rf"^\.\. auto\w+:: flask_loop\.{name}$", PAGES["api"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(loop_command.commands))
+def test_each_command_is_on_a_page(command: str, code: str) -> None:
+    assert f"flask loop {command}" in code
+
+
+@pytest.mark.parametrize("operation", sorted({*OPERATIONS, *OPERATION_OF}))
+def test_each_operation_is_on_a_page(operation: str) -> None:
+    assert is_named(operation, "".join(re.findall(r"``[^`]+``", PAGES["operations"])))
+
+
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [(method, route) for method in OPERATIONS.values() for route in method.routes],
+    ids=lambda value: (
+        value.wire if isinstance(value, RemoteMethod) else f"{value.verb}-{value.path}"
+    ),
+)
+def test_each_route_is_in_the_reference(method: RemoteMethod, route: Route) -> None:
+    row = rf"^``{route.verb} {re.escape(route.path)}`` +``{re.escape(method.wire)}`` "
+    assert re.search(row, PAGES["rest-api"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "and", "or", "nor"])
+def test_each_operator_of_a_where_is_on_a_page(operator: str, code: str) -> None:
+    assert is_named(operator, code)
+
+
+def test_the_architecture_page_lists_the_rooms_in_their_order() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    there = {path.stem for path in (ROOT / "flask_loop").iterdir()}
+    rooms = [room.strip(" ()") for layer in layers for room in layer.split(":")]
+    listed = re.findall(r"^``(\w+)``  ", PAGES["architecture"], re.MULTILINE)
+    assert listed == [room for room in rooms if room in there]
+
+
+def test_each_page_is_in_the_table_of_contents() -> None:
+    listed = re.findall(r"^    ([\w-]+)$", PAGES["index"], re.MULTILINE)
+    assert sorted(listed) == sorted(PAGES.keys() - {"index"})
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
