@@ -170,7 +170,7 @@ class DataSource:
         :param model: the model.
         :param filter: the filter.
         """
-        plan = model.plan()
+        plan = model.__loop_plan__()
         return self.connector.explain(plan.definition, plan.parser.filter(filter))
 
     def ping(self) -> None:
@@ -185,7 +185,10 @@ class DataSource:
         self.connector.close()
 
     def _definitions(self, models: Iterable[type[Model]] | None) -> list[ModelDefinition]:
-        return [model.plan().definition for model in (self.models() if models is None else models)]
+        return [
+            model.__loop_plan__().definition
+            for model in (self.models() if models is None else models)
+        ]
 
 
 def _with_derived(model: type[Model]) -> Iterator[type[Model]]:

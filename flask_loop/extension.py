@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary, ref
 
 from flask import Flask, current_app, has_app_context
 
 from .connectors import Connector
 from .datasource import DataSource, make_connector
-from .definition import ModelDefinition
+from .definition import ModelDefinition, Registry, definition_from_json, registry
 from .errors import DefinitionError
-from .model import Model, create_model
+from .model import Model, make_model
 from .rest import PREFIX, ModelBlueprint, answer_routing_errors, blueprint_name
 from .state import Settings, State
 from .swagger import add_docs
@@ -49,8 +50,10 @@ class AppDataSource(DataSource):
         return connector
 
     def _known_connector(self) -> Connector | None:
-        has_loop = has_app_context() and EXTENSION in current_app.extensions
-        return self.connector if has_loop else None
+        try:
+            return self.connector
+        except RuntimeError:
+            return None
 
 
 class Loop:
@@ -169,7 +172,7 @@ class Loop:
         :returns: the models.
         :raises DefinitionError: naming the file and what in it means nothing.
         """
-        return [*_Folder(self, Path(folder)).load()]
+        return _Folder(self, Path(folder)).load()
 
     def _current_app(self) -> Flask | None:
         if has_app_context() and current_app.extensions.get(EXTENSION) is not None:
@@ -213,8 +216,6 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
 
 
 def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:
-    if definition.http_path == "/":
-        raise DefinitionError(f"the model {definition.name} has no path; give it a Meta.http_path")
     for other in state.models:
         if other.definition.http_path == definition.http_path:
             raise DefinitionError(
@@ -229,39 +230,79 @@ def _add_command(app: Flask) -> None:
     app.cli.add_command(loop)
 
 
+class _FolderModels(Registry):
+    """The models of one folder by name, before those of other places.
+
+    An app factory may load a folder again and again; what its files name is in the same load.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own: dict[str, type] = {}
+
+    def add(self, name: str, model: type) -> None:
+        self._own[name] = model
+
+    def get(self, name: str) -> type:
+        return self._own[name] if name in self._own else registry.get(name)
+
+
 class _Folder:
     """A folder of LoopBack's JSON files."""
 
     def __init__(self, loop: Loop, folder: Path) -> None:
         self.loop, self.folder = loop, folder
+        self.models = _FolderModels()
         if not folder.is_dir():
             raise DefinitionError(f"{folder} is not a folder")
         self.config = self._read("model-config.json")
         self.config.pop("_meta", None)
         loop._loaded_sources.update(self._read("datasources.json"))
 
-    def load(self) -> Iterator[type[Any]]:
+    def load(self) -> list[type[Any]]:
+        loaded: dict[str, type[Any]] = {}
         documents = {
             path.name: self._parse(path)
             for path in sorted(self.folder.glob("*.json"))
             if path.name not in ("model-config.json", "datasources.json")
         }
-        self._refuse_undefined(documents.values())
-        for name, document in _bases_first(documents):
-            try:
-                model = create_model(document)
-            except DefinitionError as error:
-                raise DefinitionError(f"{self.folder / name}: {error}") from None
-            self._configure(model, document)
-            yield model
+        self._check_config(documents.values())
+        for file, document in _bases_first(documents):
+            with self._named(file):
+                model = self._define(document)
+            self.models.add(model.model_name, model)
+            loaded[file] = model
+        for file, model in loaded.items():
+            with self._named(file):
+                model.definition.resolve()
+            self._configure(model, documents[file])
+        return list(loaded.values())
 
-    def _refuse_undefined(self, documents: Iterable[Mapping[str, Any]]) -> None:
+    def _define(self, document: Mapping[str, Any]) -> type[Any]:
+        bases: list[type[Any]] = [Model]
+
+        def find_base(name: str) -> ModelDefinition:
+            bases[0] = self.models.get(name)
+            return cast("type[Model]", bases[0]).definition
+
+        definition = definition_from_json(document, find_base=find_base, models=self.models)
+        return make_model(definition, bases[0])
+
+    @contextmanager
+    def _named(self, file: str) -> Iterator[None]:
+        try:
+            yield
+        except DefinitionError as error:
+            raise DefinitionError(f"{self.folder / file}: {error}") from None
+
+    def _check_config(self, documents: Iterable[Mapping[str, Any]]) -> None:
         defined = {document.get("name") for document in documents}
-        for name in self.config:
+        file = self.folder / "model-config.json"
+        for name, config in self.config.items():
             if name not in defined:
-                raise DefinitionError(
-                    f"{self.folder / 'model-config.json'}: no file defines the model {name!r}"
-                )
+                raise DefinitionError(f"{file}: no file defines the model {name!r}")
+            if not isinstance(config, Mapping):
+                raise DefinitionError(f"{file}: the entry {name!r} is not an object")
 
     def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
         config = {**document, **self.config.get(model.model_name, {})}
@@ -295,9 +336,9 @@ def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dic
             raise DefinitionError(
                 f"{file}: the models {' and '.join(seen)} are based on each other"
             )
-        base = by_model.get(documents[file].get("base"))
-        if base is not None:
-            visit(base, (*seen, file))
+        base = documents[file].get("base")
+        if base is not None and base in by_model:
+            visit(by_model[base], (*seen, file))
         ordered.setdefault(file, documents[file])
 
     for file in documents:

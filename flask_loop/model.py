@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from threading import RLock
-from types import FrameType
+from types import FrameType, GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 from weakref import ref
 
@@ -25,7 +25,7 @@ from .operations import Bulk, Plan, Source, guard_overrides, is_overridden
 from .operations.remote import override_of
 from .query import PropertyExpression
 from .schema import Serializer, make_schema
-from .types import Array, TypeMismatch
+from .types import Array, Object, TypeMismatch
 from .validation import ValidationMethods, Validator
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class Prop(Generic[T]):
     """
 
     __loop_prop__: ClassVar[bool] = True
+
+    if not TYPE_CHECKING:
+        # Generic's own keeps what it is given, models too, in a cache of the process.
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -169,7 +173,7 @@ class ModelType(type):
 
     def _make_plan(cls) -> Plan:
         definition = cls.definition
-        definition.resolve()
+        cls._embeds = [*filter(None, definition.resolve()), *(cls.__dict__.get("_embeds") or ())]
         overrides = is_overridden(cls, "to_dict", Model)
         # What connectors keep of a serializer lets the class go.
         model: Callable[[], Any] = ref(cls)
@@ -260,7 +264,7 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         return instance
 
     @classmethod
-    def plan(cls) -> Plan:
+    def __loop_plan__(cls) -> Plan:
         """What the operations run on, made once for each version of the definition."""
         plan: Plan | None = cls.__dict__.get("_plan")
         if plan is None or plan.version != plan.definition.version:
@@ -313,7 +317,7 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
 
     def to_dict(self) -> dict[str, Any]:
         """The record as clients see it: readable properties, by wire name, as JSON values."""
-        return type(self).plan().serializer.dump_plain(self.to_record())
+        return type(self).__loop_plan__().serializer.dump_plain(self.to_record())
 
     def is_new_record(self) -> bool:
         """Whether the record is not stored yet."""
@@ -321,7 +325,7 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
 
     def is_valid(self) -> bool:
         """Check the record; :attr:`errors` then says what is wrong with it."""
-        failures = type(self).plan().check(self.to_record(), is_new=self.is_new_record())
+        failures = type(self).__loop_plan__().check(self.to_record(), is_new=self.is_new_record())
         self._keep_errors(failures)
         return not failures
 
@@ -355,6 +359,8 @@ def _as_instances(kind: Any, value: Any) -> Any:
     """Embedded records as instances of their model, where they have one."""
     if isinstance(kind, Array) and isinstance(value, list):
         return [_as_instances(kind.item, item) for item in value]
+    if isinstance(kind, Object) and isinstance(value, dict):
+        return {key: _as_instances(kind.values, item) for key, item in value.items()}
     if isinstance(kind, Embedded) and isinstance(value, Mapping):
         model = kind.definition.model
         return value if model is None else model.from_record(value)
@@ -364,6 +370,8 @@ def _as_instances(kind: Any, value: Any) -> Any:
 def _as_records(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_records(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_records(item) for key, item in value.items()}
     return value.to_record() if isinstance(value, Model) else value
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -151,7 +152,7 @@ class ModelBlueprint(Blueprint):
                     body = read_body(received, state.settings.max_body)
                     if body is not MISSING:
                         given = {**given, body_name: body}
-                value = invoke(model.plan(), method, given, bounds)
+                value = invoke(model.__loop_plan__(), method, given, bounds)
                 return self._respond(method, received.method, value, given)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
                 return error_response(error, model)
@@ -165,7 +166,7 @@ class ModelBlueprint(Blueprint):
         if not method.returns:
             return Response(status=204)
         if verb == "HEAD" and method.name == "exists" and not value["exists"]:
-            raise self.model.plan().not_found(given.get("id"))
+            raise self.model.__loop_plan__().not_found(given.get("id"))
         body = value.json() if isinstance(value, _RESULTS) else value
         response = Response(to_json(body), content_type=JSON)
         if method.name == "create":
@@ -291,14 +292,16 @@ def read_body(request: Request, max_body: int) -> Any:
     :raises UnsupportedMediaType: where it is neither JSON nor urlencoded.
     :raises BadRequest: where it is not what it says it is.
     """
-    limit = request.max_content_length
-    request.max_content_length = max_body if limit is None else min(limit, max_body)
+    of_app = request.max_content_length
+    limit = max_body if of_app is None else min(of_app, max_body)
+    # Werkzeug ends a body of unknown length at the bound; one byte more tells that there is more.
+    request.max_content_length = limit + 1
     try:
         data = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise PayloadTooLarge(
-            f"The request body is larger than {request.max_content_length} bytes."
-        ) from None
+        raise _too_large(limit) from None
+    if len(data) > limit:
+        raise _too_large(limit)
     if not data:
         return _parsed_form(request)
     mimetype = request.mimetype
@@ -310,6 +313,10 @@ def read_body(request: Request, max_body: int) -> Any:
         f"The content type {mimetype or 'none'!s} is not supported; "
         "send application/json or application/x-www-form-urlencoded."
     )
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def _parsed_form(request: Request) -> Any:
@@ -416,25 +423,30 @@ def answer_routing_errors(app: Flask, state: State) -> None:
     prefix = state.url_prefix
 
     def answer() -> Response | None:
+        if isinstance(request.url_rule, LazyRule):
+            return None
         problem = request.routing_exception
         if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
             return None
-        rule = request.url_rule or _rule_for_other_verbs(app, problem)
-        if rule is not None and (not prefix or _is_below(rule.rule, prefix)):
+        rules = [request.url_rule] if request.url_rule else _rules_for_other_verbs(app, problem)
+        if rules and (not prefix or any(_is_below(rule.rule, prefix) for rule in rules)):
             return None
         return error_response(unknown_path(request))
 
     app.before_request(answer)
 
 
-def _rule_for_other_verbs(app: Flask, problem: Exception | None) -> Rule | None:
-    """The app's rule that has the path of the request, though not its verb."""
-    verbs = getattr(problem, "valid_methods", None)
+def _rules_for_other_verbs(app: Flask, problem: Exception | None) -> list[Rule]:
+    """The app's own rules that have the path of the request, though not its verb."""
+    verbs = getattr(problem, "valid_methods", None) or ()
     adapter = app.create_url_adapter(request) if verbs else None
-    if adapter is None or not verbs:
-        return None
-    rule, _ = adapter.match(method=next(iter(verbs)), return_rule=True)
-    return rule
+    if adapter is None:
+        return []
+    rules: list[Rule] = []
+    for verb in verbs:
+        with suppress(HTTPException):
+            rules.append(adapter.match(method=verb, return_rule=True)[0])
+    return rules
 
 
 def _is_ours(path: str, state: State) -> bool:

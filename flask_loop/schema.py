@@ -24,9 +24,9 @@ from marshmallow import (
 from marshmallow import ValidationError as SchemaError
 
 from .connectors.base import Layout, Record, Rows, value_source
-from .definition import MISSING, ModelDefinition, Property
+from .definition import MISSING, Embedded, ModelDefinition, Property
 from .errors import Failure
-from .types import Object, PropertyType, TypeMismatch
+from .types import Array, Object, PropertyType, TypeMismatch
 
 
 class Message(str):
@@ -85,7 +85,8 @@ class TypedField(fields.Field[Any]):
         try:
             return self.property_type.load(value)
         except TypeMismatch as error:
-            raise SchemaError(_nested(error, error.path)) from None
+            path = spell_path(self.property_type, error.path, "wire")
+            raise SchemaError(_nested(error, path)) from None
 
 
 def _nested(error: TypeMismatch, path: Sequence[str | int]) -> list[Any] | dict[Any, Any]:
@@ -93,6 +94,28 @@ def _nested(error: TypeMismatch, path: Sequence[str | int]) -> list[Any] | dict[
     for key in reversed(path):
         messages = {key: messages}
     return messages  # type: ignore[no-any-return]
+
+
+def spell_path(
+    kind: PropertyType, path: tuple[str | int, ...], spelling: str
+) -> tuple[str | int, ...]:
+    """A path inside a value with the names of embedded properties in one spelling.
+
+    :param kind: the type of the value.
+    :param path: keys and indexes; properties by Python or wire names.
+    :param spelling: ``name`` for Python names, ``wire`` for wire names.
+    """
+    if not path:
+        return ()
+    key, inner = path[0], path[1:]
+    if isinstance(kind, Array):
+        return (key, *spell_path(kind.item, inner, spelling))
+    if not (isinstance(kind, Embedded) and isinstance(key, str)):
+        return path
+    found = kind.definition.find(key)
+    if found is None:
+        return path
+    return (getattr(found, spelling), *spell_path(found.type, inner, spelling))
 
 
 class ModelSchema(Schema):
@@ -221,7 +244,9 @@ class Serializer:
         self._to_dict = to_dict
         self._table = [(each, each.name, each.type.load) for each in definition.properties.values()]
         self._blank: dict[str, Message] = {
-            name: field.error_messages["null"] for name, field in schema.fields.items() if generated
+            name: cast("Message", field.error_messages["null"])
+            for name, field in schema.fields.items()
+            if generated
         }
 
     def load(
@@ -338,7 +363,26 @@ class Serializer:
             raise TypeError(
                 f"the schema of {self.definition.name} loads a {type(loaded).__name__}, not a dict"
             )
-        return dict(loaded)
+        record = {
+            name: value
+            for name, value in loaded.items()
+            if name in self.definition.properties or self.definition.settings.keeps_unknown
+        }
+        if not partial:
+            self._complete(record, failures)
+        return record
+
+    def _complete(self, record: Record, failures: list[Failure]) -> None:
+        """Give the properties that a schema leaves out their defaults."""
+        missing = self.definition.properties.keys() - record.keys()
+        missing -= {failure.path[0] for failure in failures}
+        for name, property_ in self.definition.properties.items():
+            if name not in missing:
+                continue
+            if property_.must_be_given:
+                failures.append(Failure((name,), BLANK.code, BLANK))
+            else:
+                record[name] = property_.make_default()
 
     def _as_json(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Data by Python names as the JSON that a schema takes."""
@@ -360,7 +404,11 @@ class Serializer:
                 yield from self._failures(message, path)
         else:
             code = getattr(messages, "code", "invalid")
-            yield Failure(path or ("_schema",), code, str(messages))
+            yield Failure(self._python_path(path) or ("_schema",), code, str(messages))
+
+    def _python_path(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        found = self.definition.find(str(path[0])) if path else None
+        return path if found is None else (found.name, *spell_path(found.type, path[1:], "name"))
 
     def _name_of(self, key: Any) -> Any:
         for name, field in self.schema.fields.items():

@@ -27,6 +27,7 @@ def test_a_product_is_the_same_in_every_run() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Path) -> None:
     file = tmp_path / "measures.json"
     options = ("--rounds", "1", "--batch", "2", "--processes", "1", "--json", str(file))

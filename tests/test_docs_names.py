@@ -79,6 +79,12 @@ def test_the_architecture_page_lists_the_rooms_in_their_order() -> None:
     assert listed == [room for room in rooms if room in there]
 
 
+def test_files_that_the_architecture_page_names_are_there() -> None:
+    files = re.findall(r"``([\w/]+\.py)``", PAGES["architecture"])
+    assert files
+    assert [file for file in files if not (ROOT / "flask_loop" / file).exists()] == []
+
+
 def test_each_page_is_in_the_table_of_contents() -> None:
     listed = re.findall(r"^    ([\w-]+)$", PAGES["index"], re.MULTILINE)
     assert sorted(listed) == sorted(PAGES.keys() - {"index"})

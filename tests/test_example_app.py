@@ -174,6 +174,7 @@ def test_a_load_that_fails_leaves_the_cities_that_were_there(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_load_that_is_killed_leaves_nothing_and_the_next_start_loads_all(tmp_path: Path) -> None:
     database = tmp_path / "killed.sqlite"
     process = run(database, "-c", KILLED_WHILE_LOADING, str(database))
@@ -186,6 +187,7 @@ def test_a_load_that_is_killed_leaves_nothing_and_the_next_start_loads_all(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_two_guides_that_start_at_once_on_a_new_database_both_come_up(
     tmp_path: Path, geodata: Geodata
 ) -> None:

@@ -197,9 +197,7 @@ def test_only_wire_names_are_names_in_a_body(client: FlaskClient, account: type[
         {"where": {"or": [{"full_name": "Ada"}]}},
     ],
 )
-def test_only_wire_names_are_names_in_a_filter(
-    client: FlaskClient, filter: dict[str, Any]
-) -> None:
+def test_only_wire_names_are_names_in_a_filter(client: FlaskClient, filter: dict[str, Any]) -> None:
     import orjson
 
     response = client.get("/api/accounts", query_string={"filter": orjson.dumps(filter)})

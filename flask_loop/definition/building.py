@@ -9,7 +9,7 @@ from .. import types as property_types
 from ..errors import DefinitionError
 from ..types import PropertyType, TypeMismatch
 from .defaults import DEFAULT_FUNCTIONS, today
-from .embedding import Embedded
+from .embedding import embedded_in
 from .naming import python_name, unescaped, unfit_property_name, wire_name
 from .property import MISSING, Property, Spec
 
@@ -199,7 +199,7 @@ class _Builder:
         return default, None
 
     def _check_default(self, default: t.Any, constraints: Mapping[str, t.Any]) -> None:
-        if isinstance(getattr(self.type, "item", self.type), Embedded):
+        if embedded_in(self.type) is not None:
             return  # the model that it names may be defined later
         try:
             loaded = self.type.load(default)

@@ -297,5 +297,5 @@ def _understand(annotation: Any) -> tuple[Any, bool]:
     """The type that an annotation gives a property, and whether null is a value of it."""
     if hasattr(get_origin(annotation), "__loop_prop__"):
         (annotation,) = get_args(annotation)
-    nullable = annotation in (None, type(None)) or type(None) in get_args(annotation)
-    return annotation, nullable
+    takes_null = annotation in (None, type(None), Any, object)
+    return annotation, takes_null or type(None) in get_args(annotation)

@@ -30,9 +30,18 @@ class Embedded(PropertyType):
     def definition(self) -> ModelDefinition:
         if self._definition is None:
             self._definition = self._find()
-            # A definition holds its class weakly; whoever embeds it makes instances of it.
             self._model = self._definition.model
         return self._definition
+
+    def hand_over(self) -> t.Any:
+        """Give the embedded model's class, if it has one, to be held by the class that embeds it.
+
+        Until then this type holds it. Afterwards no definition does, so that a connector, which
+        knows models by their definitions, keeps no class.
+        """
+        model = self.definition.model
+        self._find, self._model = (lambda: self.definition), None
+        return model
 
     def load(self, value: t.Any, *, text: bool = True) -> dict[str, t.Any]:
         definition = self.definition
@@ -120,3 +129,10 @@ class Embedded(PropertyType):
             each.wire: each.type.json_schema() for each in self.definition.properties.values()
         }
         return {"type": "object", "properties": properties}
+
+
+def embedded_in(kind: PropertyType) -> Embedded | None:
+    """The embedded type that a type is, or that its items or values are."""
+    while isinstance(kind, property_types.Array | property_types.Object):
+        kind = kind.item if isinstance(kind, property_types.Array) else kind.values
+    return kind if isinstance(kind, Embedded) else None

@@ -22,7 +22,7 @@ from ..types import (
     Uuid,
 )
 from .building import make_property
-from .embedding import Embedded
+from .embedding import Embedded, embedded_in
 from .naming import RESERVED, lower_camel, plural, unfit_model_name
 from .property import Property
 from .registry import Registry, nearest, registry
@@ -121,9 +121,7 @@ class ModelDefinition:
     def embedded(self) -> tuple[str, ...]:
         """The names of the properties whose values are other models' records, or lists of them."""
         return tuple(
-            each.name
-            for each in self.properties.values()
-            if isinstance(getattr(each.type, "item", each.type), Embedded)
+            each.name for each in self.properties.values() if embedded_in(each.type) is not None
         )
 
     def indexes(self) -> list[Index]:
@@ -169,19 +167,22 @@ class ModelDefinition:
         """Say that rules were added, so that nothing compiled before is used again."""
         self.version += 1
 
-    def resolve(self) -> None:
+    def resolve(self) -> list[Any]:
         """Find every model that is named as a type.
 
+        :returns: their classes, for the class of this model to hold.
         :raises DefinitionError: naming the property whose type does not exist.
         """
+        found = []
         for each in self.properties.values():
-            kind = getattr(each.type, "item", each.type)
-            if isinstance(kind, Embedded):
+            embedded = embedded_in(each.type)
+            if embedded is not None:
                 try:
-                    kind.definition  # noqa: B018 - finding it is what may fail
+                    found.append(embedded.hand_over())
                     each.make_default()
                 except (DefinitionError, TypeError) as error:
                     raise DefinitionError(f"{self.name}.{each.name}: {error}") from None
+        return found
 
     def rename_keys(self, given: Mapping[str, Any], *, wire_only: bool = False) -> dict[str, Any]:
         """Give a record's data by Python names; keys that are no property stay as they are.
@@ -225,7 +226,12 @@ class ModelDefinition:
 
     def to_wire(self, failures: Iterable[Failure]) -> list[Failure]:
         """The failures with the names that clients know."""
-        return [Failure(self.wire_path(each.path), each.code, each.message) for each in failures]
+        return [Failure(self._wire_path_of(each), each.code, each.message) for each in failures]
+
+    def _wire_path_of(self, failure: Failure) -> tuple[str | int, ...]:
+        if failure.code == "unknown-property":  # its last key is the client's own
+            return (*self.wire_path(failure.path[:-1]), *failure.path[-1:])
+        return self.wire_path(failure.path)
 
     def wire_path(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
         if not path:
@@ -236,11 +242,7 @@ class ModelDefinition:
         found = self.properties.get(head)
         if found is None:
             return path
-        kind: PropertyType = getattr(found.type, "item", found.type)
-        if isinstance(kind, Embedded):
-            skipped = [rest.pop(0)] if rest and isinstance(rest[0], int) else []
-            return (found.wire, *skipped, *kind.definition.wire_path(tuple(rest)))
-        return (found.wire, *rest)
+        return (found.wire, *_wire_path_inside(found.type, tuple(rest)))
 
     def _set_flags(self) -> None:
         """Set what the settings say of properties."""
@@ -318,6 +320,14 @@ class ModelDefinition:
                     f"model {self.name!r}: the wire name of {each.name!r} is the name of "
                     f"another property, {twin.name!r}"
                 )
+
+
+def _wire_path_inside(kind: PropertyType, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """A path inside a value, with wire names where it leads through embedded records."""
+    if path and isinstance(kind, Array | Object):
+        inner = kind.item if isinstance(kind, Array) else kind.values
+        return (path[0], *_wire_path_inside(inner, path[1:]))
+    return kind.definition.wire_path(path) if isinstance(kind, Embedded) else path
 
 
 _NOT_AN_ID = (Null, Object, Array, Geo, Embedded)

@@ -48,7 +48,6 @@ RESERVED = frozenset(
         "model_name",
         "observe",
         "patch_attributes",
-        "plan",
         "properties",
         "references_many",
         "relation_name_for",

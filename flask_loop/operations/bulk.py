@@ -29,7 +29,7 @@ class Bulk(Writing):
         :param data: the properties to change; their types and rules hold as in other writes.
         :returns: how many matched.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return plan.update_all(_where(plan, where), python_names(plan, data))
 
     @operation
@@ -38,7 +38,7 @@ class Bulk(Writing):
 
         :returns: how many were deleted.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return plan.delete(_where(plan, where))
 
     @operation

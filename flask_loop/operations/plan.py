@@ -7,8 +7,9 @@ that nobody looks at never makes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Connector, Record, Rows, id_where
@@ -25,7 +26,7 @@ from ..methods import RemoteMethod
 from ..query import Bounds, Filter, FilterParser, Not, Where, both
 from ..schema import READ_ONLY, UNKNOWN, Serializer
 from ..types import TypeMismatch
-from ..validation import Absence, Uniqueness, Validator
+from ..validation import Absence, Batch, Uniqueness, Validator
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -70,7 +71,7 @@ class Plan:
             for each in properties
             if each.read_only or each.create_only or not each.readable
         ]
-        self._unique = any(isinstance(rule, Uniqueness) for rule in validator.rules)
+        self._looks_first = bool(validator.uniqueness) or validator.needs_records
 
     @property
     def connector(self) -> Connector:
@@ -147,7 +148,9 @@ class Plan:
         with self._own_transaction():
             for index, data in enumerate(datas):
                 record, found = self._new_record(data)
-                found = found + batch.add(record, lambda: self.model.from_record(record))  # noqa: B023 - called at once
+                found = found + batch.add(
+                    record, partial(self.model.from_record, record, is_new=True)
+                )
                 failures.extend(
                     Failure((index, *each.path), each.code, each.message) for each in found
                 )
@@ -206,18 +209,19 @@ class Plan:
         def is_taken(wanted: dict[str, Any]) -> bool:
             return self.count(both(self.parser.where(wanted), Not(where))) > 0
 
-        validator = self.validator
-        if not validator.needs_records:
-            is_for_many = any(changes.get(rule.property) is not None for rule in validator.uniqueness)
-            if not is_for_many:
-                return []
-        batch, failures = Batch(validator), []
+        rules = self.validator
+        makes_alike = any(changes.get(rule.property) is not None for rule in rules.uniqueness)
+        if not (rules.needs_records or makes_alike):
+            return []
+        batch = Batch(rules)
         for stored in self.find(Filter(where=where)).records():
             record = {**stored, **changes}
             subject = partial(self.model.from_record, record)
-            failures += validator.check_records(record, subject=subject, is_taken=is_taken)
+            failures = rules.check_rest(record, subject=subject, is_taken=is_taken)
             failures += batch.add(record, subject)
-        return failures
+            if failures:
+                return failures
+        return []
 
     def delete(self, where: Where) -> int:
         return self.connector.delete(self.definition, where)
@@ -256,10 +260,12 @@ class Plan:
         for key, value in data.items():
             property_ = by_wire.get(key)
             if property_ is None:
-                if settings.strict == "validate":
+                # A schema of the user's own says itself what it makes of other keys.
+                if settings.keeps_unknown or not self.serializer.generated:
+                    if key not in self.definition.properties:
+                        accepted[key] = value
+                elif settings.strict == "validate":
                     failures.append(Failure((key,), UNKNOWN.code, UNKNOWN))
-                elif settings.keeps_unknown and key not in self.definition.properties:
-                    accepted[key] = value
             elif property_.name in fixed:
                 if settings.strict == "validate":
                     failures.append(Failure((property_.name,), READ_ONLY.code, READ_ONLY))
@@ -353,16 +359,18 @@ class Plan:
             prefix = (error.index or 0,) if indexed else ()
             self._raise(
                 [
-                    Failure((*prefix, name), Uniqueness.code, self._uniqueness_message(name))
-                    for name in error.properties
+                    Failure((*prefix, *each.path), each.code, each.message)
+                    for each in self._collisions(error.properties)
                 ]
             )
 
-    def _uniqueness_message(self, name: str) -> str:
-        for rule in self.validator.rules:
-            if isinstance(rule, Uniqueness) and rule.property == name:
-                return rule.make_message("")
-        return Uniqueness.messages[""]
+    def _collisions(self, properties: Sequence[str]) -> list[Failure]:
+        """What is said where a unique index over these properties refuses a record."""
+        for rule in self.validator.uniqueness:
+            if set(rule.unique_key) == set(properties):
+                return [Failure((rule.property,), rule.code, rule.make_message(""))]
+        message = Uniqueness.messages[""]
+        return [Failure((name,), Uniqueness.code, message) for name in properties]
 
     def _refuse_new_id(self, id: Any, changes: Record) -> None:
         for name, old in self.definition.id_values(id).items():
@@ -381,7 +389,7 @@ class Plan:
     @contextmanager
     def _own_transaction(self) -> Iterator[None]:
         """A transaction where a write needs more than its one statement."""
-        if not self._unique:
+        if not self._looks_first:
             yield
             return
         with self.connector.transaction():

@@ -65,7 +65,7 @@ class Reading(Attached):
             Product.find(where={"unit_price": {"gt": 20}}, order="unit_price DESC", limit=10)
         """
         parts = {"where": where, "order": order, "limit": limit, "skip": skip, "fields": fields}
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return FoundMany(plan, plan.find(_filter(plan, filter, parts))).python()
 
     @operation
@@ -80,7 +80,7 @@ class Reading(Attached):
         :param filter: a filter if all its keys are a filter's, else a where.
         :returns: the record, or None.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         if isinstance(filter, WhereExpression) or (
             isinstance(filter, Mapping) and not set(filter) <= set(FILTER_KEYS)
         ):
@@ -96,7 +96,7 @@ class Reading(Attached):
         :param filter: ``fields`` alone.
         :returns: the record, or None.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         try:
             found = _by_id(plan, plan.load_id(id), _filter(plan, filter, {}))
         except ModelNotFound:
@@ -111,7 +111,7 @@ class Reading(Attached):
         :param filter: ``where`` and ``fields``.
         :returns: the records in the order of the ids; ids that no record has are left out.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         parsed = _filter(plan, filter, {})
         wanted = list(_loadable(plan, ids))
         names = [each.name for each in plan.definition.ids]
@@ -127,13 +127,13 @@ class Reading(Attached):
     @operation
     def count(cls, where: WhereLike = None) -> int:
         """Count the records that match a where."""
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return plan.count(_where(plan, where))
 
     @operation
     def exists(cls, id: Any) -> bool:
         """Whether there is a record with an id."""
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         try:
             return bool(plan.get(plan.load_id(id)))
         except ModelNotFound:
@@ -145,7 +145,7 @@ class Reading(Attached):
 
         :raises ModelNotFound: where it is gone.
         """
-        plan = self.plan()
+        plan = self.__loop_plan__()
         self._take(plan.record(own_id(plan, self)))
         return self
 

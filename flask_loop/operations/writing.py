@@ -50,7 +50,7 @@ class Writing(Reading):
             record's index.
         :raises DuplicateId: where a record with the id exists.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         if isinstance(data, list | tuple):
             if values:
                 raise TypeError("several records are given as one list, nothing by keyword")
@@ -68,7 +68,7 @@ class Writing(Reading):
         :param data: the record to create.
         :returns: the instance, and whether it was created.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         given = python_names(plan, data or {})
         wanted = _filter(plan, {"where": given} if filter is None else filter, {})
         with plan.connector.transaction():
@@ -83,7 +83,7 @@ class Writing(Reading):
 
         It validates like other writes; ``Meta.validate_upsert = False`` leaves that out.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return cls.from_record(_upsert_record(plan, _given(plan, data, values)))
 
     @operation
@@ -97,7 +97,7 @@ class Writing(Reading):
 
         :raises BadRequest: where more than one matches.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         given = python_names(plan, data)
         with plan.connector.transaction():
             found = the_one(plan, _where(plan, where))
@@ -107,7 +107,7 @@ class Writing(Reading):
     @operation
     def replace_or_create(cls, data: Mapping[str, Any]) -> Self:
         """Replace the record with the id in ``data``, or create it where there is none."""
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         given = python_names(plan, data)
         with plan.connector.transaction():
             id = _given_id(plan, given)
@@ -121,7 +121,7 @@ class Writing(Reading):
 
         :raises ModelNotFound: where there is none.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         return cls.from_record(plan.replace(plan.load_id(id), python_names(plan, data)))
 
     @operation
@@ -130,7 +130,7 @@ class Writing(Reading):
 
         :returns: how many were deleted: 1 or 0.
         """
-        plan = cls.plan()
+        plan = cls.__loop_plan__()
         try:
             return plan.delete(_id_where(plan, plan.load_id(id)))
         except ModelNotFound:
@@ -149,7 +149,7 @@ class Writing(Reading):
         :raises ValidationError: where a rule is broken; ``errors`` then says which.
         :raises ModelNotFound: where the record is gone.
         """
-        plan = self.plan()
+        plan = self.__loop_plan__()
         data = self.to_record()
         with _errors_kept(self):
             if self.is_new_record():
@@ -165,7 +165,7 @@ class Writing(Reading):
 
         :raises ValidationError: where a rule is broken; nothing is changed then.
         """
-        plan = self.plan()
+        plan = self.__loop_plan__()
         given = _given(plan, data, values)
         with _errors_kept(self):
             record = plan.patch(own_id(plan, self), given)
@@ -184,7 +184,7 @@ class Writing(Reading):
         :param name: its Python or wire name.
         :raises TypeError: where the model has no such property, and keeps no others.
         """
-        definition = self.plan().definition
+        definition = self.__loop_plan__().definition
         if definition.find(name) is None and not definition.settings.keeps_unknown:
             raise TypeError(f"{definition.name} has no property {name!r}")
         return self.patch_attributes({name: value})
@@ -192,7 +192,7 @@ class Writing(Reading):
     @instance_operation
     def replace_attributes(self, data: Mapping[str, Any]) -> Self:
         """Replace all properties but the id; those that are not given are unset."""
-        plan = self.plan()
+        plan = self.__loop_plan__()
         with _errors_kept(self):
             record = plan.replace(own_id(plan, self), python_names(plan, data))
         self._take(record)
@@ -204,7 +204,7 @@ class Writing(Reading):
 
         :returns: how many were deleted: 1, or 0 where it was gone already.
         """
-        plan = self.plan()
+        plan = self.__loop_plan__()
         deleted = plan.delete(_id_where(plan, own_id(plan, self)))
         self._forget()
         return deleted

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ..datasource import DataSource
+from ..query import FilterParser
 from .base import Action, Contract, Define
 
 
@@ -70,7 +71,7 @@ class IsolationContract(Contract):
     def test_rows_of_the_connector_are_the_callers_own(
         self, source: DataSource, mutable: Any
     ) -> None:
-        definition, plan = mutable.definition, mutable.plan()
+        definition = mutable.definition
         record: dict[str, Any] = {
             "id": 1,
             "notes": {"a": 1},
@@ -81,7 +82,7 @@ class IsolationContract(Contract):
         source.connector.insert(definition, [record])
         record["notes"]["a"] = 2
         for rows in (
-            source.connector.select(definition, plan.parser.filter({})),
+            source.connector.select(definition, FilterParser(definition).filter({})),
             source.connector.get(definition, 1),
         ):
             rows.records()[0]["tags"].append("b")

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 
-from ..datasource import DataSource
 from ..errors import FilterError, ModelNotFound
 from ..geo import GeoPoint
 from .base import Contract, Define, Store
@@ -251,7 +250,7 @@ class ReadingContract(Contract):
         assert things.update_all({}, {"value": 1}) == 0
         assert things.destroy_all() == 0
 
-    def test_names_that_databases_reserve(self, source: DataSource, define: Define) -> None:
+    def test_names_that_databases_reserve(self, define: Define) -> None:
         words = ["select", "order", "group", "user", "table", "primary", "key", "default", "where"]
         for name in ("order", "group", "coffee-shop", "Straße"):
             things = define({**dict.fromkeys(words, int), "unit price": int}, name=name)

@@ -12,6 +12,7 @@ import pytest
 
 from ..datasource import DataSource
 from ..errors import UniqueViolation, ValidationError
+from ..query import FilterParser
 from .base import Action, Contract, Define, requires
 
 SEAT = {"room_row": {"keys": ["room", "row"], "unique": True}}
@@ -157,7 +158,7 @@ class UniquenessContract(Contract):
         self, source: DataSource, users: Any
     ) -> None:
         connector, definition = source.connector, users.definition
-        where = users.plan().parser.where({"id": {"gt": 1}})
+        where = FilterParser(definition).where({"id": {"gt": 1}})
         writes: list[Action] = [
             lambda: connector.insert(definition, [{"id": 9, "name": "ada", "age": None}]),
             lambda: connector.update(definition, where, {"name": "ada"}),

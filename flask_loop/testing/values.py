@@ -174,7 +174,7 @@ class ValueContract(Contract):
                 {name: values[number % len(values)] for name, _, values in EDGES if values},
                 id=number,
             )
-        plan = things.plan()
+        plan = things.__loop_plan__()
         rows = plan.find(plan.parser.filter({}))
         records = rows.records()
         assert plan.serializer.dump(rows) == [plan.serializer.dump_record(each) for each in records]

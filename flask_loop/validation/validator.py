@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError as SchemaError
 
-from ..definition import Embedded, ModelDefinition
+from ..definition import Embedded, ModelDefinition, Property
 from ..errors import Failure
-from ..schema import Message
+from ..schema import Message, spell_path
 from ..types import Array, PropertyType
 from .rules import Custom, Record, Rule, Uniqueness, constraint_rules
 
@@ -33,7 +33,7 @@ class Validator:
         self._plain = [rule for rule in self.rules if _looks_at_value_only(rule)]
         self._others = [rule for rule in self.rules if not _looks_at_value_only(rule)]
         self._embedded = [
-            EmbeddedRules(property_.name, kind)
+            EmbeddedRules(property_, kind)
             for property_ in definition.properties.values()
             if isinstance(kind := _item_type(property_.type), Embedded)
         ]
@@ -72,11 +72,8 @@ class Validator:
         :param skip: properties that failed already and have no value to look at.
         """
         failures = self.check_values(record, only=only, skip=skip)
-        failures.extend(
-            Failure((rule.property,), message.code, message)
-            for rule in self._others
-            if _is_wanted(rule.property, only, skip)
-            and (message := _judge(rule, record, subject, is_taken))
+        failures += self.check_rest(
+            record, subject=subject, is_taken=is_taken, only=only, skip=skip
         )
         return failures
 
@@ -95,16 +92,34 @@ class Validator:
                 failures.extend(rules.failures(record.get(rules.property)))
         return failures
 
+    def check_rest(
+        self,
+        record: Record,
+        *,
+        subject: Callable[[], Any],
+        is_taken: Callable[[dict[str, Any]], bool],
+        only: Container[str] | None = None,
+        skip: Container[str] = (),
+    ) -> list[Failure]:
+        """Run the rules that look at more than one value; see :meth:`check`."""
+        return [
+            Failure((rule.property,), message.code, message)
+            for rule in self._others
+            if _is_wanted(rule.property, only, skip)
+            and (message := _judge(rule, record, subject, is_taken))
+        ]
+
 
 class EmbeddedRules:
     """The rules of an embedded model, for the values of one property.
 
-    :param property: the property's Python name.
-    :param kind: the property's type, or that of its items.
+    :param property: the property.
+    :param kind: its type, or that of its items.
     """
 
-    def __init__(self, property: str, kind: Embedded) -> None:
-        self.property = property
+    def __init__(self, property: Property, kind: Embedded) -> None:
+        self.property = property.name
+        self._type = property.type
         self._kind = kind
         self._validator: Validator | None = None
 
@@ -112,7 +127,7 @@ class EmbeddedRules:
         messages: dict[Any, Any] = {}
         for failure in self.failures(value):
             place = messages
-            *parents, last = failure.path[1:]
+            *parents, last = spell_path(self._type, failure.path[1:], "wire")
             for key in parents:
                 place = place.setdefault(key, {})
             place.setdefault(last, []).append(Message(failure.message, failure.code))

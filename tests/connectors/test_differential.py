@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from flask_loop import DataSource, GeoPoint, create_data_source
-from flask_loop.query import apply
+from flask_loop.query import FilterParser, apply
 from flask_loop.testing import exact
 from flask_loop.testing.operators import Size, Suit
 
@@ -231,7 +231,7 @@ def conditions(
     :param values: operands.
     :param ordered: whether the values have an order.
     :param text: whether patterns mean something.
-    :param whole: whole values, where ``values`` are the items of lists.
+    :param whole: further values to be equal to, that have no order.
     """
     some = optional(values)
     equal = some if whole is None else some | whole
@@ -278,8 +278,11 @@ nears = st.builds(lambda point, distances: {"near": point, **distances}, points,
 
 inner_keys = st.sampled_from(["a", "b", "0", "1"]) | st.sampled_from(KEYS)
 inner_paths = st.lists(inner_keys, min_size=1, max_size=2).map(".".join)
-simple = leaves.filter(lambda value: value is not None)
-open_conditions = conditions(simple | jsons.filter(lambda each: each is not None), text=True)
+open_conditions = conditions(leaves, text=True, whole=jsons) | st.builds(
+    lambda operator, values: {operator: values},
+    st.sampled_from(["inq", "nin"]),
+    st.lists(jsons, max_size=3),
+)
 
 
 def on(names: str | st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> Any:
@@ -313,8 +316,11 @@ comparisons = st.one_of(
     on("tags", conditions(texts, text=True, whole=VALUES["tags"])),
     on("numbers", conditions(numbers, whole=VALUES["numbers"])),
     on("moments", conditions(moments, whole=VALUES["moments"])),
-    on("items", open_conditions | on("eq", VALUES["items"])),
+    on("items", open_conditions),
     on(open_names("items"), open_conditions),
+    on(st.sampled_from(["tags.0", "tags.1"]), conditions(texts, text=True)),
+    on("numbers.0", conditions(numbers)),
+    on(st.sampled_from(["moments.0", "moments.00"]), conditions(moments)),
     on(st.sampled_from(["home.zip_code", "home.zipCode"]), conditions(texts, text=True)),
     on("home.since", conditions(moments)),
     on("home.rent", conditions(prices)),
@@ -325,6 +331,11 @@ comparisons = st.one_of(
     on(open_names("home.notes"), open_conditions),
     on("home", conditions(homes, ordered=False)),
     on("homes", st.builds(lambda flag: {"exists": flag}, st.booleans())),
+    on(st.sampled_from(["homes.0.zipCode", "homes.1.zip_code"]), conditions(texts, text=True)),
+    on("homes.0.since", conditions(moments)),
+    on("homes.0.rent", conditions(prices)),
+    on("homes.0", conditions(homes, ordered=False)),
+    on(open_names("homes.0.notes"), open_conditions),
 )
 wheres = st.recursive(
     comparisons | st.just({}),
@@ -342,6 +353,7 @@ ORDERED = [
     *("id", "whole", "number", "price", "text", "code", "flag", "moment", "day", "key", "suit"),
     *("size", "raw", "anything", "record.a", "record.a.b", "anything.0", "items.0", "home.zipCode"),
     *("home.since", "home.rent", "home.floor", "home.owner.suit", "home.notes", "home.notes.a"),
+    *("tags.0", "numbers.1", "homes.0.since", "homes.0.rent", "homes.0.notes.a"),
 ]
 orders = st.lists(
     st.builds(
@@ -412,7 +424,7 @@ def test_find_gives_the_same_records_in_the_same_order(
     whole = [each.to_record() for each in memory_model.find()]
     for filter in asked:
         in_memory, in_sqlite = pair.both("find", filter)
-        parsed = memory_model.plan().parser.filter(filter)
+        parsed = FilterParser(memory_model.definition).filter(filter)
         reference = apply(parsed, whole)
         if parsed.fields is not None:
             reference = [{name: each[name] for name in parsed.fields} for each in reference]

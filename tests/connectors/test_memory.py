@@ -456,7 +456,9 @@ def test_a_unique_index_on_what_is_no_property_is_an_error(connector: MemoryConn
     bad = definition_from_dict(
         "bad", {"a": int}, {"indexes": {"i": {"keys": ["a", "bee"], "unique": True}}}
     )
-    with pytest.raises(DefinitionError, match="unique index 'i' is not over properties of the model: a, bee"):
+    with pytest.raises(
+        DefinitionError, match="unique index 'i' is not over properties of the model: a, bee"
+    ):
         connector.define(bad)
 
 

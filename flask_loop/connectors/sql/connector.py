@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.sql.operators import custom_op
 
 from ...definition import ModelDefinition
 from ...errors import Conflict, DefinitionError, DuplicateId, UniqueViolation
@@ -26,6 +27,8 @@ from .tables import Binder, ModelTable
 KEPT_STATEMENTS = 500
 #: Ids in one statement, where Python found the records.
 CHUNK = 500
+#: The most records of a page that is looked for in the order of the ids, past all that do not match.
+SMALL_PAGE = 100
 #: The radius of the first circle in which the nearest records are looked for, in radians of arc;
 #: 13 km on the ground.
 FIRST_RADIUS = 0.002
@@ -69,13 +72,18 @@ class ModelStatements:
     :param definition: the model.
     :param backend: the connector's name.
     :param dialect: what the statements are compiled for.
+    :param hides_order: whether searches in an index hide from the database that an index of the ids
+        has the order; see :attr:`SqlConnector.hides_order`.
 
     :ivar ids: the Python names of the id's properties.
     :ivar by_id: finds the record with an id, whose raw values it takes.
     """
 
-    def __init__(self, definition: ModelDefinition, backend: str, dialect: sa.Dialect) -> None:
+    def __init__(
+        self, definition: ModelDefinition, backend: str, dialect: sa.Dialect, *, hides_order: bool
+    ) -> None:
         self.definition = definition
+        self._hides_order = hides_order
         self.model_table = ModelTable(definition, backend)
         self.conditions = Conditions(self.model_table)
         self.table = self.model_table.table
@@ -105,8 +113,9 @@ class ModelStatements:
         if paging[1]:
             values.append(filter.skip)
         order = tuple((key.path.property.name, key.descending) for key in filter.order)
-        key = ("select", shape, order, paging, filter.fields, filter.near is not None)
-        return self._get(key, lambda parameter: self._select(filter, parameter))
+        by_id = len(order) == 1 and order[0][0] in self.ids and self._hides_id_order(filter)
+        key = ("select", shape, order, by_id, paging, filter.fields, filter.near is not None)
+        return self._get(key, lambda parameter: self._select(filter, by_id, parameter))
 
     def count(self, where: Where, values: list[Any]) -> Statement:
         shape = self.conditions.shape(where, values)
@@ -138,21 +147,37 @@ class ModelStatements:
             ),
         )
 
-    def _select(self, filter: Filter, parameter: Any) -> Any:
-        statement = sa.select(*self.model_table.selected(filter.fields)).where(
-            self.conditions.expression(filter.where, parameter)
-        )
+    def _select(self, filter: Filter, by_id: bool, parameter: NextParameter) -> Any:
+        # A row without any column is none in SQL.
+        columns: list[Any] = [*self.model_table.selected(filter.fields)]
+        statement = sa.select(*(columns or [sa.literal_column("1")])).select_from(self.table)
+        statement = statement.where(self.conditions.expression(filter.where, parameter))
         if filter.near is not None:
             statement = statement.order_by(self.conditions.distance(filter.near, parameter))
-        statement = statement.order_by(*map(self._order, filter.order))
+        keys = [self._order(each, hidden=by_id) for each in filter.order]
+        statement = statement.order_by(*keys)
         if filter.limit is not None:
             statement = statement.limit(parameter())
         return statement.offset(parameter()) if filter.skip else statement
 
-    def _order(self, order: Order) -> Any:
+    def _hides_id_order(self, filter: Filter) -> bool:
+        if not self._hides_order or (filter.limit is not None and filter.limit <= SMALL_PAGE):
+            return False
+        leading = {index.keys[0] for index in self.definition.indexes()}
+        return any(
+            isinstance(part, Compare)
+            and part.operator in ("gt", "gte", "lt", "lte")
+            and part.path.property.name in leading
+            for part in conjuncts(filter.where)
+        )
+
+    def _order(self, order: Order, *, hidden: bool) -> Any:
         (column,) = self.model_table.columns[order.path.property.name]
+        nullable = column.nullable
+        if hidden:
+            column = sa.UnaryExpression(column, operator=custom_op("+"))
         key = column.desc() if order.descending else column.asc()
-        return key.nulls_last() if column.nullable else key
+        return key.nulls_last() if nullable else key
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
         columns = self.model_table.columns_of(self.ids)
@@ -176,7 +201,10 @@ class ModelStatements:
             parameters.append(f"{self._prefix}{len(parameters)}")
             return sa.bindparam(parameters[-1], type_=sa.types.NullType())
 
-        compiled = build(parameter).compile(dialect=self._dialect)
+        try:
+            compiled = build(parameter).compile(dialect=self._dialect)
+        except RecursionError:
+            raise StatementTooLarge from None
         constants = [name for name in dict.fromkeys(compiled.positiontup) if name not in parameters]
         places = {name: place for place, name in enumerate([*parameters, *constants])}
         return Statement(
@@ -201,6 +229,9 @@ class SqlConnector(Connector):
     """
 
     capabilities = Capabilities(undeclared=False)
+    #: Whether the database, asked for a range in the order of the ids, looks at every record in
+    #: that order instead of searching the range in its index and sorting what it found.
+    hides_order: ClassVar[bool] = False
     session: Session
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -347,7 +378,9 @@ class SqlConnector(Connector):
                     "properties only; declare an object property for the rest"
                 )
             dialect = self.session.engine.dialect
-            statements = ModelStatements(definition, self.name, dialect)
+            statements = ModelStatements(
+                definition, self.name, dialect, hides_order=self.hides_order
+            )
             self._statements[definition] = statements
         return statements
 

@@ -39,6 +39,7 @@ class SqliteConnector(SqlConnector):
     """
 
     name = "sqlite"
+    hides_order = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         for key in settings:
