@@ -57,7 +57,7 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
     arguments: dict[str, Any] = {}
     for argument in method.accepts:
         value = given.get(argument.name)
-        if argument.required and value in (None, ""):
+        if argument.required and _is_missing(argument, value):
             raise ArgumentError(argument.name, "is required")
         if argument.type == "filter":
             arguments[argument.name] = _filter(target, method, value, bounds)
@@ -68,6 +68,14 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
         elif argument.source == "path":
             arguments[argument.name] = target.load_id(value)
     return arguments
+
+
+def _is_missing(argument: Argument, value: Any) -> bool:
+    """Whether nothing is given; a where that is null would match all records."""
+    if argument.type == "where" and isinstance(value, str):
+        value = value.strip()
+        return value in ("", "null")
+    return value is None or value == ""
 
 
 def shape(method: RemoteMethod, value: Any) -> Any:

@@ -214,7 +214,7 @@ class DecimalNumber(PropertyType):
         if isinstance(value, str) and not (_NUMBER.fullmatch(value) and len(value) <= 40):
             raise self.mismatch()
         try:
-            number = value if isinstance(value, Decimal) else Decimal(str(value))
+            number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
         except InvalidOperation:
             raise self.mismatch() from None
         return self._in_domain(number)
@@ -384,16 +384,18 @@ class DateTime(PropertyType):
         return self._parse(value)
 
     def _parse(self, value: str) -> datetime:
+        if _DATE.fullmatch(value):
+            value = f"{value}T00:00Z"
+        found = _DATETIME.fullmatch(value)
+        if found is None:
+            raise self.mismatch()
+        day, time, zone = found.groups()
+        zone = "+00:00" if zone in "Zz" else zone
         try:
-            if _DATE.fullmatch(value):
-                return datetime.fromisoformat(value).replace(tzinfo=UTC)
-            if found := _DATETIME.fullmatch(value):
-                day, time, zone = found.groups()
-                zone = "+00:00" if zone in "Zz" else zone
-                return self._to_utc(datetime.fromisoformat(f"{day}T{time}{zone}"))
+            parsed = datetime.fromisoformat(f"{day}T{time}{zone}")
         except ValueError:
-            pass
-        raise self.mismatch()
+            raise self.mismatch() from None
+        return self._to_utc(parsed)
 
     def _to_utc(self, value: datetime) -> datetime:
         try:

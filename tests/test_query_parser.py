@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import fields
 
-from flask_loop import GeoPoint, create_model
+from flask_loop import DataSource, GeoPoint, create_model
 from flask_loop.definition import ModelDefinition
 from flask_loop.errors import FilterError
 from flask_loop.query import (
@@ -1103,3 +1103,69 @@ def test_any_json_is_a_where_or_refused(definition: ModelDefinition, given: Any)
         assert parsed.path.startswith("where")
     else:
         assert isinstance(parsed, And | Or | Not | Compare)
+
+
+# Over REST
+
+
+@pytest.fixture
+def users(memory_source: DataSource, make_app: Callable[..., Any]) -> tuple[type[Any], Any]:
+    """A model with a hidden property, two records, and a client of an app that exposes it."""
+    model = memory_source.create_model(
+        "user", {"user_name": str, "secret": {"type": str, "hidden": True}, "age": int}
+    )
+    model.create([{"user_name": "Ada", "secret": "x", "age": 1}, {"user_name": "Zoë", "age": 2}])
+    app = make_app(model, LOOP_MAX_VALUES=2, LOOP_MAX_FILTER_DEPTH=2, LOOP_MAX_LIMIT=5)
+    return model, app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("filter[where][secret]=x", "where.secret"),
+        ("filter[order]=secret", "order.0"),
+        ("filter[fields][]=secret", "fields.0"),
+        ("filter[where][user_name]=Ada", "where.user_name"),
+        ("filter[where][age]=x", "where.age"),
+        ("filter[where][age][inq][]=1&filter[where][age][inq][]=x", "where.age.inq.1"),
+        ("filter[wher][age]=1", "wher"),
+        ("filter[limit]=6", "limit"),
+        ("filter[limit]=1&filter[limit]=2", "limit"),
+        ("filter[where][age][inq]=1", "where.age.inq"),
+        ("filter[include]=friends", "include"),
+        ("filter={", "filter"),
+        ('filter={"where":{"age":{"inq":[1,2,3]}}}', "where.age.inq"),
+        ('filter={"where":{"and":[{"and":[{"and":[]}]}]}}', "where.and.0.and.0"),
+    ],
+)
+def test_a_bad_filter_is_a_400_that_names_the_path(
+    users: tuple[type[Any], Any], query: str, path: str
+) -> None:
+    _, client = users
+    answer = client.get(f"/api/users?{query}")
+    assert answer.status_code == 400
+    error = answer.json["error"]
+    assert (error["name"], error["code"]) == ("BadRequestError", "INVALID_FILTER")
+    assert error["details"] == {"path": path}
+
+
+def test_a_where_on_what_is_hidden_is_never_a_wider_answer(users: tuple[type[Any], Any]) -> None:
+    model, client = users
+    for where in ("where[secret]=x", 'where={"or":[{"age":1},{"secret":"x"}]}'):
+        assert client.get(f"/api/users/count?{where}").status_code == 400
+        assert client.post(f"/api/users/update?{where}", json={"age": 9}).status_code == 400
+        answer = client.post(f"/api/users/upsertWithWhere?{where}", json={"age": 9})
+        assert answer.status_code == 400
+    for nothing in ("", "?where="):
+        assert client.post(f"/api/users/update{nothing}", json={"age": 9}).status_code == 400
+    assert [each.age for each in model.find()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["Zoë", quote("Zoë")])
+def test_a_query_string_may_have_bytes_that_are_not_escaped(
+    users: tuple[type[Any], Any], name: str
+) -> None:
+    _, client = users
+    query = f"filter[where][userName]={name}".encode().decode("latin-1")
+    found = client.get("/api/users", environ_overrides={"QUERY_STRING": query})
+    assert [each["userName"] for each in found.json] == ["Zoë"]

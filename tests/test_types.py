@@ -81,8 +81,9 @@ def mismatch(kind: PropertyType, value: Any, **options: Any) -> TypeMismatch:
 
 def label(value: Any) -> str:
     """A name for a parameter that is the same in each process."""
-    plain = value is None or isinstance(value, bool | float | str) or value in range(-10, 10)
-    return repr(value)[:30] if plain else type(value).__name__
+    is_small = isinstance(value, int) and abs(value) < 10**9
+    is_plain = value is None or is_small or isinstance(value, float | str)
+    return repr(value)[:30] if is_plain else type(value).__name__
 
 
 def exactly(value: Any) -> tuple[type, str]:

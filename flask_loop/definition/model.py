@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -367,6 +368,8 @@ def definition_from_dict(
         ]
     except DefinitionError as error:
         raise DefinitionError(f"model {name!r}: {error}") from None
+    if twice := [name for name, times in Counter(each.name for each in made).items() if times > 1]:
+        raise DefinitionError(f"model {name!r}: two properties would be called {twice[0]!r}")
     bases = [base] if base else []
     inherited = [each.properties.values() for each in bases]
     definition = ModelDefinition(name, merge_properties(inherited, made), settings)

@@ -95,6 +95,10 @@ def resolve_type(
     if isinstance(written, Field):
         return property_types.FieldValue(written)
     if isinstance(written, Mapping):
+        if "type" in written:
+            if len(written) > 1:
+                raise DefinitionError(f"what is inside a list has a type alone, not {written!r}")
+            return resolve(written["type"])
         definition = anonymous(written)
         return Embedded(lambda: definition)
     return _resolve_class(written, resolve)
@@ -110,8 +114,10 @@ def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> Propert
         try:
             return named(name)
         except DefinitionError as error:
-            near = "" if "did you mean" in str(error) else nearest(name, TYPE_NAMES)
-            raise DefinitionError(f"{error}{near}") from None
+            if near := nearest(name, TYPE_NAMES):
+                problem = str(error).partition(";")[0]
+                raise DefinitionError(f"{problem}{near}") from None
+            raise
 
     return Embedded(find)
 

@@ -18,12 +18,13 @@ from ..errors import (
     BadRequest,
     DefinitionError,
     Failure,
+    FilterError,
     ModelNotFound,
     UniqueViolation,
     ValidationError,
 )
 from ..methods import RemoteMethod
-from ..query import Bounds, Filter, FilterParser, Not, Where, both
+from ..query import And, Bounds, Filter, FilterParser, Not, Where, both, equality
 from ..schema import READ_ONLY, UNKNOWN, Serializer
 from ..types import TypeMismatch
 from ..validation import Absence, Batch, Uniqueness, Validator
@@ -222,6 +223,22 @@ class Plan:
             if failures:
                 return failures
         return []
+
+    def where_of(self, data: Mapping[str, Any]) -> Where:
+        """The where that records with these values match.
+
+        :param data: by Python names.
+        :raises ValidationError: where a value is not of its property's type.
+        :raises TypeError: where there is nothing to look for.
+        """
+        values, failures = self.serializer.load(data, partial=True)
+        self._raise(failures)
+        properties = self.definition.properties
+        if undeclared := [name for name in values if name not in properties]:
+            raise FilterError(f"where.{undeclared[0]}", "is not a property")
+        if not values:
+            raise TypeError(f"give a filter, or data of which {self.definition.name} has something")
+        return And(tuple(equality(properties[name], value) for name, value in values.items()))
 
     def delete(self, where: Where) -> int:
         return self.connector.delete(self.definition, where)

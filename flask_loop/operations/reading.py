@@ -81,11 +81,7 @@ class Reading(Attached):
         :returns: the record, or None.
         """
         plan = cls.__loop_plan__()
-        if isinstance(filter, WhereExpression) or (
-            isinstance(filter, Mapping) and not set(filter) <= set(FILTER_KEYS)
-        ):
-            filter = {"where": filter}
-        found = plan.find(replace(_filter(plan, filter, parts), limit=1))
+        found = plan.find(replace(_filter(plan, filter_or_where(filter), parts), limit=1))
         return FoundOne(plan, found).python() if found else None
 
     @operation
@@ -97,8 +93,10 @@ class Reading(Attached):
         :returns: the record, or None.
         """
         plan = cls.__loop_plan__()
+        parsed = _filter(plan, filter, {})
+        only_fields(parsed)
         try:
-            found = _by_id(plan, plan.load_id(id), _filter(plan, filter, {}))
+            found = _by_id(plan, plan.load_id(id), parsed)
         except ModelNotFound:
             return None
         return FoundOne(plan, found).python() if found else None
@@ -157,6 +155,14 @@ def own_id(plan: Plan, instance: Attached) -> Any:
     """
     values = tuple(getattr(instance, each.name) for each in plan.definition.ids)
     return values[0] if len(values) == 1 else values
+
+
+def filter_or_where(given: FilterLike | WhereExpression) -> FilterLike:
+    """A filter as it is, and a where as a filter that has no other part."""
+    is_where = isinstance(given, Mapping) and not set(given) <= set(FILTER_KEYS)
+    if is_where or isinstance(given, WhereExpression):
+        return {"where": given}
+    return given
 
 
 def _filter(plan: Plan, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from ..connectors.base import id_where
 from ..errors import ArgumentError, BadRequest, Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
-from ..query import Bounds, Filter, Where
+from ..query import Bounds, Filter, Where, WhereExpression
 from .base import declare, instance_operation
 from .plan import Plan, python_names
-from .reading import ID, WHERE, FilterLike, Reading, WhereLike, _filter, _where, own_id
+from .reading import (
+    ID,
+    WHERE,
+    FilterLike,
+    Reading,
+    WhereLike,
+    _filter,
+    _where,
+    filter_or_where,
+    own_id,
+)
 from .results import FoundOne, Stored, StoredMany
 
 if TYPE_CHECKING:
@@ -60,17 +70,22 @@ class Writing(Reading):
 
     @operation
     def find_or_create(
-        cls, filter: FilterLike, data: Mapping[str, Any] | None = None
+        cls, filter: FilterLike | WhereExpression, data: Mapping[str, Any] | None = None
     ) -> tuple[Self, bool]:
         """Find the first record of a filter, or create one, in one step that nobody gets between.
 
-        :param filter: a filter, as :meth:`find` takes it, or None to look for ``data`` itself.
+        :param filter: a filter or a plain where, as :meth:`find_one` takes it, or None to look for
+            a record that has the values in ``data``.
         :param data: the record to create.
         :returns: the instance, and whether it was created.
+        :raises TypeError: where there is neither a filter nor data.
         """
         plan = cls.__loop_plan__()
         given = python_names(plan, data or {})
-        wanted = _filter(plan, {"where": given} if filter is None else filter, {})
+        if filter is None:
+            wanted = Filter(where=plan.where_of(given), order=plan.parser.filter(None).order)
+        else:
+            wanted = _filter(plan, filter_or_where(filter), {})
         with plan.connector.transaction():
             found = plan.find(_first(wanted))
             if found:
@@ -251,11 +266,21 @@ def _id_where(plan: Plan, id: Any) -> Where:
 
 
 def _given_id(plan: Plan, data: Mapping[str, Any]) -> Any:
-    """The id in a record's data, loaded, or None where it is not whole."""
+    """The id in a record's data, loaded, or None where it is not whole or cannot be one."""
+    given = _written_id(plan, data)
+    if given is None:
+        return None
+    try:
+        return plan.load_id(given)
+    except ModelNotFound:
+        return None  # the data is not valid, which creating a record of it says
+
+
+def _written_id(plan: Plan, data: Mapping[str, Any]) -> Any:
     values = [data.get(each.name) for each in plan.definition.ids]
     if not values or any(value is None for value in values):
         return None
-    return plan.load_id(values[0] if len(values) == 1 else tuple(values))
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _upsert_record(plan: Plan, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -333,11 +358,12 @@ def existing_id(plan: Plan, data: Data) -> Any:
 
     :raises ModelNotFound: where no record has the id, and remote callers cannot choose ids.
     """
-    id = _given_id(plan, {each.name: data.get(each.wire) for each in plan.definition.ids})
-    if id is None or plan.get(id):
+    named = {each.name: data.get(each.wire) for each in plan.definition.ids}
+    id, written = _given_id(plan, named), _written_id(plan, named)
+    if id is not None and plan.get(id):
         return id
-    if plan.forces_id:
-        raise plan.not_found(id)
+    if written is not None and plan.forces_id:
+        raise plan.not_found(written)
     return None
 
 

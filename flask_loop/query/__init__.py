@@ -17,6 +17,7 @@ from .nodes import (
     Where,
     both,
     conjuncts,
+    equality,
 )
 from .parser import FilterParser
 from .predicate import apply, predicate, sort_key
@@ -45,6 +46,7 @@ __all__ = [
     "apply",
     "both",
     "conjuncts",
+    "equality",
     "parse_query",
     "predicate",
     "sort_key",

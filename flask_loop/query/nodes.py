@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from ..definition import Property
 from ..geo import GeoPoint
-from ..types import PropertyType
+from ..types import AnyValue, PropertyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,13 @@ class Filter:
     skip: int = 0
     fields: tuple[str, ...] | None = None
     near: Compare | None = None
+
+
+def equality(property: Property, value: Any) -> Compare:
+    """The comparison of a property with a value of its type."""
+    kind = property.type
+    member = isinstance(kind, AnyValue) and not isinstance(value, list) and value is not None
+    return Compare(Path(property, (), kind), "eq", value, member)
 
 
 def conjuncts(where: Where) -> tuple[Where, ...]:

@@ -97,7 +97,7 @@ def _test(node: Compare) -> Callable[[Any], bool]:
     if node.operator == "eq":
         return lambda value: same(value, operand)
     if node.operator == "inq":
-        return lambda value: any(same(value, each) for each in operand)
+        return _is_one_of(operand)
     if node.operator == "between":
         low, high = map(plain, operand)
         return lambda value: _comparable(value, low) and low <= plain(value) <= high
@@ -108,6 +108,25 @@ def _test(node: Compare) -> Callable[[Any], bool]:
         return _near(operand)
     compare, bound = _COMPARISONS[node.operator], plain(operand)
     return lambda value: _comparable(value, bound) and compare(plain(value), bound)
+
+
+def _is_one_of(operands: Iterable[Any]) -> Callable[[Any], bool]:
+    """A test whose time does not grow with the number of plain values."""
+    plain_ones: set[Any] = set()
+    others: list[Any] = []
+    for each in operands:
+        try:
+            plain_ones.add((isinstance(each, bool), each))
+        except TypeError:
+            others.append(each)
+
+    def test(value: Any) -> bool:
+        try:
+            return (isinstance(value, bool), value) in plain_ones
+        except TypeError:
+            return any(same(value, each) for each in others)
+
+    return test
 
 
 def _near(operand: Near) -> Callable[[Any], bool]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -182,12 +184,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "homes": st.lists(homes, max_size=2),
 }
 ids = st.integers(-2, 12)
-changes = some_of(**VALUES)
-records = st.lists(
-    st.builds(lambda id, values: {"id": id, **values}, ids, changes),
-    max_size=8,
-    unique_by=lambda record: record["id"],
-)
 
 
 # Conditions on one path
@@ -262,122 +258,176 @@ def _plain(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return values.map(lambda value: {"eq": value} if isinstance(value, dict) else value)
 
 
-units = {"miles": 4000, "kilometers": 6000, "meters": 6e6, "radians": 1, "degrees": 60, "feet": 2e7}
-unit_distances = st.sampled_from(sorted(units)).flatmap(
+UNITS = {"miles": 4000, "kilometers": 6000, "meters": 6e6, "radians": 1, "degrees": 60, "feet": 2e7}
+shares = st.sampled_from([0, 0.0001, 0.1, 1, 2, 3.2])
+distances = st.sampled_from(sorted(UNITS)).flatmap(
     lambda unit: st.fixed_dictionaries(
         {"unit": st.just(unit)},
         optional={
-            name: st.sampled_from([0, 0.0001, 0.1, 1, 2, 3.2]).map(
-                lambda share: share * units[unit]
-            )
+            name: shares.map(lambda share: share * UNITS[unit])
             for name in ("maxDistance", "minDistance")
         },
     )
 )
-nears = st.builds(lambda point, distances: {"near": point, **distances}, points, unit_distances)
-
-inner_keys = st.sampled_from(["a", "b", "0", "1"]) | st.sampled_from(KEYS)
-inner_paths = st.lists(inner_keys, min_size=1, max_size=2).map(".".join)
-open_conditions = conditions(leaves, text=True, whole=jsons) | st.builds(
-    lambda operator, values: {operator: values},
-    st.sampled_from(["inq", "nin"]),
-    st.lists(jsons, max_size=3),
-)
 
 
-def on(names: str | st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> Any:
-    names = st.just(names) if isinstance(names, str) else names
-    return st.builds(lambda name, condition: {name: condition}, names, values)
+def nears(points: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(lambda point, bounds: {"near": point, **bounds}, points, distances)
 
 
-def open_names(name: str) -> st.SearchStrategy[str]:
-    return inner_paths.map(lambda path: f"{name}.{path}")
+# Where conditions go: each target is a path and the conditions that mean something there.
+# Operands are mostly values that are there.
+
+Targets = list[tuple[str, st.SearchStrategy[Any]]]
 
 
-comparisons = st.one_of(
-    on("id", conditions(ids)),
-    on("whole", conditions(wholes)),
-    on("number", conditions(numbers)),
-    on("price", conditions(prices)),
-    on("text", conditions(texts, text=True)),
-    on("code", conditions(texts, text=True)),
-    on("flag", conditions(st.booleans())),
-    on("moment", conditions(moments)),
-    on("day", conditions(days)),
-    on("key", conditions(keys)),
-    on("suit", conditions(st.sampled_from(Suit))),
-    on("size", conditions(st.sampled_from(Size))),
-    on("raw", conditions(raws)),
-    on("place", conditions(points, ordered=False) | nears),
-    on("record", conditions(objects, ordered=False)),
-    on("anything", open_conditions),
-    on(open_names("record"), open_conditions),
-    on(open_names("anything"), open_conditions),
-    on("tags", conditions(texts, text=True, whole=VALUES["tags"])),
-    on("numbers", conditions(numbers, whole=VALUES["numbers"])),
-    on("moments", conditions(moments, whole=VALUES["moments"])),
-    on("items", open_conditions),
-    on(open_names("items"), open_conditions),
-    on(st.sampled_from(["tags.0", "tags.1"]), conditions(texts, text=True)),
-    on("numbers.0", conditions(numbers)),
-    on(st.sampled_from(["moments.0", "moments.00"]), conditions(moments)),
-    on(st.sampled_from(["home.zip_code", "home.zipCode"]), conditions(texts, text=True)),
-    on("home.since", conditions(moments)),
-    on("home.rent", conditions(prices)),
-    on("home.floor", conditions(numbers)),
-    on(st.sampled_from(["home.owner.fullName", "home.owner.full_name"]), conditions(texts)),
-    on("home.owner.suit", conditions(st.sampled_from(Suit))),
-    on("home.notes", open_conditions),
-    on(open_names("home.notes"), open_conditions),
-    on("home", conditions(homes, ordered=False)),
-    on("homes", st.builds(lambda flag: {"exists": flag}, st.booleans())),
-    on(st.sampled_from(["homes.0.zipCode", "homes.1.zip_code"]), conditions(texts, text=True)),
-    on("homes.0.since", conditions(moments)),
-    on("homes.0.rent", conditions(prices)),
-    on("homes.0", conditions(homes, ordered=False)),
-    on(open_names("homes.0.notes"), open_conditions),
-)
-wheres = st.recursive(
-    comparisons | st.just({}),
-    lambda inner: (
-        st.builds(
-            lambda logic, items: {logic: items},
-            st.sampled_from(["and", "or", "nor"]),
-            st.lists(inner, max_size=3),
-        )
-        | st.builds(lambda first, second: {**first, **second}, inner, inner)
-    ),
-    max_leaves=5,
-)
-ORDERED = [
-    *("id", "whole", "number", "price", "text", "code", "flag", "moment", "day", "key", "suit"),
-    *("size", "raw", "anything", "record.a", "record.a.b", "anything.0", "items.0", "home.zipCode"),
-    *("home.since", "home.rent", "home.floor", "home.owner.suit", "home.notes", "home.notes.a"),
-    *("tags.0", "numbers.1", "homes.0.since", "homes.0.rent", "homes.0.notes.a"),
-]
-orders = st.lists(
-    st.builds(
-        lambda name, direction: name + direction,
-        st.sampled_from(ORDERED),
-        st.sampled_from(["", " ASC", " DESC"]),
-    ),
-    max_size=3,
-)
-filters = st.fixed_dictionaries(
-    {"where": wheres},
-    optional={
-        "order": orders,
-        "limit": st.integers(0, 6),
-        "skip": st.integers(0, 4),
-        "fields": st.lists(st.sampled_from(sorted(PROPERTIES)), max_size=3)
-        | st.dictionaries(st.sampled_from(sorted(PROPERTIES)), st.booleans(), max_size=3),
-    },
-)
-writes = st.one_of(
-    st.tuples(st.just("update_all"), wheres, changes),
-    st.tuples(st.just("destroy_all"), wheres),
-    st.tuples(st.just("upsert"), st.builds(lambda id, values: {"id": id, **values}, ids, changes)),
-)
+def often(found: list[Any], others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    known = [value for value in found if value is not None]
+    return st.one_of(*[st.sampled_from(known)] * 3, others) if known else others
+
+
+def targets(name: str, values: list[Any]) -> Targets:
+    """What a property's values can be asked.
+
+    :param values: the values that records have.
+    """
+    strategy = VALUES[name]
+    if name in ("home", "homes"):
+        return home_targets(name, values)
+    if name == "place":
+        some = often(values, strategy)
+        return [(name, conditions(some, ordered=False)), *[(name, nears(some))] * 2]
+    if name == "record":
+        equal = often(values, strategy)
+        return [(name, conditions(equal, ordered=False)), *open_targets(name, values)]
+    if name in ("anything", "items"):
+        return [(name, open_conditions(values)), *open_targets(name, values)]
+    if name in ITEMS:
+        items = often([item for value in values for item in value], ITEMS[name])
+        is_text = name == "tags"
+        whole = often(values, strategy)
+        return [
+            *[(name, conditions(items, text=is_text, whole=whole))] * 2,
+            (f"{name}.0", conditions(items, text=is_text)),
+            (f"{name}.01", conditions(items, text=is_text)),
+        ]
+    return [(name, conditions(often(values, strategy), text=name in ("text", "code")))]
+
+
+ITEMS = {"tags": texts, "numbers": numbers, "moments": moments}
+
+
+def open_conditions(found: list[Any]) -> st.SearchStrategy[Any]:
+    """Conditions on values of any type."""
+    inner = [item for value in found if isinstance(value, list) for item in value]
+    scalars = [value for value in found + inner if not isinstance(value, list | dict)]
+    whole = often(found + inner, jsons)
+    listed = st.builds(
+        lambda operator, values: {operator: values},
+        st.sampled_from(["inq", "nin"]),
+        st.lists(whole, max_size=3),
+    )
+    return conditions(often(scalars, leaves), text=True, whole=whole) | listed
+
+
+def open_targets(name: str, values: list[Any]) -> Targets:
+    """Places inside values of any type."""
+    found: dict[str, list[Any]] = {}
+    for value in values:
+        for path, inner in places(value, name):
+            found.setdefault(path, []).append(inner)
+    listed = [(path, open_conditions(inner)) for path, inner in sorted(found.items())]
+    return [*listed, *((f"{name}.{key}", open_conditions([])) for key in ("a", "a.b", "0", "%"))]
+
+
+def places(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    inside = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        inside = [(str(index), item) for index, item in enumerate(value)]
+    for key, item in inside:
+        if key and "." not in key:
+            yield f"{path}.{key}", item
+            yield from places(item, f"{path}.{key}")
+
+
+def home_targets(name: str, values: list[Any]) -> Targets:
+    exists = st.builds(lambda flag: {"exists": flag}, st.booleans())
+    if name == "homes":
+        firsts = [value[0] for value in values if value]
+        return [(name, exists), *home_targets("homes.0", firsts)]
+    given = [value for value in values if value is not None]
+    owners = [value.get("owner") or {} for value in given]
+
+    def of(key: str, others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return often([value.get(key) for value in given], others)
+
+    notes = [value.get("notes") for value in given]
+    names = often([owner.get("full_name") for owner in owners], texts)
+    return [
+        (name, conditions(often(values, homes), ordered=False)),
+        (f"{name}.zip_code", conditions(of("zip_code", texts), text=True)),
+        (f"{name}.zipCode", conditions(of("zip_code", texts), text=True)),
+        (f"{name}.since", conditions(of("since", moments))),
+        (f"{name}.rent", conditions(of("rent", prices))),
+        (f"{name}.floor", conditions(of("floor", numbers))),
+        (f"{name}.owner.fullName", conditions(names, text=True)),
+        (f"{name}.owner.suit", conditions(st.sampled_from(Suit))),
+        (f"{name}.notes", open_conditions(notes)),
+        *open_targets(f"{name}.notes", notes),
+    ]
+
+
+UNORDERED = ("place", "record", "tags", "numbers", "moments", "items", "home", "homes")
+
+
+def orders(names: list[str], aimed: Targets) -> st.SearchStrategy[list[str]]:
+    paths = {path for path, _ in aimed if path not in UNORDERED} | {"id", *names} - {*UNORDERED}
+    keys = [path for path in sorted(paths) if not set(path) & set(" ,") and path != "homes.0"]
+    directions = st.sampled_from(["", " ASC", " DESC"])
+    return st.lists(st.builds(str.__add__, st.sampled_from(keys), directions), max_size=3)
+
+
+def wheres(aimed: Targets) -> st.SearchStrategy[dict[str, Any]]:
+    comparison = st.sampled_from([("id", conditions(ids)), *aimed, *aimed]).flatmap(
+        lambda target: target[1].map(lambda condition: {target[0]: condition})
+    )
+    return st.recursive(
+        comparison,
+        lambda inner: (
+            st.builds(
+                lambda logic, items: {logic: items},
+                st.sampled_from(["and", "or", "nor"]),
+                st.lists(inner, max_size=3),
+            )
+            | st.builds(lambda first, second: {**first, **second}, inner, inner)
+        ),
+        max_leaves=4,
+    )
+
+
+@dataclass
+class Case:
+    """Some properties, records that have them, and what can be asked of these."""
+
+    names: list[str]
+    records: list[dict[str, Any]]
+    values: dict[str, list[Any]]
+    aimed: Targets
+
+    def changes(self) -> st.SearchStrategy[dict[str, Any]]:
+        return some_of(**{name: st.sampled_from(self.values[name]) for name in self.names})
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    names = draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=3, unique=True))
+    values = {name: draw(st.lists(VALUES[name], min_size=1, max_size=5)) for name in names}
+    record = st.fixed_dictionaries(
+        {"id": ids, **{name: st.sampled_from([*values[name], None]) for name in names}}
+    )
+    records = draw(st.lists(record, min_size=3, max_size=10, unique_by=itemgetter("id")))
+    aimed = [target for name in names for target in targets(name, values[name])]
+    return Case(names, records, values, aimed)
 
 
 # The tests
@@ -413,40 +463,57 @@ def pair() -> Iterator[Pair]:
 
 
 @agreement
-@given(stored=records, asked=st.lists(filters, min_size=1, max_size=5))
+@given(case=cases(), data=st.data())
 def test_find_gives_the_same_records_in_the_same_order(
-    pair: Pair, stored: list[Any], asked: list[Any]
+    pair: Pair, case: Case, data: st.DataObject
 ) -> None:
-    pair.store(stored)
+    pair.store(case.records)
     in_memory, in_sqlite = pair.both("find")
     assert in_memory == in_sqlite
     memory_model, _ = pair.models
+    parser = FilterParser(memory_model.definition)
     whole = [each.to_record() for each in memory_model.find()]
-    for filter in asked:
+    filters = st.fixed_dictionaries(
+        {"where": wheres(case.aimed)},
+        optional={
+            "order": orders(case.names, case.aimed),
+            "limit": st.integers(0, 6),
+            "skip": st.integers(0, 4),
+            "fields": st.lists(st.sampled_from(["id", *case.names]), max_size=3)
+            | st.dictionaries(st.sampled_from(["id", *case.names]), st.booleans(), max_size=3),
+        },
+    )
+    for filter in data.draw(st.lists(filters, min_size=1, max_size=6)):
         in_memory, in_sqlite = pair.both("find", filter)
-        parsed = FilterParser(memory_model.definition).filter(filter)
-        reference = apply(parsed, whole)
+        parsed = parser.filter(filter)
+        expected = apply(parsed, whole)
         if parsed.fields is not None:
-            reference = [{name: each[name] for name in parsed.fields} for each in reference]
-        assert in_memory == exact(reference)
-        assert in_sqlite == exact(reference)
+            expected = [{name: each[name] for name in parsed.fields} for each in expected]
+        assert in_memory == exact(expected)
+        assert in_sqlite == exact(expected)
 
 
 @agreement
-@given(stored=records, asked=st.lists(wheres, min_size=1, max_size=5))
-def test_count_gives_the_same_number(pair: Pair, stored: list[Any], asked: list[Any]) -> None:
-    pair.store(stored)
-    for where in asked:
+@given(case=cases(), data=st.data())
+def test_count_gives_the_same_number(pair: Pair, case: Case, data: st.DataObject) -> None:
+    pair.store(case.records)
+    for where in data.draw(st.lists(wheres(case.aimed), min_size=1, max_size=6)):
         in_memory, in_sqlite = pair.both("count", where)
         assert in_memory == in_sqlite
         assert in_memory == exact(len(pair.models[0].find({"where": where})))
 
 
 @agreement
-@given(stored=records, written=st.lists(writes, min_size=1, max_size=4))
-def test_writes_change_the_same_records(pair: Pair, stored: list[Any], written: list[Any]) -> None:
-    pair.store(stored)
-    for operation, *arguments in written:
+@given(case=cases(), data=st.data())
+def test_writes_change_the_same_records(pair: Pair, case: Case, data: st.DataObject) -> None:
+    pair.store(case.records)
+    changes = case.changes()
+    writes = st.one_of(
+        st.tuples(st.just("update_all"), wheres(case.aimed), changes),
+        st.tuples(st.just("destroy_all"), wheres(case.aimed)),
+        st.tuples(st.just("upsert"), st.builds(lambda id, each: {"id": id, **each}, ids, changes)),
+    )
+    for operation, *arguments in data.draw(st.lists(writes, min_size=1, max_size=4)):
         in_memory, in_sqlite = pair.both(operation, *arguments)
         assert in_memory == in_sqlite
         in_memory, in_sqlite = pair.both("find")

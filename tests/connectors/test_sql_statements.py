@@ -156,7 +156,7 @@ def test_a_small_page_of_a_range_is_not_sorted(numbers: Any) -> None:
 def test_an_index_gives_the_order_of_a_page(numbers: Any, order: str) -> None:
     lines = plan(numbers, order=order, limit=20)
     assert "USE TEMP B-TREE FOR ORDER BY" not in lines
-    assert any("USING INDEX" in line or "SCAN number" == line for line in lines), lines
+    assert any("USING INDEX" in line or line == "SCAN number" for line in lines), lines
     where = {"value": {"gt": 10}} if order.startswith("value") else {}
     assert "USE TEMP B-TREE FOR ORDER BY" not in plan(numbers, where=where, order=order, limit=20)
 
@@ -414,24 +414,23 @@ def records(places: Any) -> Any:
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
 @pytest.mark.parametrize(
-    ("near", "where", "page"),
+    ("near", "rest"),
     [
-        ({}, {}, {"limit": 10}),
-        ({}, {}, {"limit": 5, "skip": 2000}),
-        ({}, {"kind": "rare"}, {"limit": 20}),
-        ({"minDistance": 1000}, {}, {"limit": 5}),
-        ({"maxDistance": 500}, {}, {"limit": 50}),
-        ({"maxDistance": 3000, "minDistance": 2000, "unit": "kilometers"}, {}, {"limit": 3}),
-        ({"maxDistance": 1}, {}, {}),
+        ({}, {"limit": 10}),
+        ({}, {"limit": 5, "skip": 2000}),
+        ({}, {"where": {"kind": "rare"}, "limit": 20}),
+        ({"minDistance": 1000}, {"limit": 5}),
+        ({"maxDistance": 500}, {"limit": 50}),
+        ({"maxDistance": 3000, "minDistance": 2000, "unit": "kilometers"}, {"limit": 3}),
+        ({"maxDistance": 1}, {}),
     ],
     ids=str,
 )
 def test_the_nearest_are_those_of_computing_every_distance(
-    places: Any, records: Any, point: Any, near: Find, where: Find, page: Find
+    places: Any, records: Any, point: Any, near: Find, rest: Find
 ) -> None:
-    wanted = {"at": {"near": point, **near}, **where}
-    found = places.find(where=wanted, **page)
-    assert [each.id for each in found] == [each.id for each in records.find(where=wanted, **page)]
+    filter = {**rest, "where": {"at": {"near": point, **near}, **rest.get("where", {})}}
+    assert [each.id for each in places.find(filter)] == [each.id for each in records.find(filter)]
 
 
 def test_the_nearest_are_found_without_computing_every_distance(places: Any) -> None:

@@ -19,6 +19,7 @@ from ...geo import bounding_boxes
 from ...query import And, Compare, Near, Not, Path, Where, conjuncts
 from ...query.patterns import like_prefix
 from ...types import AnyValue, Array, Boolean, Integer, Number, PropertyType, String
+from .codecs import Codec
 from .tables import ModelTable
 
 Expression = sa.ColumnElement[Any]
@@ -29,6 +30,8 @@ _JSON_KEY = re.compile(r"[^\x00-\x1f\x7f\"\\.\[\]\ud800-\udfff]+")
 
 #: The most values that an ``inq`` binds one by one; more go in one parameter, as a JSON list.
 MOST_BOUND = 128
+#: The same for values that JSON does not keep exactly; of more, Python does the comparison.
+MOST_UNLISTED = 1024
 
 
 class Conditions:
@@ -55,9 +58,10 @@ class Conditions:
     def is_exact(self, where: Where) -> bool:
         """Whether SQL gives the same answer as plain Python, for any values of this shape."""
         if isinstance(where, Compare):
-            if not self.table.codecs[where.path.property.name].json:
-                return True
-            return _is_exact_path(where.path) and _is_exact_in_json(where)
+            codec = self.table.codecs[where.path.property.name]
+            if codec.json:
+                return _is_exact_path(where.path) and _is_exact_in_json(where)
+            return where.operator != "inq" or _can_be_listed(codec, where.operand)
         if isinstance(where, Not):
             return self.is_exact(where.item)
         return all(map(self.is_exact, where.items))
@@ -196,6 +200,14 @@ def _goes_as_json(raw: list[tuple[Any, ...]]) -> bool:
         return False
     # SQLite does not read every float back from text as it was.
     return all(isinstance(value, int | str) for (value,) in raw)
+
+
+def _can_be_listed(codec: Codec, operand: tuple[Any, ...]) -> bool:
+    if len(operand) <= MOST_BOUND:
+        return True
+    if len(codec.types) > 1:
+        return False
+    return len(operand) <= MOST_UNLISTED or _goes_as_json(list(map(codec.raw, operand)))
 
 
 def _many(raw_of: Callable[[Any], tuple[Any, ...]], node: Compare) -> int:

@@ -27,7 +27,7 @@ from .tables import Binder, ModelTable
 KEPT_STATEMENTS = 500
 #: Ids in one statement, where Python found the records.
 CHUNK = 500
-#: The most records of a page that is looked for in the order of the ids, past all that do not match.
+#: The most records of a page that is looked for in the order of the ids, whatever does not match.
 SMALL_PAGE = 100
 #: The radius of the first circle in which the nearest records are looked for, in radians of arc;
 #: 13 km on the ground.

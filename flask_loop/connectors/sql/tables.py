@@ -12,7 +12,7 @@ from ...definition import ModelDefinition, Property
 from ...errors import DefinitionError
 from ..base import Column, Layout
 from .cache import Cache
-from .codecs import Codec, codec_for
+from .codecs import INTEGER, Codec, codec_for
 
 #: Gives a record's raw values, in the order of the columns of some properties.
 Binder = Callable[[Mapping[str, Any]], list[Any]]
@@ -48,7 +48,13 @@ class ModelTable:
         }
         self._refuse_shared_columns()
         every = [column for columns in self.columns.values() for column in columns]
-        self.table = sa.Table(name, sa.MetaData(), *every, schema=options.get("schema"))
+        self.table = sa.Table(
+            name,
+            sa.MetaData(),
+            *every,
+            schema=options.get("schema"),
+            sqlite_autoincrement=True,  # an id that was deleted is not given again
+        )
         self.every_layout = self._make_layout(None)
         self._layouts: Cache[Layout] = Cache(KEPT_SETS)
         self._binders: Cache[Binder] = Cache(KEPT_SETS)
@@ -131,6 +137,11 @@ class ModelTable:
         named = options.get("column") or options.get("columnName")
         name = checked_name(self.definition, named or property_.name)
         is_only_id = bool(property_.id) and len(self.definition.ids) == 1
+        if is_only_id and property_.generated and codec.types[0] is not INTEGER:
+            raise DefinitionError(
+                f"{self.definition.name}.{property_.name} is generated, but {self.backend} makes "
+                "numbers; give it a default_fn, such as uuid"
+            )
         for sql_type, suffix in zip(codec.types, codec.suffixes, strict=True):
             yield sa.Column(
                 f"{name}{suffix}",
