@@ -74,6 +74,12 @@ class TypedField(fields.Field[Any]):
             self._validate(loaded)
         return loaded
 
+    def _validate(self, value: Any) -> None:
+        try:
+            super()._validate(value)
+        except SchemaError as error:
+            raise SchemaError(_in_one(error.messages)) from None
+
     def make_error(self, key: str, **kwargs: Any) -> SchemaError:
         """As Marshmallow's, but the message keeps its code."""
         return SchemaError([self.error_messages[key]])
@@ -94,6 +100,18 @@ def _nested(error: TypeMismatch, path: Sequence[str | int]) -> list[Any] | dict[
     for key in reversed(path):
         messages = {key: messages}
     return messages  # type: ignore[no-any-return]
+
+
+def _in_one(messages: Any) -> Any:
+    """The messages of several validators: a list, or a dict where some are about inner values."""
+    nested = [each for each in messages if isinstance(each, Mapping)]
+    if not nested:
+        return messages
+    about_all = [each for each in messages if not isinstance(each, Mapping)]
+    merged = {"_schema": about_all} if about_all else {}
+    for each in nested:
+        merged.update(each)
+    return merged
 
 
 def spell_path(

@@ -91,6 +91,7 @@ def matches(where: Any, record: Record) -> bool:
         ({"regexp": "b"}, "abc", True),
         ({"regexp": "^b"}, "abc", False),
         ({"regexp": "/B/i"}, "abc", True),
+        ({"regexp": "a.b"}, "a\nb", True),
         ({"regexp": "^b$"}, "a\nb\nc", False),
         ({"regexp": "/^b$/m"}, "a\nb\nc", True),
         ({"exists": True}, "", True),

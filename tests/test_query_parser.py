@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -1169,3 +1170,9 @@ def test_a_query_string_may_have_bytes_that_are_not_escaped(
     query = f"filter[where][userName]={name}".encode().decode("latin-1")
     found = client.get("/api/users", environ_overrides={"QUERY_STRING": query})
     assert [each["userName"] for each in found.json] == ["Zoë"]
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "and", "or", "nor"])
+def test_each_operator_is_on_its_page(operator: str) -> None:
+    page = Path(__file__).parents[1] / "docs" / "querying.rst"
+    assert f"``{operator}``" in page.read_text("utf-8")

@@ -78,6 +78,7 @@ ANSWERS: list[Any] = [
     ("GET", query(filter={"where": {"unitPrice": {"gt": 2}}}), None, 200, [INK]),
     ("GET", "?filter[where][unitPrice][gt]=2&filter[fields]=name", None, 200, [{"name": "ink"}]),
     ("GET", "?filter=", None, 200, [PEN, INK]),
+    ("GET", query(filter={"fields": dict.fromkeys(PEN, False)}), None, 200, [{}, {}]),
     ("GET", query(filter={"limit": 0}), None, 200, []),
     ("GET", "/findOne", None, 200, PEN),
     ("GET", "/findOne" + query(filter={"order": "id DESC"}), None, 200, INK),

@@ -52,7 +52,7 @@ def flat(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]
     """The codes of Marshmallow's messages, with their paths."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
-            yield from flat(inner, (*path, str(key)))
+            yield from flat(inner, path if key == "_schema" else (*path, str(key)))
     elif isinstance(messages, list):
         for message in messages:
             yield from flat(message, path)
@@ -431,7 +431,7 @@ PROPERTIES: dict[str, Any] = {
     "anything": {"type": "any", "min": 1},
     "items": {"type": [int], "max_length": 2},
     "home": INNER,
-    "homes": [INNER],
+    "homes": {"type": [INNER], "max_length": 1},
     "own": {"type": fields.Email()},
     "hidden": {"type": str, "hidden": True},
     "fixed": {"type": int, "read_only": True},

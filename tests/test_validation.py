@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -1019,3 +1020,9 @@ def test_points_are_not_blank(define: Define) -> None:
     user.validates_presence_of("place", "data", "at")
     good = {"place": GeoPoint(0, 0), "data": b"\0", "at": datetime.fromisoformat("1970-01-01")}
     assert codes_of(user, good) == {}
+
+
+@pytest.mark.parametrize("method", [name for name in dir(Model) if name.startswith("validate")])
+def test_each_validator_is_on_its_page(method: str) -> None:
+    page = Path(__file__).parents[1] / "docs" / "validation.rst"
+    assert f"``{method}``" in page.read_text("utf-8")

@@ -84,8 +84,6 @@ def resolve_type(
 
     if isinstance(written, PropertyType):
         return written
-    if isinstance(written, t.ForwardRef):
-        written = written.__forward_arg__
     if isinstance(written, str):
         return _resolve_name(written, named)
     if isinstance(written, list | tuple):
@@ -94,14 +92,18 @@ def resolve_type(
         return property_types.Array(resolve(written[0]) if written else None)
     if isinstance(written, Field):
         return property_types.FieldValue(written)
+    if isinstance(written, Mapping) and "type" in written:
+        return resolve(_type_alone(written))
     if isinstance(written, Mapping):
-        if "type" in written:
-            if len(written) > 1:
-                raise DefinitionError(f"what is inside a list has a type alone, not {written!r}")
-            return resolve(written["type"])
         definition = anonymous(written)
         return Embedded(lambda: definition)
     return _resolve_class(written, resolve)
+
+
+def _type_alone(written: Mapping[str, t.Any]) -> t.Any:
+    if len(written) > 1:
+        raise DefinitionError(f"what is inside a list has a type alone, not {written!r}")
+    return written["type"]
 
 
 def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> PropertyType:
@@ -125,6 +127,8 @@ def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> Propert
 def _resolve_class(written: t.Any, resolve: Callable[[t.Any], PropertyType]) -> PropertyType:
     if t.get_origin(written) is not None:
         return _resolve_generic(written, resolve)
+    if isinstance(written, t.ForwardRef):
+        return resolve(written.__forward_arg__)
     if isinstance(written, Hashable) and (make := _BY_CLASS.get(written)):
         return make()
     if isinstance(written, type) and issubclass(written, enum.Enum):

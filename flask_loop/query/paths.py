@@ -59,7 +59,7 @@ class PathFinder:
                 for index, item in enumerate(given):
                     self.check_record(kind.item, item, f"{at}.{index}")
             return
-        if not isinstance(kind, Embedded):
+        if given is None or not isinstance(kind, Embedded):
             return
         inner = PathFinder(kind.definition, remote=self.remote)
         if self.remote and inner.hides_something():

@@ -145,11 +145,14 @@ class WhereParser:
         if len(given) > self.bounds.values:
             raise FilterError(at, f"has more than {self.bounds.values} values")
         kind = path.type.item if isinstance(path.type, Array) else path.type
-        values = []
-        for index, value in enumerate(given):
-            if value is not None:
+        if isinstance(kind, Embedded | Array):
+            for index, value in enumerate(given):
                 self.paths.check_record(kind, value, f"{at}.{index}")
-                values.append(self._value(kind, value, f"{at}.{index}"))
+        values = [
+            self._value(kind, value, f"{at}.{index}")
+            for index, value in enumerate(given)
+            if value is not None
+        ]
         found: Where = (
             Compare(path, "inq", tuple(values), member=_may_be_list(path)) if values else NOTHING
         )

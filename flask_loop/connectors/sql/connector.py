@@ -173,11 +173,9 @@ class ModelStatements:
 
     def _order(self, order: Order, *, hidden: bool) -> Any:
         (column,) = self.model_table.columns[order.path.property.name]
-        nullable = column.nullable
-        if hidden:
-            column = sa.UnaryExpression(column, operator=custom_op("+"))
-        key = column.desc() if order.descending else column.asc()
-        return key.nulls_last() if nullable else key
+        key: Any = sa.UnaryExpression(column, operator=custom_op("+")) if hidden else column
+        key = key.desc() if order.descending else key.asc()
+        return key.nulls_last() if column.nullable else key
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
         columns = self.model_table.columns_of(self.ids)
