@@ -32,7 +32,11 @@ class Argument:
 
     def describe(self) -> dict[str, Any]:
         """The argument as LoopBack's ``accepts`` has it."""
-        described: dict[str, Any] = {"arg": self.name, "type": self.type}
+        is_object = self.type in ("filter", "where")
+        described: dict[str, Any] = {
+            "arg": self.name,
+            "type": "object" if is_object else self.type,
+        }
         if self.required:
             described["required"] = True
         if self.source != "query":

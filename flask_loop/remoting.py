@@ -55,6 +55,7 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
     :raises ArgumentError: naming an argument that is missing or of the wrong type.
     """
     arguments: dict[str, Any] = {}
+    _refuse_mistaken(method, given)
     for argument in method.accepts:
         value = given.get(argument.name)
         if argument.required and _is_missing(argument, value):
@@ -68,6 +69,14 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
         elif argument.source == "path":
             arguments[argument.name] = target.load_id(value)
     return arguments
+
+
+def _refuse_mistaken(method: RemoteMethod, given: Arguments) -> None:
+    """Refuse a filter where a where is taken, and the other way round: it would widen the answer."""
+    taken = {argument.name for argument in method.accepts}
+    for name, instead in (("filter", "where"), ("where", "filter")):
+        if name in given and name not in taken and instead in taken:
+            raise ArgumentError(name, f"is not an argument of {method.wire}, which takes {instead}")
 
 
 def _is_missing(argument: Argument, value: Any) -> bool:

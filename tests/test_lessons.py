@@ -104,6 +104,18 @@ def test_an_update_without_a_where_changes_nothing(
     assert product.count({"price": 99}) == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "mistaken", "instead"), [("/count", "filter", "where"), ("", "where", "filter")]
+)
+def test_a_filter_for_a_where_is_refused_and_never_passed_over(
+    client: FlaskClient, path: str, mistaken: str, instead: str
+) -> None:
+    response = get(client, path, **{mistaken: {"name": "p1"}})
+
+    assert response.status_code == 400
+    assert f"takes {instead}" in error_of(response)["message"]
+
+
 def test_hidden_properties_cannot_be_found_out_by_order(client: FlaskClient) -> None:
     assert get(client, filter={"order": "secret"}).status_code == 400
 

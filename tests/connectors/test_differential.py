@@ -32,7 +32,7 @@ agreement = settings(
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],
 )
 
 HOME = {
@@ -443,8 +443,8 @@ def make_case(random: Random) -> Case:
     return Case(random, names, values, records, [("id", conditions(make_id)), *aimed])
 
 
-# Of the first kind, more filters tell records apart. Failures of the second are made simpler.
-cases = st.builds(make_case, st.randoms(use_true_random=True) | st.randoms(use_true_random=False))
+# Numbers that Hypothesis itself chose are mostly zero, and so most filters would match nothing.
+cases = st.builds(make_case, st.randoms(use_true_random=True))
 
 
 # The tests
