@@ -43,7 +43,7 @@ class DataSource:
 
     def create_model(
         self,
-        name: str,
+        name: str | Mapping[str, Any],
         properties: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         **settings: Any,

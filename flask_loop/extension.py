@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 from flask import Flask, current_app, has_app_context
@@ -21,6 +21,7 @@ from .state import Settings, State
 from .swagger import add_docs
 
 EXTENSION = "loop"
+M = TypeVar("M", bound=Model)
 
 
 class AppDataSource(DataSource):
@@ -126,7 +127,7 @@ class Loop:
         """
         return self._sources.setdefault(name, AppDataSource(name))
 
-    def model(self, model: type[Model], *, app: Flask | None = None) -> type[Model]:
+    def model(self, model: type[M], *, app: Flask | None = None) -> type[M]:
         """Expose a model to remote callers. Doing it again changes nothing.
 
         :param model: the model.

@@ -72,7 +72,7 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
 
 
 def _refuse_mistaken(method: RemoteMethod, given: Arguments) -> None:
-    """Refuse a filter where a where is taken, and the other way round: it would widen the answer."""
+    """Refuse a filter where a where is taken, or the other way round: it would widen the answer."""
     taken = {argument.name for argument in method.accepts}
     for name, instead in (("filter", "where"), ("where", "filter")):
         if name in given and name not in taken and instead in taken:

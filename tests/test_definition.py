@@ -811,7 +811,7 @@ def test_plain_annotations_are_properties_too() -> None:
     assert Thing.properties["price"] == {"type": float, "default": 2.5}
     thing = Thing(name="a")
     assert (thing.name, thing.size, thing.price, thing.tags) == ("a", None, 2.5, [])
-    assert repr(Thing.price > 2) == "where({'price': {'gt': 2}})"  # type: ignore[operator]
+    assert repr(Thing.price > 2) == "where({'price': {'gt': 2}})"
 
 
 def test_prop_needs_an_annotation() -> None:

@@ -312,7 +312,7 @@ def test_helpers_of_a_class_that_are_no_operations_are_always_there() -> None:
 def test_a_model_is_attached_to_a_data_source_only() -> None:
     for value in (None, "db", Person):
         with pytest.raises(TypeError, match="a model is attached to a data source, not to"):
-            create_model("a").attach_to(value)  # type: ignore[arg-type]
+            create_model("a").attach_to(value)
 
 
 def test_a_model_moves_when_it_is_attached_anew() -> None:
@@ -372,8 +372,8 @@ def test_find_takes_a_filter_or_its_parts(people: type[Person]) -> None:
     assert names(people.find({"where": where, "order": "fullName DESC"})) == expected
     assert names(people.find(where=where, order="full_name DESC")) == expected
     assert names(people.find({"where": where}, order=["full_name DESC"])) == expected
-    assert names(people.find(where=people.age < 30, order="full_name DESC")) == expected  # type: ignore[operator]
-    assert names(people.find({"where": people.age < 30, "order": "full_name DESC"})) == expected  # type: ignore[operator]
+    assert names(people.find(where=people.age < 30, order="full_name DESC")) == expected
+    assert names(people.find({"where": people.age < 30, "order": "full_name DESC"})) == expected
     assert names(people.find(order="age DESC, full_name", skip=1, limit=1)) == ["Bob"]
     with pytest.raises(TypeError, match="'where' is given twice"):
         people.find({"where": where}, where=where)
@@ -696,7 +696,7 @@ def test_update_all_changes_what_matches(people: type[Person]) -> None:
 
 
 def test_a_property_of_the_class_is_an_expression() -> None:
-    assert repr(Person.age > 20) == "where({'age': {'gt': 20}})"  # type: ignore[operator]
+    assert repr(Person.age > 20) == "where({'age': {'gt': 20}})"
     assert repr(Person.full_name) == "<property full_name>"
     place = create_model("place", {"spot": GeoPoint})
     near = place.spot.near("1,2", max_distance=3)
@@ -705,4 +705,4 @@ def test_a_property_of_the_class_is_an_expression() -> None:
 
 def test_a_chain_of_comparisons_is_refused() -> None:
     with pytest.raises(TypeError, match="a where has no truth value"):
-        assert 10 < Person.age < 20  # type: ignore[operator]
+        assert 10 < Person.age < 20

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Connector, Record, Rows, id_where
-from ..definition import MISSING, Property
+from ..definition import MISSING
 from ..errors import (
     BadRequest,
     DefinitionError,
@@ -25,9 +25,10 @@ from ..errors import (
 )
 from ..methods import RemoteMethod
 from ..query import And, Bounds, Filter, FilterParser, Not, Where, both, equality
-from ..schema import READ_ONLY, UNKNOWN, Serializer
+from ..schema import Serializer
 from ..types import TypeMismatch
-from ..validation import Absence, Batch, Uniqueness, Validator
+from ..validation import Batch, Uniqueness, Validator
+from .acceptance import Acceptance
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -58,20 +59,11 @@ class Plan:
         self.validator = validator
         self.parser = FilterParser(self.definition)
         self._remote_parsers: dict[Bounds, FilterParser] = {}
-        properties = self.definition.properties.values()
-        self._fixed = {
-            creating: frozenset(
-                each.name
-                for each in properties
-                if each.read_only or (each.create_only and not creating)
-            )
-            for creating in (True, False)
-        }
-        self._kept = [
-            each.name
-            for each in properties
-            if each.read_only or each.create_only or not each.readable
-        ]
+        self._acceptance = Acceptance(
+            self.definition,
+            takes_unknown=not serializer.generated,
+            forces_id=self.definition.settings.force_id,
+        )
         self._looks_first = bool(validator.uniqueness) or validator.needs_records
 
     @property
@@ -263,53 +255,40 @@ class Plan:
             self._overrides[method.name] = self._find_override(self, method)
         return self._overrides[method.name]
 
-    def accept(self, data: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+    def accept(
+        self, data: Mapping[str, Any], *, creating: bool, current: Record | None = None
+    ) -> dict[str, Any]:
         """The part of a remote caller's data that it may write, by Python names.
 
         :param creating: whether a new record is made of it.
+        :param current: the record that is changed, where it is known.
         :raises ValidationError: where a generated id is given, or where ``strict = "validate"``
             refuses a key.
         """
-        accepted: dict[str, Any] = {}
-        failures: list[Failure] = []
-        settings = self.definition.settings
-        by_wire, fixed = self.definition.by_wire, self._fixed[creating]
-        for key, value in data.items():
-            property_ = by_wire.get(key)
-            if property_ is None:
-                # A schema of the user's own says itself what it makes of other keys.
-                if settings.keeps_unknown or not self.serializer.generated:
-                    if key not in self.definition.properties:
-                        accepted[key] = value
-                elif settings.strict == "validate":
-                    failures.append(Failure((key,), UNKNOWN.code, UNKNOWN))
-            elif property_.name in fixed:
-                if settings.strict == "validate":
-                    failures.append(Failure((property_.name,), READ_ONLY.code, READ_ONLY))
-            elif creating and value is not None and self._is_forced(property_):
-                failures.append(Failure((property_.name,), Absence.code, Absence.messages[""]))
-            else:
-                accepted[property_.name] = value
+        accepted, failures = self._acceptance.accept(data, creating=creating, current=current)
         if failures:
             self._raise(failures + self.check_new(accepted, partial=not creating))
         return accepted
 
+    def accept_changes(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Like :meth:`accept`, for some properties of the record with an id."""
+        holds_records = not self._acceptance.embedding.isdisjoint(data)
+        current = self.record(id) if holds_records else None
+        return self.accept(data, creating=False, current=current)
+
     def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         """Like :meth:`accept`, with the values that a client cannot see or write kept."""
-        accepted = self.accept(data, creating=False)
-        missing = [name for name in self._kept if name not in accepted]
-        if missing:
-            current = self.record(id)
-            accepted.update((name, current.get(name)) for name in missing)
+        kept = self._acceptance.kept
+        current = self.record(id) if kept or self._acceptance.embedding else {}
+        accepted = self.accept(data, creating=False, current=current)
+        accepted.update((name, current.get(name)) for name in kept if name not in accepted)
         return accepted
-
-    def _is_forced(self, property_: Property) -> bool:
-        return bool(property_.id and property_.generated and self.definition.settings.force_id)
 
     @property
     def forces_id(self) -> bool:
         """Whether remote callers cannot choose the id of a new record."""
-        return any(self._is_forced(each) for each in self.definition.ids)
+        settings = self.definition.settings
+        return settings.force_id and any(each.generated for each in self.definition.ids)
 
     # The steps of a write
 

@@ -147,7 +147,9 @@ def _create(call: Call, plan: Plan, bounds: Bounds, data: Data | Sequence[Data])
 def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
     with plan.connector.transaction():
         id = existing_id(plan, data)
-        return call(plan.accept(data, creating=id is None))
+        if id is None:
+            return call(plan.accept(data, creating=True))
+        return call(plan.accept_changes(id, data))
 
 
 def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
@@ -160,7 +162,10 @@ def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> An
 
 def _upsert_with_where(call: Call, plan: Plan, bounds: Bounds, where: Where, data: Data) -> Any:
     with plan.connector.transaction():
-        return call(where, plan.accept(data, creating=the_one(plan, where) is None))
+        id = the_one(plan, where)
+        if id is None:
+            return call(where, plan.accept(data, creating=True))
+        return call(where, plan.accept_changes(id, data))
 
 
 def _replace_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
@@ -168,8 +173,12 @@ def _replace_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) 
         return call(id, plan.accept_replacement(id, data))
 
 
-def _change(call: Call, plan: Plan, bounds: Bounds, data: Data, **which: Any) -> Any:
-    return call(*which.values(), plan.accept(data, creating=False))
+def _update_all(call: Call, plan: Plan, bounds: Bounds, where: Any, data: Data) -> Any:
+    return call(where, plan.accept(data, creating=False))
+
+
+def _patch_attributes(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
+    return call(id, plan.accept_changes(id, data))
 
 
 def _destroy_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any) -> Any:
@@ -188,7 +197,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "replace_or_create": _replace_or_create,
     "upsert_with_where": _upsert_with_where,
     "replace_by_id": _replace_by_id,
-    "patch_attributes": _change,
-    "update_all": _change,
+    "patch_attributes": _patch_attributes,
+    "update_all": _update_all,
     "destroy_by_id": _destroy_by_id,
 }

@@ -11,7 +11,7 @@ from ..connectors.base import id_where
 from ..errors import ArgumentError, BadRequest, Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
-from .base import declare, instance_operation
+from .base import Attached, declare, instance_operation
 from .plan import Plan, python_names
 from .reading import (
     ID,
@@ -43,11 +43,13 @@ class Writing(Reading):
 
         @overload
         @classmethod
-        def create(cls, data: Sequence[Mapping[str, Any]]) -> list[Self]: ...
+        def create(cls, data: Sequence[Mapping[str, Any] | Attached]) -> list[Self]: ...
 
         @overload
         @classmethod
-        def create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self: ...
+        def create(
+            cls, data: Mapping[str, Any] | Attached | None = None, **values: Any
+        ) -> Self: ...
 
     @operation
     def create(cls, data: Any = None, **values: Any) -> Any:
@@ -371,10 +373,10 @@ def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     validate = plan.definition.settings.validate_upsert
     with plan.connector.transaction():
         id = existing_id(plan, data)
-        accepted = plan.accept(data, creating=id is None)
         if id is None:
+            accepted = plan.accept(data, creating=True)
             return Stored(plan, plan.create(accepted, validate=validate))
-        return Stored(plan, plan.patch(id, accepted, validate=validate))
+        return Stored(plan, plan.patch(id, plan.accept_changes(id, data), validate=validate))
 
 
 def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
@@ -390,7 +392,7 @@ def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> 
         id = the_one(plan, where)
         if id is None:
             return Stored(plan, plan.create(plan.accept(data, creating=True)))
-        return Stored(plan, plan.patch(id, plan.accept(data, creating=False)))
+        return Stored(plan, plan.patch(id, plan.accept_changes(id, data)))
 
 
 def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
@@ -399,7 +401,7 @@ def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
 
 
 def _patch_attributes(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return Stored(plan, plan.patch(id, plan.accept(data, creating=False)))
+    return Stored(plan, plan.patch(id, plan.accept_changes(id, data)))
 
 
 def _destroy_by_id(plan: Plan, bounds: Bounds, id: Any) -> int:
