@@ -91,14 +91,15 @@ class DataSource:
 
     def is_remote(self, operation: str) -> bool:
         """Whether remote callers have an operation, by wire name."""
-        if not self.is_enabled(operation):
-            return False
-        allowed = self._remote.get(operation)
-        if allowed is not None:
-            return allowed
-        connector = self._known_connector()
-        kept = connector is not None and operation in connector.not_remote
-        return OPERATIONS[operation].remote and not kept
+        enabled, allowed = self._enabled.get(operation), self._remote.get(operation)
+        if enabled is None or allowed is None:
+            connector = self._known_connector()
+            if enabled is None:
+                enabled = connector is None or operation not in connector.disabled
+            if allowed is None:
+                kept = connector is not None and operation in connector.not_remote
+                allowed = OPERATIONS[operation].remote and not kept
+        return enabled and allowed
 
     def _known_connector(self) -> Connector | None:
         """The connector, or None where it takes an app to know it."""

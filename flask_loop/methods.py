@@ -105,6 +105,10 @@ class RemoteMethod:
         """The key in ``source.operations()``."""
         return self.wire.removeprefix("prototype.")
 
+    def takes(self, name: str) -> bool:
+        """Whether an argument has this name."""
+        return any(argument.name == name for argument in self.accepts)
+
     def describe(self) -> dict[str, Any]:
         """The method as ``source.operations()`` lists it."""
         described: dict[str, Any] = {

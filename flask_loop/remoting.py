@@ -71,11 +71,13 @@ def decode(target: Target, method: RemoteMethod, given: Arguments, bounds: Bound
     return arguments
 
 
+_MISTAKEN = (("filter", "where"), ("where", "filter"))
+
+
 def _refuse_mistaken(method: RemoteMethod, given: Arguments) -> None:
     """Refuse a filter where a where is taken, or the other way round: it would widen the answer."""
-    taken = {argument.name for argument in method.accepts}
-    for name, instead in (("filter", "where"), ("where", "filter")):
-        if name in given and name not in taken and instead in taken:
+    for name, instead in _MISTAKEN:
+        if name in given and method.takes(instead) and not method.takes(name):
             raise ArgumentError(name, f"is not an argument of {method.wire}, which takes {instead}")
 
 

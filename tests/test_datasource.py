@@ -111,7 +111,7 @@ def test_a_source_has_a_name_for_messages() -> None:
         ({"connector": "memory", "fil": "x"}, "no setting 'fil'; did you mean 'file'"),
         ({"connector": "sqlite", "url": "sqlite://", "host": "x"}, "no setting 'host'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(DefinitionError, match=problem):

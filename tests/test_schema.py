@@ -540,7 +540,9 @@ def outcome(model: type[Any], write: Callable[[], Any]) -> Any:
         return sorted((each.dotted, each.code) for each in failures)
 
 
-AGREE = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+AGREE = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.mark.parametrize("strict", STRICT)

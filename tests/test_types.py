@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
@@ -388,6 +389,7 @@ def test_a_value_has_one_form_on_the_wire_and_comes_back_from_it(
     assert exactly(kind.from_json(kind.to_json(value))) == exactly(value)
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(timezones=st.timezones() | st.just(UTC), allow_imaginary=False).filter(
         lambda value: 1 < value.year < 9999
@@ -398,6 +400,7 @@ def test_each_instant_comes_back_from_its_text(value: datetime) -> None:
     assert kind.load(kind.dump(kind.load(value))) == value
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=-(10**12) + 1, max_value=10**12 - 1, places=6))
 def test_each_decimal_comes_back_from_its_text(value: Decimal) -> None:
     kind = DecimalNumber()
@@ -405,20 +408,21 @@ def test_each_decimal_comes_back_from_its_text(value: Decimal) -> None:
     assert kind.from_scaled(kind.to_scaled(value)) == value
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_each_integer_comes_back_from_its_text(value: int) -> None:
     assert Integer().load(str(value)) == Number().load(str(value)) == value
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_each_float_comes_back_from_its_text(value: float) -> None:
     assert Number().load(repr(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12) | st.from_regex(r"-?[0-9eE+.-]{1,12}"))
 def test_text_is_a_number_exactly_where_json_says_so(text: str) -> None:
-    import json
-
     try:
         expected = json.loads(text) if text == text.strip() else None
     except ValueError:

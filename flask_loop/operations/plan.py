@@ -107,11 +107,13 @@ class Plan:
         :raises ModelNotFound: where no record can have such an id.
         """
         try:
+            if len(self.definition.ids) == 1:
+                return self.definition.ids[0].type.load(id)
             values = self.definition.id_values(id)
             loaded = [self.definition.properties[n].type.load(v) for n, v in values.items()]
         except (TypeMismatch, TypeError):
             raise self.not_found(id) from None
-        return loaded[0] if len(loaded) == 1 else tuple(loaded)
+        return tuple(loaded)
 
     def not_found(self, id: Any) -> ModelNotFound:
         return ModelNotFound(self.definition.name, id)
