@@ -397,7 +397,8 @@ def test_a_value_has_one_form_on_the_wire_and_comes_back_from_it(
 )
 def test_each_instant_comes_back_from_its_text(value: datetime) -> None:
     kind = DateTime()
-    assert kind.load(kind.dump(kind.load(value))) == value
+    # Python holds an hour that clocks show twice to be unequal to any time of another zone.
+    assert kind.load(kind.dump(kind.load(value))) == value.astimezone(UTC)
 
 
 @settings(deadline=None)

@@ -12,10 +12,32 @@ import pytest
 
 from ..datasource import DataSource
 from ..errors import UniqueViolation, ValidationError
+from ..geo import GeoPoint
 from ..query import FilterParser
 from .base import Action, Contract, Define, requires
 
 SEAT = {"room_row": {"keys": ["room", "row"], "unique": True}}
+
+#: Types, with a value, the same value in another form, and others that are not the same.
+SAME: list[tuple[Any, Any, Any, list[Any]]] = [
+    (str, "a", "a", ["A", "a ", " a", "\u00e4", "a\u0308", ""]),
+    (str, "\u00df", "\u00df", ["ss", "\u1e9e", "SS"]),
+    (int, 1, "1", [0, -1, 2**53, 2**53 + 1]),
+    ("number", 1, 1.0, [1.5, -1, 2**53, 2**53 + 1]),
+    ("decimal", "1.5", Decimal("1.50"), ["1.500001", "-1.5"]),
+    (bool, True, True, [False]),
+    (bytes, b"\x00", b"\x00", [b"", b"\x00\x00"]),
+    (
+        datetime,
+        datetime(2024, 1, 1, tzinfo=UTC),
+        "2024-01-01T01:00:00+01:00",
+        ["2024-01-01T00:00:00.000001Z"],
+    ),
+    (GeoPoint, GeoPoint(1, 2), "1,2", [[2, 1], [1, 2.5]]),
+    (dict, {"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, [{}, {"a": 1}, {"a": True, "b": [2]}]),
+    ([str], ["a", "b"], ["a", "b"], [["b", "a"], ["a"], []]),
+    ("any", "a", "a", [["a"], {"a": "a"}, "A", 1, True, "1"]),
+]
 
 
 def _paths(error: ValidationError) -> set[Any]:
@@ -85,32 +107,28 @@ class UniquenessContract(Contract):
         assert _paths(caught.value) == {(1, "name")}
         assert users.count() == 3
 
-    @pytest.mark.parametrize(
-        ("kind", "first", "same", "others"),
-        [
-            (str, "a", "a", ["A", "a ", " a", "\u00e4", "a\u0308", ""]),
-            (str, "\u00df", "\u00df", ["ss", "\u1e9e", "SS"]),
-            (int, 1, "1", [0, -1, 2**53, 2**53 + 1]),
-            ("number", 1, 1.0, [1.5, -1, 2**53, 2**53 + 1]),
-            ("decimal", "1.5", Decimal("1.50"), ["1.500001", "-1.5"]),
-            (bool, True, True, [False]),
-            (bytes, b"\x00", b"\x00", [b"", b"\x00\x00"]),
-            (
-                datetime,
-                datetime(2024, 1, 1, tzinfo=UTC),
-                "2024-01-01T01:00:00+01:00",
-                ["2024-01-01T00:00:00.000001Z"],
-            ),
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize(("kind", "first", "same", "others"), SAME, ids=str)
     def test_values_are_the_same_as_in_filters(
         self, define: Define, kind: Any, first: Any, same: Any, others: Any
     ) -> None:
         things = define({"value": {"type": kind, "unique": True}})
-        things.create([{"id": id, "value": value} for id, value in enumerate([first, *others])])
+        for id, value in enumerate([first, *others]):
+            things.create(id=id, value=value)
         with pytest.raises(ValidationError):
             things.create(id=100, value=same)
+        assert things.count() == len(others) + 1
+
+    @requires("unique")
+    @pytest.mark.parametrize(("kind", "first", "same", "others"), SAME, ids=str)
+    def test_values_are_the_same_in_an_index(
+        self, define: Define, kind: Any, first: Any, same: Any, others: Any
+    ) -> None:
+        things = define({"value": {"type": kind, "unique": True}})
+        things.create([{"id": id, "value": value} for id, value in enumerate([first, *others])])
+        things.destroy_all()
+        with pytest.raises(ValidationError):
+            things.create([{"id": 1, "value": first}, {"id": 2, "value": same}])
+        assert things.count() == 0
 
     @requires("unique")
     def test_an_index_over_two_properties_refuses_the_same_pair(self, seats: Any) -> None:

@@ -256,7 +256,9 @@ def conditions(
         if kind == "regexp":
             return {kind: random.choice(REGEXPS)}
         if kind.endswith("like"):
-            return {kind: random.choice([make_pattern, make_text])(random)}
+            start = values(random) if random.randint(0, 1) else None
+            pattern = random.choice([make_pattern, make_text, one_of(["%"])])(random)
+            return {kind: f"{start}{pattern}" if isinstance(start, str) else pattern}
         return {kind: equal(random) if kind in ("eq", "neq") else some(random)}
 
     def make(random: Random) -> Any:

@@ -52,7 +52,7 @@ def blocked(file: Path, things: Any) -> Iterator[None]:
 
 
 def checked_out(source: DataSource) -> int:
-    return int(source.connector.session.engine.pool.checkedout())  # type: ignore[attr-defined]
+    return int(source.connector.session.in_use)  # type: ignore[attr-defined]
 
 
 def limit_pages(source: DataSource) -> None:

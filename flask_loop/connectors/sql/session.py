@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from threading import RLock, get_ident
 from typing import Any, NoReturn, Protocol
@@ -23,6 +23,9 @@ from ...errors import Unavailable
 #: Turns a driver's error into one of ours, or returns it as it is.
 Translate = Callable[[Exception], Exception]
 Values = Sequence[Any]
+
+#: The most connections that a session keeps beside the engine's pool.
+KEPT_CONNECTIONS = 4
 
 
 class Session:
@@ -60,7 +63,7 @@ class Session:
             try:
                 return connection.fetch(sql, values)
             finally:
-                connection.close()
+                self._check_in(connection)
 
     def run(self, sql: str, values: Values = ()) -> Any:
         """Run a statement that gives no rows.
@@ -75,7 +78,7 @@ class Session:
             try:
                 return connection.run(sql, values)
             finally:
-                connection.close()
+                self._check_in(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -86,7 +89,7 @@ class Session:
                 yield
             return
         with self._turn:
-            transaction = _Transaction(self._check_out())
+            transaction = _Transaction(self._check_out(), self._check_in)
             self._open.set(transaction)
             try:
                 transaction.run(self._begin)
@@ -108,6 +111,7 @@ class Session:
             if transaction is not None:
                 yield transaction.connection.of_sqlalchemy()
             else:
+                self._release()
                 with self.engine.connect() as connection:
                     yield connection
 
@@ -120,19 +124,28 @@ class Session:
     def close(self) -> None:
         """Let go of the pooled connections."""
         with self._turn:
+            self._release()
             self.engine.dispose()
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use now."""
+        kept = sum(connection.is_current for connection in self._idle)
+        return int(self.engine.pool.checkedout()) - kept  # type: ignore[attr-defined]
 
     def forget_parent(self) -> None:
         """In a forked child: leave the parent's connections open and unused.
 
         A database in memory has no other process, so that the child goes on with its copy.
         """
+        _of_parent.append(self._idle)
         self._forget()
         if not self._single:
             _of_parent.append(self.engine.pool)
             self.engine.dispose(close=False)
 
     def _forget(self) -> None:
+        self._idle: list[_DriverConnection] = []
         self._turn: AbstractContextManager[Any] = RLock() if self._single else nullcontext()
         self._open: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
 
@@ -147,10 +160,38 @@ class Session:
         engine = self.engine
         try:
             if _is_watched(engine):
+                self._release()
                 return _WatchedConnection(engine, self._translate)
-            return _DriverConnection(engine, self._translate)
+            return self._kept() or _DriverConnection(engine, self._translate)
         except Exception as error:  # noqa: BLE001 - it is raised again
             raise_translated(error, self._translate)
+
+    def _check_in(self, connection: _Connection) -> None:
+        """Keep a connection for the next caller: the engine's pool costs more than a query."""
+        if (
+            isinstance(connection, _DriverConnection)
+            and connection.is_clean
+            and len(self._idle) < KEPT_CONNECTIONS
+        ):
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _kept(self) -> _DriverConnection | None:
+        """A connection that an earlier caller left, or None."""
+        while self._idle:
+            with suppress(IndexError):  # another thread was faster
+                connection = self._idle.pop()
+                if connection.is_current:
+                    return connection
+                connection.close()
+        return None
+
+    def _release(self) -> None:
+        """Give the connections that are kept back to the engine's pool."""
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -189,8 +230,9 @@ class _Connection(Protocol):
 class _Transaction:
     """A transaction that is open on a connection, in the thread that began it."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, check_in: Callable[[_Connection], None]) -> None:
         self.connection = connection
+        self._check_in = check_in
         self.thread: int | None = get_ident()
         self._process = os.getpid()
         self._depth = 0
@@ -240,7 +282,7 @@ class _Transaction:
     def close(self) -> None:
         self.thread = None
         if self._is_ours():
-            self.connection.close()
+            self._check_in(self.connection)
         else:
             _of_parent.append(self.connection)
 
@@ -257,10 +299,11 @@ class _Transaction:
 class _DriverConnection:
     """The driver's connection, out of the engine's pool."""
 
-    __slots__ = ("_engine", "_fairy", "_translate")
+    __slots__ = ("_engine", "_fairy", "_pool", "_translate")
 
     def __init__(self, engine: sa.Engine, translate: Translate) -> None:
         self._engine = engine
+        self._pool = engine.pool
         self._translate = translate
         self._fairy = engine.raw_connection()
 
@@ -292,6 +335,16 @@ class _DriverConnection:
     @property
     def lost_transaction(self) -> bool:
         return not getattr(self._fairy.dbapi_connection, "in_transaction", True)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it works, may be kept, and has no transaction open."""
+        return self.is_current and self._fairy.is_valid and self.lost_transaction
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is of the engine's present pool: closing the engine makes a new one."""
+        return self._pool is self._engine.pool
 
     def of_sqlalchemy(self) -> sa.Connection:
         return sa.Connection(self._engine, self._fairy)
