@@ -82,6 +82,7 @@ class RemoteMethod:
     :ivar aliases: other wire names.
     :ivar remote: whether remote callers have it where nothing else is said.
     :ivar description: a sentence for the documentation.
+    :ivar errors: statuses beside the usual ones, and what each means.
     :ivar function: what answers a remote call, given the model, a caller and the arguments.
     """
 

@@ -292,7 +292,7 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
     def extend(
         cls, name: str, properties: Mapping[str, Any] | None = None, **options: Any
     ) -> type[Self]:
-        """Derive a model, as the seed's ``User.extend("user")``.
+        """Derive a model, as LoopBack's ``User.extend("user")``.
 
         :param name: the new model's name.
         :param properties: further properties.

@@ -28,6 +28,7 @@ from .errors import (
     NotFound,
     PayloadTooLarge,
     RemoteError,
+    Unavailable,
     UnsupportedMediaType,
     ValidationError,
 )
@@ -348,6 +349,8 @@ def error_response(error: Exception, model: type[Model] | None = None) -> Respon
     """
     if isinstance(error, ValidationError) and model is not None:
         error = ValidationError(error.context, model.definition.to_wire(error.failures))
+    if isinstance(error, Unavailable):
+        current_app.logger.error("%s", error.message, exc_info=error)
     if isinstance(error, HTTPException):
         if error.response is not None or (error.code or 500) < 400:
             return cast("Response", error.get_response(request.environ))

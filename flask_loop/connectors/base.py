@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 from ..definition import ModelDefinition
 from ..query import Compare, Filter, Path, Where
 from ..query.nodes import And
-from ..types import Integer, PropertyType
 
 Record = dict[str, Any]
 
@@ -142,8 +141,6 @@ class Connector(ABC):
     disabled: ClassVar[frozenset[str]] = frozenset()
     #: Operations, by wire name, that only Python callers have until they are enabled.
     not_remote: ClassVar[frozenset[str]] = frozenset()
-    #: The type of the ids that the backend makes.
-    generated_id: ClassVar[PropertyType] = Integer()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = dict(settings)

@@ -112,7 +112,7 @@ class ModelDefinition:
 
     @property
     def written(self) -> dict[str, dict[str, Any]]:
-        """The properties as the seed prints them: name → type and the keys as written."""
+        """The properties as LoopBack printed them: name → type and the keys as written."""
         return {
             each.name: ({"id": 1} if each.injected else {"type": each.type.python, **each.written})
             for each in self.properties.values()

@@ -282,6 +282,7 @@ declare(
         returns=_FOUND,
         routes=(Route("GET", "/findOne"),),
         description="Find the first record that matches a filter.",
+        errors={404: "No record matches."},
         function=_find_one,
     )
 )

@@ -421,6 +421,7 @@ declare(
         returns=_RECORD,
         routes=(Route("POST", "/"),),
         description="Create a record, or several: all or none.",
+        errors={409: "A record with the id exists."},
         function=_create,
     )
 )
@@ -433,6 +434,7 @@ declare(
         routes=(Route("PATCH", "/"),),
         aliases=("patchOrCreate", "updateOrCreate"),
         description="Change the record with the id in the data, or create one without an id.",
+        errors={404: "No record has the id.", 409: "A record with the id exists."},
         function=_upsert,
     )
 )
@@ -445,6 +447,7 @@ declare(
         returns=_RECORD,
         routes=(Route("PUT", "/"), Route("POST", "/replaceOrCreate")),
         description="Replace the record with the id in the data, or create one without an id.",
+        errors={404: "No record has the id.", 409: "A record with the id exists."},
         function=_replace_or_create,
     )
 )
@@ -457,6 +460,7 @@ declare(
         routes=(Route("POST", "/upsertWithWhere"),),
         aliases=("patchOrCreateWithWhere",),
         description="Change the one record that matches a where, or create it.",
+        errors={409: "A record with the id exists."},
         function=_upsert_with_where,
     )
 )

@@ -106,16 +106,8 @@ _ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "default": ("Error", "Any other error.", {"message": "Internal Server Error"}),
 }
 
+
 #: The errors of operations beyond those that follow from their arguments.
-_FURTHER = {
-    "findOne": ("404",),
-    "create": ("409",),
-    "upsert": ("404", "409"),
-    "replaceOrCreate": ("404", "409"),
-    "upsertWithWhere": ("409",),
-}
-
-
 class Responses:
     """The responses of one document.
 
@@ -196,7 +188,7 @@ class Responses:
 
 def _error_statuses(definition: ModelDefinition, method: RemoteMethod) -> set[str]:
     sources = {argument.source for argument in method.accepts}
-    statuses = {"default", *map(str, method.errors), *_FURTHER.get(method.operation, ())}
+    statuses = {"default", *map(str, method.errors)}
     if sources & {"query", "body"}:
         statuses.add("400")
     if "path" in sources:

@@ -34,9 +34,12 @@ SAME: list[tuple[Any, Any, Any, list[Any]]] = [
         ["2024-01-01T00:00:00.000001Z"],
     ),
     (GeoPoint, GeoPoint(1, 2), "1,2", [[2, 1], [1, 2.5]]),
-    (dict, {"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, [{}, {"a": 1}, {"a": True, "b": [2]}]),
+]
+#: The same for values that backends compare in their own ways; here the rule counts, not the index.
+SAME_JSON: list[tuple[Any, Any, Any, list[Any]]] = [
+    (dict, {"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, [{}, {"a": 1}, {"a": 1, "b": [2, 3]}]),
     ([str], ["a", "b"], ["a", "b"], [["b", "a"], ["a"], []]),
-    ("any", "a", "a", [["a"], {"a": "a"}, "A", 1, True, "1"]),
+    ("any", ["a", 1], ["a", 1.0], ["a", 1, ["a"], {"a": 1}]),
 ]
 
 
@@ -107,7 +110,7 @@ class UniquenessContract(Contract):
         assert _paths(caught.value) == {(1, "name")}
         assert users.count() == 3
 
-    @pytest.mark.parametrize(("kind", "first", "same", "others"), SAME, ids=str)
+    @pytest.mark.parametrize(("kind", "first", "same", "others"), [*SAME, *SAME_JSON], ids=str)
     def test_values_are_the_same_as_in_filters(
         self, define: Define, kind: Any, first: Any, same: Any, others: Any
     ) -> None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import enum
 import re
+import reprlib
 import uuid
 from typing import Any
 
@@ -168,7 +169,7 @@ class Enumeration(PropertyType):
         try:
             return self.python(self.value_type.load(value, text=text))  # type: ignore[no-any-return]
         except ValueError:
-            raise self.mismatch() from None
+            raise self.mismatch(f"{self.message}: {reprlib.repr(self.values)}") from None
 
     def dump(self, value: enum.Enum) -> Any:
         return value.value

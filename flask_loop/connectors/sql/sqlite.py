@@ -18,8 +18,9 @@ from ...errors import DefinitionError, Unavailable
 from ...geo import haversine
 from ...query import Pattern
 from ...query.patterns import searcher
-from .connector import Refused, SqlConnector, StatementTooLarge
+from .connector import Refused, SqlConnector
 from .session import Session
+from .statements import StatementTooLarge
 
 _SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size", "max_overflow")
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
