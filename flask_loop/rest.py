@@ -19,7 +19,7 @@ from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect, Rule
 
-from .definition import MISSING
+from .definition import MISSING, ModelDefinition
 from .errors import (
     BadRequest,
     DefinitionError,
@@ -39,7 +39,7 @@ from .operations import FoundMany, Stored, StoredMany, is_remote, routed_methods
 from .query import Bounds, parse_query
 from .remoting import invoke
 from .state import Settings, State
-from .types import Buffer, Date, DateTime, DecimalNumber, Geo
+from .types import Array, Buffer, Date, DateTime, DecimalNumber, Geo
 
 JSON = "application/json; charset=utf-8"
 PROBLEM = "application/problem+json"
@@ -152,7 +152,7 @@ class ModelBlueprint(Blueprint):
                 if body_name is not None:
                     body = read_body(received, state.settings.max_body)
                     if body is not MISSING:
-                        given = {**given, body_name: body}
+                        given = {**given, body_name: _typed_form(body, model.definition)}
                 value = invoke(model.__loop_plan__(), method, given, bounds)
                 return self._respond(method, received.method, value, given)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
@@ -309,7 +309,7 @@ def read_body(request: Request, max_body: int) -> Any:
     if mimetype == "application/json" or mimetype.endswith("+json"):
         return parse_json(data)
     if mimetype == "application/x-www-form-urlencoded":
-        return parse_query(data)
+        return Form(parse_query(data))
     raise UnsupportedMediaType(
         f"The content type {mimetype or 'none'!s} is not supported; "
         "send application/json or application/x-www-form-urlencoded."
@@ -323,7 +323,24 @@ def _too_large(limit: int) -> PayloadTooLarge:
 def _parsed_form(request: Request) -> Any:
     """The fields of a body that somebody has read before, as protections against CSRF do."""
     is_read = "form" in request.__dict__ and request.form
-    return parse_query(urlencode(list(request.form.items(multi=True)))) if is_read else MISSING
+    return (
+        Form(parse_query(urlencode(list(request.form.items(multi=True))))) if is_read else MISSING
+    )
+
+
+class Form(dict[str, Any]):
+    """The fields of a urlencoded body."""
+
+
+def _typed_form(body: Any, definition: ModelDefinition) -> Any:
+    """A form in which the only item of a list is a list again, as forms cannot tell the two."""
+    if not isinstance(body, Form):
+        return body
+    lists = {wire for wire, each in definition.by_wire.items() if isinstance(each.type, Array)}
+    return {
+        key: [value] if key in lists and isinstance(value, str) else value
+        for key, value in body.items()
+    }
 
 
 def parse_json(data: bytes) -> Any:

@@ -262,6 +262,11 @@ def test_a_malformed_form_is_400(client: FlaskClient, data: str | bytes) -> None
     assert count(client) == 0
 
 
+def test_one_value_in_a_form_is_a_list_of_one_where_a_list_is_meant(client: FlaskClient) -> None:
+    response = post(client, "name=pen&tags=a", FORM)
+    assert response.json["tags"] == ["a"]
+
+
 def test_a_form_has_the_same_rules(client: FlaskClient) -> None:
     assert error_of(post(client, "size=much", FORM))["details"]["codes"] == {"size": ["integer"]}
 
