@@ -201,8 +201,8 @@ class Plan:
     def _broken_by_all(self, where: Where, changes: Record) -> list[Failure]:
         """What rules that look at more than one value say of changes to all matching records."""
 
-        def is_taken(wanted: dict[str, Any]) -> bool:
-            return self.count(both(self.parser.where(wanted), Not(where))) > 0
+        def is_taken(wanted: Where) -> bool:
+            return self.count(both(wanted, Not(where))) > 0
 
         rules = self.validator
         makes_alike = any(changes.get(rule.property) is not None for rule in rules.uniqueness)
@@ -320,11 +320,9 @@ class Plan:
         id: Any,
         only: Container[str] | None = None,
     ) -> list[Failure]:
-        def is_taken(wanted: dict[str, Any]) -> bool:
-            where = self.parser.where(wanted)
-            if id is not None:
-                where = both(where, Not(id_where(self.definition, id)))
-            return self.count(where) > 0
+        def is_taken(wanted: Where) -> bool:
+            is_other = [] if id is None else [Not(id_where(self.definition, id))]
+            return self.count(And((wanted, *is_other))) > 0
 
         found = self.validator.check(
             record,

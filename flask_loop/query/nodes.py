@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from ..definition import Property
 from ..geo import GeoPoint
-from ..types import AnyValue, PropertyType
+from ..types import PropertyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,8 @@ class Filter:
 
 
 def equality(property: Property, value: Any) -> Compare:
-    """The comparison of a property with a value of its type."""
-    kind = property.type
-    member = isinstance(kind, AnyValue) and not isinstance(value, list) and value is not None
-    return Compare(Path(property, (), kind), "eq", value, member)
+    """The comparison of a property with a value of its type; a list is equal to a list only."""
+    return Compare(Path(property, (), property.type), "eq", value)
 
 
 def conjuncts(where: Where) -> tuple[Where, ...]:

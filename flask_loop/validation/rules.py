@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,8 +17,8 @@ from marshmallow.validate import Validator as SchemaValidator
 
 from ..definition import ModelDefinition, Property, nearest
 from ..errors import DefinitionError
-from ..query import Pattern
-from ..query.patterns import BadPattern, searcher
+from ..query import And, Pattern, Where, equality
+from ..query.patterns import MAX_PATTERN, BadPattern, searcher
 from ..query.predicate import plain, same
 from ..schema import Message
 from ..types import PropertyType, TypeMismatch
@@ -400,16 +401,21 @@ class Uniqueness(Rule):
             return ()
         return (self.property, *self.scoped_to)
 
-    def where(self, record: Record) -> dict[str, Any] | None:
+    def where(self, record: Record, definition: ModelDefinition) -> Where | None:
         """What the records that collide with this one match, or None where none can."""
         value = record.get(self.property)
         if value is None:
             return None
-        wanted: Any = {"eq": value}
-        if self.ignore_case and isinstance(value, str):
-            wanted = {"ilike": re.sub(r"([\\%_])", r"\\\1", value)}
-        scope = {name: {"eq": record.get(name)} for name in self.scoped_to}
-        return {self.property: wanted, **scope}
+        properties = definition.properties
+        scope = (equality(properties[name], record.get(name)) for name in self.scoped_to)
+        return And((self._same_value(properties[self.property], value), *scope))
+
+    def _same_value(self, property_: Property, value: Any) -> Where:
+        exact = equality(property_, value)
+        if not self.ignore_case or not isinstance(value, str) or len(value) > MAX_PATTERN // 2:
+            return exact
+        pattern = Pattern(re.sub(r"([\\%_])", r"\\\1", value), ignore_case=True)
+        return replace(exact, operator="like", operand=pattern)
 
     def signature(self, record: Record) -> str | None:
         """A text that two records have in common when they collide, or None where none can."""

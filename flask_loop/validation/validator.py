@@ -9,6 +9,7 @@ from marshmallow import ValidationError as SchemaError
 
 from ..definition import Embedded, ModelDefinition, Property
 from ..errors import Failure
+from ..query import Where
 from ..schema import Message, spell_path
 from ..types import Array, PropertyType
 from .rules import Custom, Record, Rule, Uniqueness, constraint_rules
@@ -59,7 +60,7 @@ class Validator:
         record: Record,
         *,
         subject: Callable[[], Any],
-        is_taken: Callable[[dict[str, Any]], bool],
+        is_taken: Callable[[Where], bool],
         only: Container[str] | None = None,
         skip: Container[str] = (),
     ) -> list[Failure]:
@@ -97,7 +98,7 @@ class Validator:
         record: Record,
         *,
         subject: Callable[[], Any],
-        is_taken: Callable[[dict[str, Any]], bool],
+        is_taken: Callable[[Where], bool],
         only: Container[str] | None = None,
         skip: Container[str] = (),
     ) -> list[Failure]:
@@ -106,7 +107,7 @@ class Validator:
             Failure((rule.property,), message.code, message)
             for rule in self._others
             if _is_wanted(rule.property, only, skip)
-            and (message := _judge(rule, record, subject, is_taken))
+            and (message := _judge(rule, self.definition, record, subject, is_taken))
         ]
 
 
@@ -203,9 +204,10 @@ def _item_type(kind: PropertyType) -> PropertyType:
 
 def _judge(
     rule: Rule,
+    definition: ModelDefinition,
     record: Record,
     subject: Callable[[], Any],
-    is_taken: Callable[[dict[str, Any]], bool],
+    is_taken: Callable[[Where], bool],
 ) -> Message | None:
     if rule.needs_instance and not rule.applies(subject()):
         return None
@@ -213,6 +215,6 @@ def _judge(
         return rule.judge(subject())
     problem = rule.problem(record.get(rule.property))
     if problem is None and isinstance(rule, Uniqueness):
-        where = rule.where(record)
+        where = rule.where(record, definition)
         return rule.make_message("") if where is not None and is_taken(where) else None
     return problem

@@ -478,9 +478,9 @@ import sys
 from flask_loop import create_data_source
 
 source = create_data_source(connector="sqlite", database=sys.argv[1], echo=True)
-source.create_model("thing", {"name": str})
+thing = source.create_model("thing", {"name": str})
 source.auto_update()
-source.models()[0].create(name="a")
+thing.create(name="a")
 """
 
 

@@ -157,9 +157,11 @@ def _enum(property_: Property) -> Codec:
 
 def _json(property_: Property) -> Codec:
     kind = property_.type
+    # A unique index compares texts, to which the order of keys would make a difference.
+    option = orjson.OPT_SORT_KEYS if property_.unique else None
     return Codec(
         (sa.Text(),),
-        lambda value: orjson.dumps(kind.to_json(value)).decode(),
+        lambda value: orjson.dumps(kind.to_json(value), option=option).decode(),
         lambda text: kind.from_json(orjson.loads(text)),
         orjson.loads
         if kind.dumps_itself
