@@ -315,6 +315,8 @@ def _is_exact_in_json(node: Compare) -> bool:
     if node.operator == "eq" and node.operand is None:
         return True
     kind = node.path.type.item if isinstance(node.path.type, Array) else node.path.type
+    if isinstance(node.path.type, Array | AnyValue) and not node.member:
+        return False
     if not isinstance(kind, AnyValue | Integer | Number | String | Boolean):
         return False
     operand = node.operand
