@@ -575,7 +575,10 @@ def test_defaults_that_can_be_changed_are_not_shared() -> None:
         ({"type": int, "default": 1.5}, "the default 1.5 is not an integer"),
         ({"type": [int], "default": ["x"]}, "the default ['x'] is not an integer"),
         ({"type": "Date", "default": "x"}, "the default 'x' is not a date in RFC 3339 form"),
-        ({"type": Hue, "default": "green"}, "the default 'green' is not one of the allowed values"),
+        (
+            {"type": Hue, "default": "green"},
+            "the default 'green' is not one of the allowed values: red, blue",
+        ),
         ({"type": str, "enum": ["a"], "default": "b"}, "the default 'b' is none of the values in"),
         ({"type": str, "default": "x", "default_fn": "uuid"}, "give default or default_fn"),
         ({"type": str, "default_fn": "uid"}, "no default function is called 'uid'; there are guid"),

@@ -618,3 +618,17 @@ def test_an_id_of_several_properties_is_a_tuple(source: DataSource) -> None:
         model.create(room="a", day=day)
     assert model.destroy_by_id(("a", day)) == 1
     assert model.count() == 1
+
+
+def test_a_property_may_be_called_data(source: DataSource) -> None:
+    class Sample(Model):
+        name: Prop[str]
+        data: Prop[dict[str, Any] | None]
+
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    sample = Sample.create(name="x", data={"a": 1})
+    sample.patch_attributes(data={"a": 2})
+    assert Sample.upsert(id=sample.id, name="y").data == {"a": 2}

@@ -302,7 +302,7 @@ def test_text_can_be_kept_from_being_a_number_or_boolean(kind: PropertyType, tex
         (Date(), "x", "date", "is not a date of the form YYYY-MM-DD"),
         (Buffer(), "x", "buffer", "is not base64 text"),
         (Uuid(), "x", "uuid", "is not a UUID"),
-        (Enumeration(Hue), "x", "enum", "is not one of the allowed values: ['red', 'blue']"),
+        (Enumeration(Hue), "x", "enum", "is not one of the allowed values: red, blue"),
         (Object(), nested(MAX_DEPTH + 1), "depth", "is more than 32 levels deep"),
         (AnyValue(), ZERO, "any", "holds a UUID, which is not a JSON value"),
         (Object(), {1: 2}, "object", "has the key 1, which is not text"),

@@ -43,16 +43,16 @@ class Writing(Reading):
 
         @overload
         @classmethod
-        def create(cls, data: Sequence[Mapping[str, Any] | Attached]) -> list[Self]: ...
+        def create(cls, data: Sequence[Mapping[str, Any] | Attached], /) -> list[Self]: ...
 
         @overload
         @classmethod
         def create(
-            cls, data: Mapping[str, Any] | Attached | None = None, **values: Any
+            cls, data: Mapping[str, Any] | Attached | None = None, /, **values: Any
         ) -> Self: ...
 
     @operation
-    def create(cls, data: Any = None, **values: Any) -> Any:
+    def create(cls, data: Any = None, /, **values: Any) -> Any:
         """Store a new record, or several: all or none.
 
         :param data: a dict by Python or wire names, or a list of them.
@@ -95,7 +95,7 @@ class Writing(Reading):
             return cls.from_record(plan.create(given)), True
 
     @operation
-    def upsert(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+    def upsert(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """Change the record with the id in ``data``, or create it where there is none.
 
         It validates like other writes; ``Meta.validate_upsert = False`` leaves that out.
@@ -104,7 +104,7 @@ class Writing(Reading):
         return cls.from_record(_upsert_record(plan, _given(plan, data, values)))
 
     @operation
-    def update_or_create(cls, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+    def update_or_create(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """The same as :meth:`upsert`."""
         return cls.upsert(data, **values)
 
@@ -177,7 +177,7 @@ class Writing(Reading):
         return self
 
     @instance_operation
-    def patch_attributes(self, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+    def patch_attributes(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """Change some properties and store them; the whole record must be valid.
 
         :raises ValidationError: where a rule is broken; nothing is changed then.
@@ -190,7 +190,7 @@ class Writing(Reading):
         return self
 
     @instance_operation
-    def update_attributes(self, data: Mapping[str, Any] | None = None, **values: Any) -> Self:
+    def update_attributes(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
         """The same as :meth:`patch_attributes`."""
         return self.patch_attributes(data, **values)
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import enum
 import re
-import reprlib
 import uuid
 from typing import Any
 
@@ -144,6 +143,10 @@ class Uuid(PropertyType):
         return {"type": "string", "format": "uuid"}
 
 
+#: The most values of an enum that a refusal names.
+SHOWN_VALUES = 20
+
+
 class Enumeration(PropertyType):
     """A member of an :class:`enum.Enum`, its value on the wire.
 
@@ -169,7 +172,9 @@ class Enumeration(PropertyType):
         try:
             return self.python(self.value_type.load(value, text=text))  # type: ignore[no-any-return]
         except ValueError:
-            raise self.mismatch(f"{self.message}: {reprlib.repr(self.values)}") from None
+            known = ", ".join(map(str, self.values[:SHOWN_VALUES]))
+            more = ", …" if len(self.values) > SHOWN_VALUES else ""
+            raise self.mismatch(f"{self.message}: {known}{more}") from None
 
     def dump(self, value: enum.Enum) -> Any:
         return value.value

@@ -27,7 +27,7 @@ from flask_loop.testing.operators import Size, Suit
 EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "0"))
 
 agreement = settings(
-    max_examples=EXAMPLES or 300,
+    max_examples=EXAMPLES or 600,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
