@@ -48,6 +48,11 @@ class Session:
         self._forget()
         _sessions.add(self)
 
+    def __del__(self) -> None:
+        # A driver warns of connections that are left to the garbage collector.
+        with suppress(Exception):
+            self.close()
+
     @property
     def in_transaction(self) -> bool:
         """Whether the caller is in a block of :meth:`transaction`."""
@@ -330,6 +335,9 @@ class _DriverConnection:
             self._fairy.rollback()
 
     def close(self) -> None:
+        """Give the connection back to its pool; one that was closed meanwhile takes none back."""
+        if not self.is_current and self._fairy.is_valid:
+            self._fairy.invalidate()
         self._fairy.close()
 
     @property
