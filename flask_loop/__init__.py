@@ -14,10 +14,13 @@ from .errors import (
 )
 from .extension import Loop
 from .geo import GeoPoint
+from .methods import remote_method, shared
 from .model import Model, Prop, create_model
+from .remoting import Context, current_context, options
 
 __all__ = [
     "Connector",
+    "Context",
     "DataSource",
     "DefinitionError",
     "FilterError",
@@ -32,6 +35,10 @@ __all__ = [
     "ValidationError",
     "create_data_source",
     "create_model",
+    "current_context",
     "memory",
+    "options",
     "prop",
+    "remote_method",
+    "shared",
 ]

@@ -16,7 +16,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from .errors import LoopError
-from .operations import remote_methods
+from .remoting import idle_patterns
 from .state import State
 
 P = ParamSpec("P")
@@ -58,7 +58,10 @@ Examples:
 @_reports_errors
 def routes(as_json: bool) -> None:
     """List the routes that remote callers have now."""
-    _show(_routes(_state()), ("verb", "path", "method", "model"), as_json)
+    state = _state()
+    _show(_routes(state), ("verb", "path", "method", "model"), as_json)
+    for idle in idle_patterns(state.exposures, state.hooks, state.switches):
+        click.echo(f"Warning: {idle}.", err=True)
 
 
 @loop.command(
@@ -89,7 +92,7 @@ def _state() -> State:
 
 def _routes(state: State) -> list[Row]:
     rows: list[Row] = []
-    for model in state.models:
+    for model, exposure in state.exposures.items():
         definition = model.definition
         found = [
             {
@@ -98,7 +101,7 @@ def _routes(state: State) -> list[Row]:
                 "method": f"{definition.plural}.{method.wire}",
                 "model": definition.name,
             }
-            for method in remote_methods(model)
+            for method in exposure.remote_methods()
             for route in method.routes
         ]
         rows += sorted(found, key=lambda row: (row["path"], _VERBS.index(row["verb"])))

@@ -10,8 +10,11 @@ from weakref import WeakSet
 from .connectors import Connector, find_connector
 from .definition import ModelDefinition, nearest
 from .errors import DefinitionError
+from .hooks import Pattern, names_of
+from .methods import Generation, RemoteMethod
 from .model import Model, create_model
 from .operations import OPERATION_OF, OPERATIONS
+from .remoting import Switches
 
 
 class DataSource:
@@ -29,7 +32,7 @@ class DataSource:
         self.name = name
         self._attached: WeakSet[type[Model]] = WeakSet()
         self._enabled: dict[str, bool] = {}
-        self._remote: dict[str, bool] = {}
+        self._switches = Switches()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -90,16 +93,22 @@ class DataSource:
         return connector is None or operation not in connector.disabled
 
     def is_remote(self, operation: str) -> bool:
-        """Whether remote callers have an operation, by wire name."""
-        enabled, allowed = self._enabled.get(operation), self._remote.get(operation)
-        if enabled is None or allowed is None:
-            connector = self._known_connector()
-            if enabled is None:
-                enabled = connector is None or operation not in connector.disabled
-            if allowed is None:
-                kept = connector is not None and operation in connector.not_remote
-                allowed = OPERATIONS[operation].remote and not kept
-        return enabled and allowed
+        """Whether remote callers have an operation, by wire name, where the model says nothing."""
+        return self.is_enabled(operation) and self.shows(OPERATIONS[operation])
+
+    def shows(self, method: RemoteMethod) -> bool:
+        """Whether remote callers of attached models have a method where nobody else says."""
+        said = self._switches.decide(names_of(method))
+        if said is not None:
+            return said
+        connector = None if method.own else self._known_connector()
+        kept = connector is not None and method.operation in connector.not_remote
+        return method.remote and not kept
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the connector is known here, and so which operations it has."""
+        return self._known_connector() is not None
 
     def _known_connector(self) -> Connector | None:
         """The connector, or None where it takes an app to know it."""
@@ -108,34 +117,43 @@ class DataSource:
     def enable(self, *operations: str) -> None:
         """Give models operations that were disabled, by :meth:`disable` or by the connector.
 
-        :param operations: Python or wire names, such as ``destroy_all`` or ``destroyAll``.
+        :param operations: Python or wire names, such as ``destroy_all`` or ``destroyAll``, or
+            patterns: ``*`` for all, ``prototype.*`` for those of instances.
         :raises DefinitionError: naming an operation that there is not.
         """
-        self._enabled.update(dict.fromkeys(map(_operation, operations), True))
+        self._enable(operations, is_on=True)
 
     def disable(self, *operations: str) -> None:
         """Take operations from models, in Python and over REST.
 
-        :param operations: Python or wire names.
+        :param operations: as in :meth:`enable`.
         :raises DefinitionError: naming an operation that there is not.
         """
-        self._enabled.update(dict.fromkeys(map(_operation, operations), False))
+        self._enable(operations, is_on=False)
 
-    def enable_remote(self, *operations: str) -> None:
-        """Let remote callers use operations.
+    def _enable(self, operations: Iterable[str], *, is_on: bool) -> None:
+        for name in operations:
+            self._enabled.update(dict.fromkeys(_operations(name), is_on))
+        Generation.advance()
 
-        :param operations: Python or wire names.
-        :raises DefinitionError: naming an operation that there is not, or that has no route.
-        """
-        self._remote.update(dict.fromkeys(map(_remote_operation, operations), True))
+    def enable_remote(self, *methods: str) -> None:
+        """Let remote callers use operations, and other methods of attached models.
 
-    def disable_remote(self, *operations: str) -> None:
-        """Keep operations from remote callers.
-
-        :param operations: Python or wire names.
+        :param methods: Python or wire names of operations, or patterns, which mean the models' own
+            methods too: ``*`` for all, ``prototype.*`` for those of instances.
         :raises DefinitionError: naming an operation that there is not.
         """
-        self._remote.update(dict.fromkeys(map(_remote_operation, operations), False))
+        for name in methods:
+            self._switches.turn(_switch(name), is_on=True)
+
+    def disable_remote(self, *methods: str) -> None:
+        """Keep operations, and other methods of attached models, from remote callers.
+
+        :param methods: as in :meth:`enable_remote`.
+        :raises DefinitionError: naming an operation that there is not.
+        """
+        for name in methods:
+            self._switches.turn(_switch(name), is_on=False)
 
     # The backend
 
@@ -210,14 +228,23 @@ def _operation(name: str) -> str:
     return found
 
 
-def _remote_operation(name: str) -> str:
-    """The wire name of the operation that remote callers have: an alias is what it stands for."""
-    operation = _operation(name)
-    if OPERATIONS[operation].routes:
-        return operation
-    wire = OPERATIONS[operation].wire
-    same = (key for key, method in OPERATIONS.items() if method.routes and wire in method.aliases)
-    return next(same, operation)
+def _operations(name: str) -> list[str]:
+    """The wire names of the operations that a name or a pattern means."""
+    if "*" not in name:
+        return [_operation(name)]
+    pattern = Pattern("**" if name == "*" else name)
+    return [key for key, method in OPERATIONS.items() if pattern.matches(names_of(method))]
+
+
+def _switch(name: str) -> str:
+    """A switch for the operation that remote callers have: an alias is what it stands for."""
+    if "*" in name:
+        return name
+    operation = OPERATIONS[_operation(name)]
+    if operation.routes:
+        return operation.wire
+    same = (each for each in OPERATIONS.values() if each.routes and operation.wire in each.aliases)
+    return next(same, operation).wire
 
 
 def make_connector(settings: Mapping[str, Any]) -> Connector:

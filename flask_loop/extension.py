@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
-from flask import Flask, current_app, has_app_context
+from flask import Flask, current_app, has_app_context, request
+from flask.globals import request_ctx
 
 from .connectors import Connector
 from .datasource import DataSource, make_connector
 from .definition import ModelDefinition, Registry, definition_from_json, registry
 from .errors import DefinitionError
+from .hooks import AFTER, BEFORE, ERROR, RemoteHooks
+from .http import answer_routing_errors, bounds_of
+from .methods import Generation
 from .model import Model, make_model
-from .rest import PREFIX, ModelBlueprint, answer_routing_errors, blueprint_name
+from .remoting import Exposure, Switches, idle_patterns
+from .rest import PREFIX, ModelBlueprint, blueprint_name
 from .state import Settings, State
 from .swagger import add_docs
 
 EXTENSION = "loop"
 M = TypeVar("M", bound=Model)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class AppDataSource(DataSource):
@@ -87,6 +94,7 @@ class Loop:
         self._app: ref[Flask] | None = None
         self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
         self._has_apps = False
+        self._hooks = RemoteHooks()
         self._loaded_sources: dict[str, Mapping[str, Any]] = {}
         if app is not None:
             self.init_app(app)
@@ -97,7 +105,8 @@ class Loop:
 
         The settings are read from ``app.config``: ``LOOP_DATA_SOURCES``, ``LOOP_DOCS``,
         ``LOOP_MAX_LIMIT``, ``LOOP_MAX_BODY``, ``LOOP_MAX_VALUES``, ``LOOP_MAX_FILTER_DEPTH``,
-        ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_CREATED_STATUS``; see
+        ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``,
+        ``LOOP_REMOTING``; see
         :class:`~flask_loop.state.Settings`.
 
         :param app: the app.
@@ -110,9 +119,12 @@ class Loop:
         prefix = self.url_prefix if url_prefix is None else _clean_prefix(url_prefix)
         state = State(Settings.of(app.config), prefix, make_connector, self._loaded_sources)
         state.docs_base = self._docs_base
+        state.hooks = self._hooks
+        state.switches = Switches.of(state.settings.remoting, "LOOP_REMOTING")
         app.extensions[EXTENSION] = state
         self._apps[app] = state
         self._has_apps = True
+        app.before_request(_BeforeRequest(app, state))
         answer_routing_errors(app, state)
         if state.settings.docs:
             add_docs(app, state)
@@ -164,6 +176,31 @@ class Loop:
         for state in self._apps.values():
             state.docs_base = base_path
 
+    def before_remote(self, pattern: str) -> Callable[[F], F]:
+        """Run a function before remote methods of all models.
+
+        :param pattern: as in :meth:`Model.before_remote`, and with a model's plural name in front:
+            ``products.create``, ``*.create``, ``products.prototype.*``, ``**``.
+        :returns: a decorator. The function runs after those that the model itself has.
+        """
+        return self._hooks.registrar(BEFORE, pattern)
+
+    def after_remote(self, pattern: str) -> Callable[[F], F]:
+        """Run a function after remote methods of all models that succeeded.
+
+        :param pattern: as in :meth:`before_remote`.
+        :returns: a decorator.
+        """
+        return self._hooks.registrar(AFTER, pattern)
+
+    def after_remote_error(self, pattern: str) -> Callable[[F], F]:
+        """Run a function when a remote method of any model, or a hook of it, raised an exception.
+
+        :param pattern: as in :meth:`before_remote`.
+        :returns: a decorator.
+        """
+        return self._hooks.registrar(ERROR, pattern)
+
     def load(self, folder: str | Path) -> list[type[Any]]:
         """Define and expose the models of LoopBack 2 or 3 JSON files.
 
@@ -201,7 +238,7 @@ def _clean_prefix(prefix: str) -> str:
 
 
 def _expose(app: Flask, state: State, model: type[Model]) -> None:
-    if model in state.models:
+    if model in state.exposures:
         return
     definition = model.definition
     if app._got_first_request:
@@ -210,14 +247,15 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
             "before the first one"
         )
     _refuse_taken_path(state, definition)
-    blueprint = ModelBlueprint(model, state, blueprint_name(model, app))
+    exposure = Exposure(model, state.hooks, state.switches, bounds_of(state.settings))
+    blueprint = ModelBlueprint(exposure, state, blueprint_name(model, app))
     blueprint.refuse_taken_paths(app)
     app.register_blueprint(blueprint, name_prefix=PREFIX)
-    state.models.append(model)
+    state.exposures[model] = exposure
 
 
 def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:
-    for other in state.models:
+    for other in state.exposures:
         if other.definition.http_path == definition.http_path:
             raise DefinitionError(
                 f"the models {other.model_name} and {definition.name} have the same path, "
@@ -229,6 +267,41 @@ def _add_command(app: Flask) -> None:
     from .cli import loop
 
     app.cli.add_command(loop)
+
+
+class _BeforeRequest:
+    """Lets what was registered since the last request hold for this one.
+
+    Methods that were declared since get their rules. What was registered for methods that there are
+    not is warned about once, as all is registered when the first request comes.
+    """
+
+    def __init__(self, app: Flask, state: State) -> None:
+        self._app, self._state = ref(app), state
+        self._generation = -1
+        self._lock = Lock()
+
+    def __call__(self) -> None:
+        app = self._app()
+        if self._generation == Generation.number or app is None:
+            return
+        with self._lock:
+            is_first = self._generation == -1
+            self._generation = Generation.number
+            rules = len(app.view_functions)
+            for blueprint in app.blueprints.values():
+                if isinstance(blueprint, ModelBlueprint):
+                    blueprint.route_new_methods(app)
+            if is_first:
+                self._warn(app)
+        if len(app.view_functions) > rules:
+            request.routing_exception = None
+            request_ctx.match_request()
+
+    def _warn(self, app: Flask) -> None:
+        state = self._state
+        for idle in idle_patterns(state.exposures, state.hooks, state.switches):
+            app.logger.warning("Flask-Loop: %s", idle)
 
 
 class _FolderModels(Registry):

@@ -21,9 +21,12 @@ from .definition import (
     registry,
 )
 from .errors import DefinitionError, Failure, group
+from .hooks import HookMethods
+from .methods import Generation, RemoteMethod, RemoteMethods
 from .operations import Bulk, Plan, Source, guard_overrides, is_overridden
-from .operations.remote import override_of
+from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
+from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch
 from .validation import ValidationMethods, Validator
@@ -194,7 +197,9 @@ _defining = RLock()
 _INSTANCE_STATE = ("_is_new", "_errors", "_undeclared")
 
 
-class Model(Bulk, ValidationMethods, metaclass=ModelType):
+class Model(
+    Bulk, ValidationMethods, RemoteMethods, HookMethods, SwitchMethods, metaclass=ModelType
+):
     """One record of a model.
 
     Derive from it to define a model, and attach it to a data source to give it operations::
@@ -271,6 +276,11 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
             plan = cls._plan = cls._make_plan()
         return plan
 
+    @classmethod
+    def __loop_methods__(cls) -> list[RemoteMethod]:
+        """The methods that remote callers may have: operations and the model's own."""
+        return methods_of(cls)
+
     _plan: ClassVar[Plan | None] = None
 
     @classmethod
@@ -284,6 +294,7 @@ class Model(Bulk, ValidationMethods, metaclass=ModelType):
         if not hasattr(type(source), "is_enabled"):
             raise TypeError(f"a model is attached to a data source, not to {source!r}")
         cls.data_source = source
+        Generation.advance()
         attached = getattr(source, "attached", None)
         if attached is not None:
             attached(cls)

@@ -21,9 +21,11 @@ class Settings:
     :ivar docs: whether ``/_docs`` is served.
     :ivar max_limit: the most records that a remote caller gets at once.
     :ivar max_body: the largest request body, in bytes.
+    :ivar max_upload: the largest multipart body, in bytes, of methods that take one.
     :ivar max_values: the most values in one ``inq`` or ``nin``, and records in one bulk create.
     :ivar max_filter_depth: the most levels of nesting in a remote where.
     :ivar max_filter_conditions: the most comparisons in a remote where.
+    :ivar remoting: by method or pattern, whether remote callers have the methods.
     :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
     """
 
@@ -31,10 +33,12 @@ class Settings:
     docs: bool = True
     max_limit: int = 1000
     max_body: int = 1024 * 1024
+    max_upload: int = 16 * 1024 * 1024
     max_values: int = 1000
     max_filter_depth: int = 12
     max_filter_conditions: int = 200
     created_status: int = 200
+    remoting: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -73,6 +77,10 @@ class State:
     :param url_prefix: what the paths of its models begin with.
     :param make_connector: makes a connector of a data source's settings.
     :param more_sources: data sources that the settings need not have.
+
+    :ivar exposures: what remote callers have of each model, by the model.
+    :ivar hooks: the remote hooks of the whole Loop.
+    :ivar switches: what the settings say of remote methods.
     """
 
     def __init__(
@@ -84,12 +92,19 @@ class State:
     ) -> None:
         self.settings = settings
         self.url_prefix = url_prefix
-        self.models: list[Any] = []
+        self.exposures: dict[Any, Any] = {}
+        self.hooks: Any = ()
+        self.switches: Any = None
         self.docs_base: str | None = None
         self._make_connector = make_connector
         self._more_sources = {} if more_sources is None else more_sources
         self._connectors: dict[str, Any] = {}
         self._lock = Lock()
+
+    @property
+    def models(self) -> list[Any]:
+        """The models that are exposed, in the order of their registration."""
+        return list(self.exposures)
 
     def connector(self, name: str) -> Any:
         """The connector of the data source with a name, made when it is first used.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
-import datetime as dt
 import inspect
 import sys
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from decimal import Decimal
-from types import FrameType, UnionType
-from typing import Any, ClassVar, ForwardRef, Literal, Union, get_args, get_origin
+from types import FrameType
+from typing import Any, ClassVar, get_origin
 
 from ..errors import DefinitionError
-from ..geo import GeoPoint
+from .annotations import NOT_UNDERSTOOD, Names, Scope, evaluate, understand
 from .building import make_property
 from .model import (
     ModelDefinition,
@@ -26,16 +22,6 @@ from .model import (
 from .property import Property, Spec
 from .registry import registry
 from .settings import Settings
-
-#: Types that an annotation may name where the module imports them for type checkers alone.
-_WELL_KNOWN: dict[str, Any] = {
-    "Any": Any,
-    "Decimal": Decimal,
-    "GeoPoint": GeoPoint,
-    "UUID": uuid.UUID,
-    "date": dt.date,
-    "datetime": dt.datetime,
-}
 
 
 class ClassBody:
@@ -65,7 +51,7 @@ class ClassBody:
             if _is_property(key, annotation)
         }
         values = {key: namespace.pop(key) for key in annotations if key in namespace}
-        scope = _Scope.around(frame)
+        scope = Scope.around(frame)
         scope.own.update(
             (key, value) for key, value in namespace.items() if isinstance(value, type)
         )
@@ -127,7 +113,7 @@ class ClassBody:
         resolve = type_resolver(self.name, registry)
         made = []
         for name, annotation in part.annotations.items():
-            kind, nullable = _understand(self._evaluated(part, name, annotation))
+            kind, nullable = understand(self._evaluated(part, name, annotation))
             value = part.values.get(name, Spec())
             spec = value if isinstance(value, Spec) else Spec(default=value)
             written = Spec({"type": kind, **spec})
@@ -148,8 +134,8 @@ class ClassBody:
 
     def _evaluated(self, part: _Part, name: str, annotation: Any) -> Any:
         try:
-            return _evaluate(annotation, _Names(part.scope, with_models=True))
-        except _NOT_UNDERSTOOD as error:
+            return evaluate(annotation, Names(part.scope, with_models=True))
+        except NOT_UNDERSTOOD as error:
             raise DefinitionError(f"{self.name}.{name}: {annotation}: {error}") from None
 
     def _meta(self) -> dict[str, Any]:
@@ -177,7 +163,7 @@ class _Part:
     :param scope: where the names in annotations are found.
     """
 
-    def __init__(self, annotations: dict[str, Any], values: dict[str, Any], scope: _Scope) -> None:
+    def __init__(self, annotations: dict[str, Any], values: dict[str, Any], scope: Scope) -> None:
         self.annotations, self.values, self.scope = annotations, values, scope
 
     @classmethod
@@ -190,93 +176,18 @@ class _Part:
         }
         values = {key: mixin.__dict__[key] for key in annotations if key in mixin.__dict__}
         module = sys.modules.get(mixin.__module__)
-        return cls(annotations, values, _Scope([vars(module) if module else {}]))
+        return cls(annotations, values, Scope([vars(module) if module else {}]))
 
     def understand_early(self) -> None:
         """Evaluate the annotations of a class in a function, where they can be already."""
         if self.scope.frame is None:
             return
-        names = _Names(self.scope, with_models=False)
-        with suppress(*_NOT_UNDERSTOOD):
+        names = Names(self.scope, with_models=False)
+        with suppress(*NOT_UNDERSTOOD):
             self.annotations = {
-                name: _evaluate(annotation, names) for name, annotation in self.annotations.items()
+                name: evaluate(annotation, names) for name, annotation in self.annotations.items()
             }
             self.scope.frame = None
-
-
-class _Scope:
-    """Where a class stands: the namespaces around it, innermost first.
-
-    :ivar own: the class itself and the classes inside it, by name.
-    :ivar frame: the function around it, whose variables may be set later.
-    """
-
-    def __init__(self, namespaces: list[Mapping[str, Any]], frame: FrameType | None = None) -> None:
-        self.own: dict[str, Any] = {}
-        self.frame = frame
-        self._namespaces = namespaces
-
-    @classmethod
-    def around(cls, frame: FrameType) -> _Scope:
-        """The scope of a class that is defined in a frame: of a module, a function or a class."""
-        namespaces: list[Mapping[str, Any]] = []
-        here: FrameType | None = frame
-        while here is not None and "__qualname__" in here.f_locals:  # a class around the class
-            namespaces.append(here.f_locals)
-            here = here.f_back
-        if here is not None and here.f_code.co_flags & inspect.CO_OPTIMIZED:
-            return cls([*namespaces, frame.f_globals], here)
-        outer = [] if here is None else [here.f_locals]
-        return cls([*namespaces, *outer, frame.f_globals])
-
-    def find(self, name: str) -> Any:
-        """What a name stands for.
-
-        :raises KeyError: where it stands for nothing.
-        """
-        variables = [] if self.frame is None else [self.frame.f_locals]
-        for namespace in (self.own, *variables, *self._namespaces, vars(builtins), _WELL_KNOWN):
-            if name in namespace:
-                return namespace[name]
-        raise KeyError(name)
-
-
-class _Names(dict[str, Any]):
-    """The names that an annotation may use: those around the class, and other models."""
-
-    def __init__(self, scope: _Scope, *, with_models: bool) -> None:
-        super().__init__()
-        self._scope, self._with_models = scope, with_models
-
-    def __missing__(self, name: str) -> Any:
-        try:
-            return self._scope.find(name)
-        except KeyError:
-            if not self._with_models:
-                raise
-            return registry.get(name)
-
-
-#: What evaluating an annotation may raise.
-_NOT_UNDERSTOOD = (AttributeError, DefinitionError, LookupError, NameError, SyntaxError, TypeError)
-
-
-def _evaluate(annotation: Any, names: _Names) -> Any:
-    """An annotation with the texts in it replaced by what they stand for."""
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        # It is the class body's own text.
-        return _evaluate(eval(annotation, {}, names), names)  # noqa: S307
-    origin, given = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return annotation
-    arguments = tuple(_evaluate(each, names) for each in given)
-    if origin is None or arguments == given:
-        return annotation
-    if origin is UnionType:
-        origin = Union
-    return origin[arguments]
 
 
 def _is_property(name: str, annotation: Any) -> bool:
@@ -291,11 +202,3 @@ def _is_prop(annotation: Any) -> bool:
     text = annotation if isinstance(annotation, str) else ""
     is_prop = hasattr(get_origin(annotation), "__loop_prop__")
     return is_prop or text.partition("[")[0].rpartition(".")[2] == "Prop"
-
-
-def _understand(annotation: Any) -> tuple[Any, bool]:
-    """The type that an annotation gives a property, and whether null is a value of it."""
-    if hasattr(get_origin(annotation), "__loop_prop__"):
-        (annotation,) = get_args(annotation)
-    takes_null = annotation in (None, type(None), Any, object)
-    return annotation, takes_null or type(None) in get_args(annotation)

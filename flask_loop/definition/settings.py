@@ -30,6 +30,7 @@ class Settings:
     :ivar protected: names of properties that are protected.
     :ivar indexes: indexes over several properties: name → ``{"keys": [...], "unique": bool}``.
     :ivar options: by backend, such as ``{"postgresql": {"schema": "shop", "table": "PRODUCT"}}``.
+    :ivar methods: remote methods by name, with their options; their functions are attributes.
     :ivar description: a sentence for the documentation.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     protected: tuple[str, ...] = ()
     indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     description: str | None = None
 
     def __post_init__(self) -> None:
@@ -60,12 +62,14 @@ class Settings:
         return self.strict is False
 
     def inherit(self) -> Settings:
-        """The settings that a derived model starts from: all but those that name this one."""
+        """The settings that a derived model starts from: all but those of this one alone."""
         tables = {
             backend: {key: value for key, value in options.items() if key != "table"}
             for backend, options in self.options.items()
         }
-        return replace(self, plural=None, http_path=None, description=None, options=tables)
+        return replace(
+            self, plural=None, http_path=None, description=None, methods={}, options=tables
+        )
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """The settings with those of a ``Meta`` or of a definition's options over them.
@@ -159,6 +163,7 @@ _KINDS: dict[str, _Kind] = {
     "protected": _NAMES_OF_PROPERTIES,
     "indexes": _MAPPING,
     "options": _MAPPING,
+    "methods": _MAPPING,
     "description": _Kind(
         "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)
     ),
@@ -185,7 +190,6 @@ UNBUILT_KEYS = frozenset(
         "defaultPermission",
         "excludeBaseProperties",
         "foreignKeys",
-        "methods",
         "mixins",
         "ownerRelations",
         "relations",

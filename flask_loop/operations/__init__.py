@@ -3,8 +3,7 @@
 from .base import OPERATION_OF, OPERATIONS, Attached, Source, guard_overrides, is_overridden
 from .bulk import Bulk
 from .plan import Plan
-from .remote import is_remote, remote_methods, routed_methods
-from .results import FoundMany, FoundOne, Result, Stored, StoredMany
+from .results import FoundMany, FoundOne, Stored, StoredMany
 
 __all__ = [
     "OPERATIONS",
@@ -14,13 +13,9 @@ __all__ = [
     "FoundMany",
     "FoundOne",
     "Plan",
-    "Result",
     "Source",
     "Stored",
     "StoredMany",
     "guard_overrides",
     "is_overridden",
-    "is_remote",
-    "remote_methods",
-    "routed_methods",
 ]

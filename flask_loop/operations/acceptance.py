@@ -7,6 +7,7 @@ from typing import Any
 
 from ..definition import Embedded, ModelDefinition, Property
 from ..errors import Failure
+from ..remoting import ClientData
 from ..schema import READ_ONLY, UNKNOWN
 from ..types import Array, Object, PropertyType
 from ..validation import Absence
@@ -53,7 +54,10 @@ class Acceptance:
         """
         accepted: dict[str, Any] = {}
         failures: list[Failure] = []
+        trusted = data.trusted if isinstance(data, ClientData) else ()
         for key, value in data.items():
+            if key in trusted:
+                continue
             property_ = self.definition.by_wire.get(key)
             if property_ is None:
                 if not self._takes_unknown:
@@ -69,6 +73,7 @@ class Acceptance:
                 accepted[property_.name] = self._inside(property_, value, old, failures)
             else:
                 accepted[property_.name] = value
+        accepted.update(self.definition.rename_keys({key: data[key] for key in trusted}))
         return accepted, failures
 
     def _refused(self, name: str, message: Any) -> list[Failure]:

@@ -54,7 +54,12 @@ class Attached:
 
 
 class _Operation:
-    """A descriptor for one operation."""
+    """A descriptor for one operation.
+
+    :ivar of_instance: whether it is a method of instances.
+    """
+
+    of_instance: ClassVar[bool]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function: Callable[..., Any] = getattr(function, "__func__", function)
@@ -78,12 +83,16 @@ class _Operation:
 
 
 class _StaticOperation(_Operation):
+    of_instance = False
+
     def __get__(self, instance: Any, owner: type) -> MethodType:
         self.require(owner)
         return MethodType(self.function, owner)
 
 
 class _InstanceOperation(_Operation):
+    of_instance = True
+
     def __get__(self, instance: Any, owner: type) -> Any:
         self.require(owner)
         return self.function if instance is None else MethodType(self.function, instance)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Connector, Record, Rows, id_where
-from ..definition import MISSING
+from ..definition import MISSING, Embedded
 from ..errors import (
     BadRequest,
     DefinitionError,
@@ -29,6 +29,7 @@ from ..schema import Serializer
 from ..types import TypeMismatch
 from ..validation import Batch, Uniqueness, Validator
 from .acceptance import Acceptance
+from .arguments import unsaved
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -65,6 +66,19 @@ class Plan:
             forces_id=self.definition.settings.force_id,
         )
         self._looks_first = bool(validator.uniqueness) or validator.needs_records
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether functions of the user's run in operations, and may ask for the running call."""
+        return bool(self.validator.needs_records)
+
+    def instance(self, id: Any) -> Any:
+        """The record with an id as an instance.
+
+        :param id: as remote callers give it.
+        :raises ModelNotFound: where there is none.
+        """
+        return self.model.from_record(self.record(self.load_id(id)))
 
     @property
     def connector(self) -> Connector:
@@ -285,6 +299,17 @@ class Plan:
         accepted = self.accept(data, creating=False, current=current)
         accepted.update((name, current.get(name)) for name in kept if name not in accepted)
         return accepted
+
+    def unsaved(self, kind: Embedded, data: Mapping[str, Any], *, text: bool) -> Any:
+        """A record that a remote caller gave as an argument; only what it may write is in it.
+
+        :param kind: the type of the argument; its model may be any.
+        :param data: by wire names.
+        :param text: whether the exact text of a number, boolean, … is taken.
+        :returns: an unsaved instance, or a dict where the type has no model.
+        :raises TypeMismatch: where a value is not of its property's type.
+        """
+        return unsaved(kind, data, text=text)
 
     @property
     def forces_id(self) -> bool:

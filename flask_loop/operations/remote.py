@@ -1,4 +1,4 @@
-"""Which operations of a model remote callers have, and where: what each transport reads."""
+"""Which methods a model has for remote callers, and what its own versions of operations answer."""
 
 from __future__ import annotations
 
@@ -7,42 +7,34 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..methods import RemoteMethod, Route
+from ..methods import RemoteMethod, Route, declared_methods
 from ..query import Bounds, Filter, Where
+from ..remoting import Page
 from .base import OPERATIONS, Attached, is_overridden
 from .bulk import Bulk
 from .plan import Plan
 from .reading import nothing_found, only_fields
-from .results import FoundMany, FoundOne
+from .results import FoundOne
 from .writing import accept_new, existing_id, the_one
 
 
-def routed_methods(model: type[Attached]) -> list[RemoteMethod]:
-    """The operations that have a route, whether remote callers may use them now or not.
+def methods_of(model: type[Attached]) -> list[RemoteMethod]:
+    """The methods of a model that have a route, whether remote callers may use them now or not.
 
-    Where ``Meta.replace_on_put`` is false, PUT merges as PATCH does, as in LoopBack 2.
+    A user's own method takes the place of an operation with its name. Where
+    ``Meta.replace_on_put`` is false, PUT merges as PATCH does, as in LoopBack 2.
     """
-    methods = [method for method in OPERATIONS.values() if method.routes]
-    if model.definition.settings.replace_on_put:
-        return methods
-    return [replace(method, routes=_put_merges(method)) for method in methods]
+    own = {method.wire: method for method in declared_methods(model)}
+    built_in = [each for each in OPERATIONS.values() if each.routes and each.wire not in own]
+    if not model.definition.settings.replace_on_put:
+        built_in = [replace(method, routes=_put_merges(method)) for method in built_in]
+    return [*built_in, *own.values()]
 
 
 def _put_merges(method: RemoteMethod) -> tuple[Route, ...]:
     routes = tuple(route for route in method.routes if route.verb != "PUT")
     patches = [route for route in routes if route.verb == "PATCH"]
     return routes + tuple(Route("PUT", route.path) for route in patches)
-
-
-def is_remote(model: type[Attached], method: RemoteMethod) -> bool:
-    """Whether remote callers may use a method now."""
-    source: Any = model.data_source
-    return source is not None and bool(source.is_remote(method.operation))
-
-
-def remote_methods(model: type[Attached]) -> list[RemoteMethod]:
-    """The operations that remote callers may use now, with their routes."""
-    return [method for method in routed_methods(model) if is_remote(model, method)]
 
 
 def override_of(plan: Plan, method: RemoteMethod) -> Callable[..., Any] | None:
@@ -86,24 +78,6 @@ def _instance(plan: Plan, id: Any) -> Any:
     return FoundOne(plan, rows).python()
 
 
-class FoundByModel(FoundMany):
-    """Records that a model's own ``find`` gave.
-
-    :param found: instances, or what else it gives.
-    """
-
-    __slots__ = ("found",)
-
-    def __init__(self, found: list[Any], next_skip: int | None) -> None:
-        self.found, self.next_skip = found, next_skip
-
-    def json(self) -> list[Any]:
-        return self.found
-
-    def python(self) -> list[Any]:
-        return self.found
-
-
 # What remote callers get of a model's own version of an operation: the same rules hold for it.
 
 Call = Callable[..., Any]
@@ -114,13 +88,13 @@ def _answer(call: Call, plan: Plan, bounds: Bounds, **arguments: Any) -> Any:
     return call(*arguments.values())
 
 
-def _find(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> FoundByModel:
+def _find(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Page:
     if filter.limit is not None or bounds.limit is None:
-        return FoundByModel(list(call(filter)), None)
+        return Page(list(call(filter)), None)
     found = list(call(replace(filter, limit=bounds.limit + 1)))
     is_cut = len(found) > bounds.limit
     next_skip = filter.skip + bounds.limit if is_cut else None
-    return FoundByModel(found[: bounds.limit], next_skip)
+    return Page(found[: bounds.limit], next_skip)
 
 
 def _find_one(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Any:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ..connectors.base import Record, Rows
+from ..remoting import Result
 from .plan import Plan
 
 
-class Result(Protocol):
-    """The outcome of an operation, not yet in any form."""
-
-    def json(self) -> Any:
-        """The outcome as JSON values."""
-
-    def python(self) -> Any:
-        """The outcome as instances."""
-
-
-class FoundMany:
+class FoundMany(Result):
     """Rows that were found.
 
     :param plan: the model's plan.
@@ -51,7 +42,7 @@ class FoundOne(FoundMany):
         return super().python()[0]
 
 
-class Stored:
+class Stored(Result):
     """One record that was written."""
 
     __slots__ = ("plan", "record")
@@ -66,7 +57,7 @@ class Stored:
         return self.plan.model.from_record(self.record)
 
 
-class StoredMany:
+class StoredMany(Result):
     """Several records that were written."""
 
     __slots__ = ("plan", "records")

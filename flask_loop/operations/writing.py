@@ -422,6 +422,7 @@ declare(
         routes=(Route("POST", "/"),),
         description="Create a record, or several: all or none.",
         errors={409: "A record with the id exists."},
+        saves=True,
         function=_create,
     )
 )
@@ -435,6 +436,7 @@ declare(
         aliases=("patchOrCreate", "updateOrCreate"),
         description="Change the record with the id in the data, or create one without an id.",
         errors={404: "No record has the id.", 409: "A record with the id exists."},
+        saves=True,
         function=_upsert,
     )
 )
@@ -448,6 +450,7 @@ declare(
         routes=(Route("PUT", "/"), Route("POST", "/replaceOrCreate")),
         description="Replace the record with the id in the data, or create one without an id.",
         errors={404: "No record has the id.", 409: "A record with the id exists."},
+        saves=True,
         function=_replace_or_create,
     )
 )
@@ -461,6 +464,7 @@ declare(
         aliases=("patchOrCreateWithWhere",),
         description="Change the one record that matches a where, or create it.",
         errors={409: "A record with the id exists."},
+        saves=True,
         function=_upsert_with_where,
     )
 )
@@ -473,6 +477,7 @@ declare(
         returns=_RECORD,
         routes=(Route("PUT", "/:id"), Route("POST", "/:id/replace")),
         description="Replace the record with an id.",
+        saves=True,
         function=_replace_by_id,
     )
 )
@@ -485,6 +490,7 @@ declare(
         routes=(Route("PATCH", "/:id"),),
         aliases=("prototype.updateAttributes",),
         description="Change some properties of the record with an id.",
+        saves=True,
         function=_patch_attributes,
     ),
     "patch_attributes",

@@ -21,7 +21,7 @@ from .nodes import (
 )
 from .parser import FilterParser
 from .predicate import apply, predicate, sort_key
-from .text import parse_query
+from .text import parse_pairs, parse_query
 from .where import OPERATORS
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "both",
     "conjuncts",
     "equality",
+    "parse_pairs",
     "parse_query",
     "predicate",
     "sort_key",

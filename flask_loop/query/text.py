@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -36,6 +37,15 @@ def parse_query(text: str | bytes, *, max_fields: int = 10_000) -> dict[str, Any
         raise BadRequest("The query string is not UTF-8.") from None
     except ValueError:
         raise BadRequest(f"The query string has more than {max_fields} fields.") from None
+    return parse_pairs(pairs)
+
+
+def parse_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Nest the fields of a query string or a form, as :func:`parse_query` does.
+
+    :param pairs: each field's key and value, both unescaped.
+    :raises BadRequest: where a key is malformed, or there are too many levels.
+    """
     root = _Nest()
     for key, value in pairs:
         _put(root, key, value)

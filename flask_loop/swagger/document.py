@@ -10,7 +10,6 @@ from apispec import APISpec
 
 from ..definition import Embedded, ModelDefinition
 from ..methods import Argument, RemoteMethod, Route
-from ..operations import remote_methods
 from ..state import State
 from ..types import Geo, Object, String
 from .filters import Filters
@@ -79,7 +78,7 @@ class _Document:
 
     def _add_model(self, model: Any) -> None:
         definition: ModelDefinition = model.definition
-        methods = remote_methods(model)
+        methods = self.state.exposures[model].remote_methods()
         if not methods:
             return
         tag = {"name": definition.name}

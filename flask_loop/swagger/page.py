@@ -16,7 +16,7 @@ import orjson
 from flask import Blueprint, Flask, Response, redirect, request
 
 from ..errors import DefinitionError
-from ..operations import remote_methods
+from ..remoting import Exposure
 from ..state import State
 
 PATH = "/_docs"
@@ -76,18 +76,19 @@ class Documents:
         from .document import build_document
 
         models = list(self.state.models)
-        key = tuple(_fingerprint(model) for model in models)
+        key = tuple(map(_fingerprint, self.state.exposures.values()))
         if self._built is None or self._built[0] != key:
             self._built = (key, build_document(self.title, models, self.state))
         return self._built[1]
 
 
-def _fingerprint(model: Any) -> Hashable:
+def _fingerprint(exposure: Exposure) -> Hashable:
     from .schemas import embedded_in
 
+    model = exposure.model
     definition = model.definition
     versions = {(each, each.version) for each in (definition, *embedded_in(definition))}
-    methods = tuple(method.wire for method in remote_methods(model))
+    methods = tuple((each.wire, each.own and each) for each in exposure.remote_methods())
     return model.schema, methods, frozenset(versions)
 
 

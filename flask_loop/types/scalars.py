@@ -7,6 +7,7 @@ import binascii
 import enum
 import re
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..geo import GeoPoint
@@ -106,6 +107,8 @@ class Geo(PropertyType):
     def load(self, value: Any, *, text: bool = True) -> GeoPoint:
         if isinstance(value, GeoPoint):
             return value
+        if not text and _has_text(value):
+            raise self.mismatch(f"{self.message}: lat and lng are numbers")
         try:
             return GeoPoint(value)
         except (TypeError, ValueError) as error:
@@ -123,6 +126,16 @@ class Geo(PropertyType):
             },
             "required": ["lat", "lng"],
         }
+
+
+def _has_text(value: Any) -> bool:
+    """Whether parts of a value are text, such as a coordinate."""
+    parts = value.values() if isinstance(value, Mapping) else value
+    return (
+        isinstance(parts, Iterable)
+        and not isinstance(value, str)
+        and any(isinstance(part, str) for part in parts)
+    )
 
 
 class Uuid(PropertyType):

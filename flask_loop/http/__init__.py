@@ -1,0 +1,23 @@
+"""What REST makes of Flask's requests, and what it answers: bodies, uploads, streams, errors."""
+
+from .errors import error_response, unknown_path
+from .requests import bounds_of, reader_of
+from .responses import Head, default_status, respond
+from .rules import LazyRule, flask_path, placeholders, rules_of, shape
+from .unrouted import answer_routing_errors
+
+__all__ = [
+    "Head",
+    "LazyRule",
+    "answer_routing_errors",
+    "bounds_of",
+    "default_status",
+    "error_response",
+    "flask_path",
+    "placeholders",
+    "reader_of",
+    "respond",
+    "rules_of",
+    "shape",
+    "unknown_path",
+]

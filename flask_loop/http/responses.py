@@ -1,0 +1,81 @@
+"""What a remote method gave, as Flask's response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from flask import Request, Response
+from werkzeug.sansio.response import Response as SansIOResponse
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..methods import RemoteMethod
+from ..remoting import Result
+from .files import file_response
+from .streams import stream_of_values
+from .values import JSON, to_json
+
+_STREAMS = ("stream", "ReadableStream")
+
+
+class Head(SansIOResponse):
+    """What hooks and methods set of an answer: ``status_code``, ``headers``, ``set_cookie()``.
+
+    :param status: the status that the answer has where nobody sets one.
+    """
+
+    default_mimetype = None
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self._default = status
+
+    def apply(self, response: AnyResponse, *, with_status: bool = True) -> None:
+        """Put what was set into an answer. Headers take the place of its own, except cookies."""
+        if with_status and self.status_code != self._default:
+            response.status = self.status
+        for lower, name in {name.lower(): name for name, _ in self.headers}.items():
+            values = self.headers.getlist(name)
+            if lower not in ("set-cookie", "vary"):
+                response.headers.setlist(name, values)
+            else:
+                for value in values:
+                    response.headers.add(name, value)
+
+
+def default_status(method: RemoteMethod, created_status: int) -> int:
+    """The status of a method's success where nobody sets another."""
+    if method.status is not None:
+        return method.status
+    if method.name == "create" and not method.own:
+        return created_status
+    return 200 if method.returns else 204
+
+
+def respond(method: RemoteMethod, outcome: Any, request: Request, status: int) -> Response:
+    """Answer with the outcome of a call.
+
+    :param method: the method, whose ``returns`` say what the outcome is: a value, a file, or a
+        stream.
+    :param outcome: what :meth:`Exposure.invoke <flask_loop.remoting.Exposure.invoke>` gave. An
+        answer of Flask's is passed on; an iterator is streamed whatever is declared.
+    :param request: Flask's request.
+    :param status: the answer's.
+    """
+    if isinstance(outcome, Result):
+        return Response(to_json(outcome.json()), status=status, content_type=JSON)
+    if isinstance(outcome, AnyResponse):
+        return cast("Response", outcome)
+    root = next((each.type for each in method.returns if each.root), None)
+    if root == "file":
+        return file_response(outcome, request, status)
+    if root in _STREAMS and outcome is None:
+        return Response(status=204)
+    if root in _STREAMS or isinstance(outcome, Iterator):
+        is_array = root is not None and root.startswith(("[", "array"))
+        # A method that declares nothing has 204, which has no body.
+        status = 200 if status == 204 else status
+        return stream_of_values(outcome, request, is_array=is_array, status=status)
+    if not method.returns or (outcome is None and method.returns[0].or_nothing):
+        return Response(status=status if method.status is not None else 204)
+    return Response(to_json(outcome), status=status, content_type=JSON)

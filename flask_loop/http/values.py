@@ -1,0 +1,42 @@
+"""What remote methods give, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from ..geo import GeoPoint
+from ..model import Model
+from ..types import Buffer, Date, DateTime, DecimalNumber, Geo
+
+JSON = "application/json; charset=utf-8"
+JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
+
+_JSON_OF: dict[type, Callable[[Any], Any]] = {
+    Model: lambda record: record.to_dict(),
+    datetime: lambda value: DateTime().dump(DateTime().load(value)),
+    date: Date().dump,
+    Decimal: DecimalNumber().dump,
+    bytes: Buffer().dump,
+    GeoPoint: Geo().dump,
+}
+
+
+def to_json(value: Any) -> bytes:
+    """Write what a remote method gave: JSON values, records, and values of property types."""
+    return orjson.dumps(value, default=json_value, option=JSON_OPTIONS)
+
+
+def json_value(value: Any) -> Any:
+    """A record, or a value of a property type, as what JSON knows.
+
+    :raises TypeError: where it has no form in JSON.
+    """
+    for kind, give_json in _JSON_OF.items():
+        if isinstance(value, kind):
+            return give_json(value)
+    raise TypeError(f"a {type(value).__name__} has no JSON form")

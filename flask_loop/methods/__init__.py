@@ -1,0 +1,23 @@
+"""Declarations of remote methods: what may be called, with what, and where.
+
+A :class:`RemoteMethod` says all that the routes, the OpenAPI document and the command line know of
+a method. How it is called is in :mod:`flask_loop.remoting`.
+"""
+
+from .declaration import OF_THE_CALL, Argument, RemoteMethod, Returns, Route
+from .declared import declared_methods
+from .generation import Generation
+from .marking import RemoteMethods, remote_method, shared
+
+__all__ = [
+    "OF_THE_CALL",
+    "Argument",
+    "Generation",
+    "RemoteMethod",
+    "RemoteMethods",
+    "Returns",
+    "Route",
+    "declared_methods",
+    "remote_method",
+    "shared",
+]

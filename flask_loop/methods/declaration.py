@@ -1,0 +1,216 @@
+"""What a remote method is to those who only know of it: its arguments, its answer, its routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..definition import MISSING
+from ..types import PropertyType
+
+#: What a path's placeholders for arguments look like.
+PLACEHOLDER = re.compile(r":(\w+)")
+
+#: The verbs whose requests have no body, so that arguments of any source are in the query.
+WITHOUT_BODY = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a remote method.
+
+    :ivar name: the name on the wire.
+    :ivar type: LoopBack's name of a type, ``filter``, ``where``, ``model``, a record's data, or
+        ``file``.
+    :ivar source: where in a request it is found: ``path``, ``query``, ``header``, ``body`` (all of
+        it), ``form`` (a field of the body), or ``any`` of path, form and query. Or what else it is:
+        ``request``, ``response``, ``context``, ``options``, or a function of the context.
+    :ivar required: whether a call without it is refused.
+    :ivar many: whether a list of values is taken as well.
+    :ivar description: a phrase for the documentation.
+    :ivar kind: how values are read; None for the built-in types and for files.
+    :ivar default: the value where none is given, or :data:`~flask_loop.definition.MISSING`.
+    :ivar nullable: whether null is a value.
+    :ivar documented: whether the documentation shows it.
+    """
+
+    name: str
+    type: str
+    source: str | Callable[[Any], Any] = "query"
+    required: bool = False
+    many: bool = False
+    description: str = ""
+    kind: PropertyType | None = None
+    default: Any = MISSING
+    nullable: bool = False
+    documented: bool = True
+
+    @property
+    def is_from_client(self) -> bool:
+        """Whether it is in the request, and not something of the call."""
+        return isinstance(self.source, str) and self.source not in OF_THE_CALL
+
+    def place_in(self, route: Route) -> str:
+        """Where the documentation of a route says that it is: ``path``, ``query`` or another."""
+        if self.source != "any":
+            return self.source if isinstance(self.source, str) else "context"
+        if self.name in route.placeholders:
+            return "path"
+        return "query" if route.verb in WITHOUT_BODY else "form"
+
+    def describe(self) -> dict[str, Any]:
+        """The argument as LoopBack's ``accepts`` has it."""
+        is_object = self.type in ("filter", "where")
+        described: dict[str, Any] = {
+            "arg": self.name,
+            "type": "object" if is_object else self.type,
+        }
+        if self.required:
+            described["required"] = True
+        if self.source not in ("query", "any"):
+            named = isinstance(self.source, str)
+            described["http"] = {"source": self.source if named else "context"}
+        if self.description:
+            described["description"] = self.description
+        return described
+
+
+#: The sources that are no part of the request's data.
+OF_THE_CALL = frozenset({"request", "response", "context", "options"})
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """What a remote method gives back.
+
+    :ivar name: the key of the answer's object, or of nothing where ``root``.
+    :ivar type: a type's name, ``model``, ``[model]``, ``file`` or ``stream``.
+    :ivar root: whether the value is the whole body.
+    :ivar target: ``body``, ``status`` or ``header``: where the value goes.
+    :ivar header: the name of the header that it goes to.
+    :ivar description: a phrase for the documentation.
+    :ivar kind: the type of its values, where that is known.
+    :ivar or_nothing: whether None is no content (204) instead of null.
+    """
+
+    name: str
+    type: str
+    root: bool = False
+    target: str = "body"
+    header: str | None = None
+    description: str = ""
+    kind: PropertyType | None = None
+    or_nothing: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """The answer as LoopBack's ``returns`` has it."""
+        described: dict[str, Any] = {"arg": self.name, "type": self.type}
+        if self.root:
+            described["root"] = True
+        if self.target != "body":
+            header = {"header": self.header} if self.header else {}
+            described["http"] = {"target": self.target, **header}
+        if self.description:
+            described["description"] = self.description
+        return described
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A verb and a path below the model's own."""
+
+    verb: str
+    path: str
+
+    @property
+    def placeholders(self) -> list[str]:
+        """The names of the arguments that are in the path."""
+        return PLACEHOLDER.findall(self.path)
+
+
+class Binding(Protocol):
+    """How a Python function takes the arguments of a remote method."""
+
+    def __call__(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class RemoteMethod:
+    """A function that remote callers may call.
+
+    :ivar name: the Python name, which is the end of its endpoint.
+    :ivar wire: the name on the wire, ``prototype.`` before an instance's.
+    :ivar routes: where REST finds it; none for methods that have no route of their own.
+    :ivar aliases: other wire names.
+    :ivar remote: whether remote callers have it where nothing else is said.
+    :ivar description: a sentence for the documentation.
+    :ivar errors: statuses beside the usual ones, and what each means.
+    :ivar function: what answers a remote call, given the model, a caller and the arguments.
+    :ivar notes: more for the documentation.
+    :ivar documented: whether the documentation shows it.
+    :ivar status: the status of an answer, where it is not the usual one.
+    :ivar error_status: the status of exceptions that nobody expects, where it is not 500.
+    :ivar max_body: the most bytes of a request's body, where it is not the app's bound.
+    :ivar saves: whether it saves an instance, and so is meant by the pattern ``*.save``.
+    :ivar own: whether the user declared it. Then :attr:`function` is None and what is called is the
+        attribute :attr:`name` of the model, or of the instance, with what :meth:`bind` gives.
+    :ivar binding: how that function takes the arguments.
+    """
+
+    name: str
+    wire: str
+    accepts: Sequence[Argument] = ()
+    returns: Sequence[Returns] = ()
+    routes: Sequence[Route] = ()
+    aliases: Sequence[str] = ()
+    remote: bool = True
+    description: str = ""
+    function: Callable[..., Any] | None = None
+    errors: Mapping[int, str] = field(default_factory=dict)
+    notes: str = ""
+    documented: bool = True
+    status: int | None = None
+    error_status: int | None = None
+    max_body: int | None = None
+    saves: bool = False
+    own: bool = False
+    binding: Binding | None = None
+
+    @property
+    def on_instance(self) -> bool:
+        return self.wire.startswith("prototype.")
+
+    @property
+    def operation(self) -> str:
+        """The key in ``source.operations()``."""
+        return self.wire.removeprefix("prototype.")
+
+    def takes(self, name: str) -> bool:
+        """Whether an argument has this name."""
+        return any(argument.name == name for argument in self.accepts)
+
+    def bind(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the Python function of a user's own method is called with.
+
+        :param arguments: decoded, by wire name; what is absent was not given.
+        :returns: the positional arguments, and those by keyword.
+        :raises TypeError: where the method is an operation.
+        """
+        if self.binding is None:
+            raise TypeError(f"{self.wire} is an operation, which takes its arguments by wire name")
+        return self.binding(arguments)
+
+    def describe(self) -> dict[str, Any]:
+        """The method as ``source.operations()`` lists it."""
+        described: dict[str, Any] = {
+            "accepts": [argument.describe() for argument in self.accepts],
+            "returns": [value.describe() for value in self.returns],
+        }
+        if self.on_instance:
+            described["prototype"] = True
+        if self.routes:
+            places = [{"verb": route.verb.lower(), "path": route.path} for route in self.routes]
+            described["http"] = places[0] if len(places) == 1 else places
+        return described

@@ -1,0 +1,36 @@
+"""Calling remote methods, whatever the transport. No HTTP in here."""
+
+from .arguments import Arguments, Given, Target, decode
+from .context import (
+    Context,
+    Page,
+    Result,
+    Transport,
+    current_context,
+    current_options,
+    options,
+    running,
+)
+from .data import ClientData
+from .exposure import Exposure, idle_patterns
+from .switches import Switches, SwitchMethods
+
+__all__ = [
+    "Arguments",
+    "ClientData",
+    "Context",
+    "Exposure",
+    "Given",
+    "Page",
+    "Result",
+    "SwitchMethods",
+    "Switches",
+    "Target",
+    "Transport",
+    "current_context",
+    "current_options",
+    "decode",
+    "idle_patterns",
+    "options",
+    "running",
+]

@@ -1,0 +1,229 @@
+"""The arguments of a remote call: what came from outside, given the types that are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from ..definition import MISSING, Embedded
+from ..errors import ArgumentError
+from ..methods import Argument, RemoteMethod
+from ..query import Bounds, Filter, FilterParser
+from ..schema import spell_path
+from ..types import AnyValue, Null, Object, TypeMismatch
+from .context import Context
+from .values import Reader, Records, one_or_many, reader_of
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a caller gave.
+
+    :ivar values: the arguments by wire name, as the transport found them; absent where not given.
+    :ivar text: the names of those that came as text, which is decoded; others are typed already.
+    """
+
+    values: Mapping[str, Any]
+    text: Container[str] = ()
+
+
+class Target(Records, Protocol):
+    """What a remote method is called on: a model's plan."""
+
+    model: Any
+    parser: FilterParser
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody observes the model's records."""
+
+    def instance(self, id: Any) -> Any:
+        """The record with an id, as an instance."""
+
+    def remote_parser(self, bounds: Bounds) -> FilterParser:
+        """The parser for the filters of remote callers."""
+
+    def load_id(self, id: Any) -> Any:
+        """An id as records hold it."""
+
+    def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
+        """What calls the user's own function where a model overrides a method.
+
+        It takes the bounds and the arguments by name.
+        """
+
+
+def decode(
+    target: Target,
+    method: RemoteMethod,
+    received: Given,
+    bounds: Bounds,
+    ctx: Context | None = None,
+) -> Arguments:
+    """Give a method's arguments their types.
+
+    :param target: the plan of the model.
+    :param method: the method.
+    :param received: what the caller gave.
+    :param bounds: how much a filter may ask for.
+    :param ctx: the call, for arguments that are taken from it.
+    :returns: the arguments by wire name.
+    :raises ArgumentError: naming an argument that is missing or of the wrong type.
+    """
+    if method.own:
+        return _decode_own(target, method, received, ctx)
+    given = received.values
+    arguments: dict[str, Any] = {}
+    _refuse_mistaken(method, given)
+    for argument in method.accepts:
+        value = given.get(argument.name)
+        if argument.required and _is_missing(argument, value):
+            raise ArgumentError(argument.name, "is required")
+        if argument.type == "filter":
+            arguments[argument.name] = _filter(target, method, value, bounds)
+        elif argument.type == "where":
+            arguments[argument.name] = target.remote_parser(bounds).where(value)
+        elif argument.type == "model":
+            arguments[argument.name] = _data(argument, given)
+        elif argument.source == "path":
+            arguments[argument.name] = target.load_id(value)
+    return arguments
+
+
+_MISTAKEN = (("filter", "where"), ("where", "filter"))
+
+
+def _refuse_mistaken(method: RemoteMethod, given: Mapping[str, Any]) -> None:
+    """Refuse a filter where a where is taken, or the other way round: it would widen the answer."""
+    for name, instead in _MISTAKEN:
+        if name in given and method.takes(instead) and not method.takes(name):
+            raise ArgumentError(name, f"is not an argument of {method.wire}, which takes {instead}")
+
+
+def _is_missing(argument: Argument, value: Any) -> bool:
+    """Whether nothing is given; a where that is null would match all records."""
+    if argument.type == "where" and isinstance(value, str):
+        value = value.strip()
+        return value in ("", "null")
+    return value is None or value == ""
+
+
+def _filter(target: Target, method: RemoteMethod, value: Any, bounds: Bounds) -> Filter | None:
+    is_for_one = any(argument.source == "path" for argument in method.accepts)
+    if value in (None, "") and is_for_one:
+        return None
+    return target.remote_parser(bounds).filter(value)
+
+
+def _data(argument: Argument, given: Mapping[str, Any]) -> Any:
+    value = given.get(argument.name, {})
+    if isinstance(value, Mapping) or (argument.many and isinstance(value, list)):
+        return value
+    raise ArgumentError(
+        argument.name, "is not an object" + (" or a list of objects" if argument.many else "")
+    )
+
+
+# Users' own methods
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How one argument is read.
+
+    :ivar read: reads what a client gave.
+    :ivar of_call: gives what is no client's.
+    """
+
+    argument: Argument
+    read: Reader
+    of_call: Callable[[Context], Any] | None = None
+
+
+_OF_CALL: dict[str, Callable[[Context], Any]] = {
+    "context": lambda ctx: ctx,
+    "request": lambda ctx: ctx.req,
+    "response": lambda ctx: ctx.res,
+    "options": lambda ctx: ctx.options,
+}
+_readings: WeakKeyDictionary[RemoteMethod, Sequence[_Reading]] = WeakKeyDictionary()
+
+
+def _decode_own(
+    target: Target, method: RemoteMethod, received: Given, ctx: Context | None
+) -> Arguments:
+    readings = _readings.get(method)
+    if readings is None:
+        readings = _readings[method] = tuple(map(_reading, method.accepts))
+    arguments: Arguments = {}
+    for each in readings:
+        argument = each.argument
+        if each.of_call is not None:
+            value = None if ctx is None else each.of_call(ctx)
+            if value is None and argument.required:
+                raise ArgumentError(argument.name, "is required")
+        else:
+            value = _value(each, target, received)
+        if value is not MISSING:
+            arguments[argument.name] = value
+    return arguments
+
+
+def _reading(argument: Argument) -> _Reading:
+    source = argument.source
+    of_call = _OF_CALL.get(source) if isinstance(source, str) else source
+    if argument.kind is None:
+        return _Reading(argument, _files if argument.type == "[file]" else _file, of_call)
+    read = one_or_many(argument.kind) if argument.many else reader_of(argument.kind)
+    return _Reading(argument, read, of_call)
+
+
+def _value(reading: _Reading, target: Target, received: Given) -> Any:
+    """What a client gave for an argument, what it is by default, or ``MISSING``."""
+    argument = reading.argument
+    value = received.values.get(argument.name, MISSING)
+    if argument.required and value in (MISSING, ""):
+        raise ArgumentError(argument.name, "is required")
+    if value is MISSING:
+        return deepcopy(argument.default)
+    try:
+        if value is not None:
+            value = reading.read(target, value, argument.name in received.text)
+        return _null(argument) if value is None else value
+    except TypeMismatch as error:
+        raise _argument_error(argument, error) from None
+
+
+#: The types of which null is a value where nothing else is said, as it is in LoopBack.
+_WITH_NULL = (AnyValue, Embedded, Null, Object)
+
+
+def _null(argument: Argument) -> None:
+    if argument.nullable:
+        return
+    if argument.required:
+        raise ArgumentError(argument.name, "is required")
+    kind = argument.kind
+    if not isinstance(kind, _WITH_NULL):
+        raise TypeMismatch("null", "is null" if kind is None else kind.message)
+
+
+def _argument_error(argument: Argument, error: TypeMismatch) -> ArgumentError:
+    path = error.path if argument.kind is None else spell_path(argument.kind, error.path, "wire")
+    return ArgumentError(".".join([argument.name, *map(str, path)]), str(error))
+
+
+def _file(target: Records, value: Any, is_text: bool) -> Any:
+    if not hasattr(value, "read"):
+        raise TypeMismatch("file", "is not a file")
+    return value
+
+
+def _files(target: Records, value: Any, is_text: bool) -> list[Any]:
+    listed = value if isinstance(value, list) else [value]
+    return [_file(target, each, is_text) for each in listed]

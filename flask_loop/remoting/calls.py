@@ -1,0 +1,225 @@
+"""Calling a remote method, whatever the transport: hooks around it, arguments in, a result out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..errors import NotFound
+from ..hooks import (
+    AFTER,
+    BEFORE,
+    ERROR,
+    RemoteHook,
+    hooked_names_of,
+    in_order,
+    synchronous,
+    with_prefixes,
+)
+from ..methods import RemoteMethod
+from ..query import Bounds, WhereExpression
+from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
+from .arguments import Given, Target, decode
+from .context import Context, Transport, running
+from .data import NamedValues, tracked
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one method of a model is called, made once and kept until something is registered.
+
+    :ivar target: the plan of the model.
+    :ivar method: the method.
+    :ivar function: what is called of an operation, with the bounds and the arguments; None for a
+        user's own method.
+    :ivar before: hooks before it.
+    :ivar after: hooks after it.
+    :ivar error: hooks after an error.
+    :ivar is_plain: whether nobody looks at the call, so that no context is made.
+    """
+
+    target: Target
+    method: RemoteMethod
+    function: Function | None
+    before: tuple[RemoteHook, ...]
+    after: tuple[RemoteHook, ...]
+    error: tuple[RemoteHook, ...]
+    is_plain: bool
+
+
+def compile_call(
+    target: Target,
+    method: RemoteMethod,
+    hooks_of_model: Iterable[RemoteHook],
+    hooks_of_all: Iterable[RemoteHook],
+    prefixes: Iterable[str],
+) -> Call:
+    """Find what runs around a method.
+
+    :param target: the plan of the model.
+    :param method: the method.
+    :param hooks_of_model: the hooks of the model and of those that it derives from.
+    :param hooks_of_all: the hooks of the whole Loop, which run after them.
+    :param prefixes: the names of the model that patterns of the Loop may begin with.
+    """
+    names = hooked_names_of(method)
+    full = with_prefixes(names, prefixes)
+
+    def hooks(kind: str) -> tuple[RemoteHook, ...]:
+        return (*in_order(hooks_of_model, kind, names), *in_order(hooks_of_all, kind, full))
+
+    before, after, error = hooks(BEFORE), hooks(AFTER), hooks(ERROR)
+    override = None if method.own else target.override(method)
+    is_watched = bool(before or after or error or target.is_watched)
+    return Call(
+        target=target,
+        method=method,
+        function=None if method.own else override or partial(_operate, target, method),
+        before=before,
+        after=after,
+        error=error,
+        is_plain=not (method.own or override or is_watched),
+    )
+
+
+def _operate(target: Target, method: RemoteMethod, bounds: Bounds, **arguments: Any) -> Any:
+    if method.function is None:
+        raise NotFound(f"There is no method {method.wire}.")
+    return method.function(target, bounds, **arguments)
+
+
+def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
+    """Call a method and what is around it.
+
+    :param call: the method as it was compiled.
+    :param given: the arguments as the transport found them.
+    :param transport: where the call comes from.
+    :param bounds: how much a filter may ask for.
+    :returns: the outcome: a value, a :class:`~flask_loop.remoting.Result`, an iterator, or a dict
+        of values by name.
+    :raises ArgumentError: naming an argument that is missing or of the wrong type.
+    """
+    method = call.method
+    if call.is_plain and not _has_listeners():
+        arguments = decode(call.target, method, given, bounds)
+        return shape(method, call.function(bounds, **arguments), None)  # type: ignore[misc]
+    ctx = Context(method, call.target.model, transport)
+    with running(ctx):
+        try:
+            _run(call, ctx, given, bounds)
+        except Exception as error:
+            _run_error_hooks(call, ctx, error)
+            if ctx.error is None or ctx.error is error:
+                raise
+            raise ctx.error from error
+    outcome = ctx.outcome
+    return _within(ctx, outcome) if isinstance(outcome, Iterator) else outcome
+
+
+def _has_listeners() -> bool:
+    return bool(
+        remote_call_started.receivers
+        or remote_call_finished.receivers
+        or got_remote_call_exception.receivers
+    )
+
+
+def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
+    remote_call_started.send(ctx.sender, ctx=ctx)
+    method = call.method
+    ctx.args = decode(call.target, method, given, bounds, ctx)
+    if method.own and method.on_instance:
+        ctx.instance = call.target.instance(given.values["id"])
+    if call.before:
+        _run_before_hooks(call, ctx)
+    value = _call_own(ctx) if call.function is None else call.function(bounds, **ctx.args)
+    ctx.result = shape(method, value, ctx)
+    for hook in call.after:
+        hook.function(ctx, ctx.result)
+    remote_call_finished.send(ctx.sender, ctx=ctx)
+
+
+def _run_before_hooks(call: Call, ctx: Context) -> None:
+    by_type = {argument.type: argument.name for argument in call.method.accepts}
+    if "model" in by_type:
+        ctx.args[by_type["model"]] = tracked(ctx.args[by_type["model"]])
+    for hook in call.before:
+        hook.function(ctx, ctx.instance)
+    parser = call.target.parser
+    for kind, parse in (("filter", parser.filter), ("where", parser.where)):
+        name = by_type.get(kind)
+        if name is not None and isinstance(ctx.args[name], Mapping | WhereExpression | str):
+            ctx.args[name] = parse(ctx.args[name])  # what a hook put there, in no normal form yet
+
+
+def _call_own(ctx: Context) -> Any:
+    owner = ctx.instance if ctx.method.on_instance else ctx.model
+    positional, named = ctx.method.bind(ctx.args)
+    return synchronous(getattr(owner, ctx.method.name))(*positional, **named)
+
+
+def _run_error_hooks(call: Call, ctx: Context, error: Exception) -> None:
+    ctx.error = error
+    for hook in call.error:
+        try:
+            hook.function(ctx, ctx.error)
+        except Exception as other:  # noqa: BLE001 - what a hook raises takes the error's place
+            ctx.error = other
+    got_remote_call_exception.send(ctx.sender, ctx=ctx, exception=ctx.error)
+
+
+def _within(ctx: Context, items: Iterator[Any]) -> Iterator[Any]:
+    """The items of a stream, made as if the call were still running."""
+    try:
+        while True:
+            with running(ctx):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+
+
+def shape(method: RemoteMethod, value: Any, ctx: Context | None) -> Any:
+    """Put a method's value into the form that it declares.
+
+    :param ctx: where values for the head of the answer go.
+    """
+    if not method.returns:
+        return None
+    if len(method.returns) == 1 and method.returns[0].target == "body":
+        declared = method.returns[0]
+        return value if declared.root else NamedValues({declared.name: value})
+    return _several(method, value, ctx)
+
+
+def _several(method: RemoteMethod, value: Any, ctx: Context | None) -> Any:
+    """Several values, which LoopBack's methods give to their callback in order."""
+    declared = method.returns
+    values = (value,) if len(declared) == 1 else value
+    if not isinstance(values, tuple | list) or len(values) != len(declared):
+        names = ", ".join(each.name for each in declared)
+        raise TypeError(f"{method.wire} gives a tuple of ({names}), not {value!r}")
+    body = NamedValues()
+    for each, item in zip(declared, values, strict=True):
+        if each.target == "body":
+            body[each.name] = item
+        elif item is not None and ctx is not None:
+            _set_head(ctx.res, each.header if each.target == "header" else None, item)
+    root = next((each for each in declared if each.root), None)
+    return body or None if root is None else body[root.name]
+
+
+def _set_head(head: Any, header: str | None, value: Any) -> None:
+    if header is None:
+        head.status_code = value
+    else:
+        head.headers[header] = str(value)

@@ -1,0 +1,153 @@
+"""Exposure: what one app shows of one model to remote callers, over every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import NotFound
+from ..hooks import (
+    Pattern,
+    RemoteHook,
+    RemoteHooks,
+    hooked_names_of,
+    inherited,
+    names_of,
+    with_prefixes,
+)
+from ..methods import Generation, RemoteMethod
+from ..query import Bounds
+from .arguments import Given
+from .calls import Call, compile_call, run
+from .context import Transport
+from .switches import Switches
+
+
+class Exposure:
+    """One model in one app.
+
+    :param model: the model's class.
+    :param hooks: the remote hooks of the whole Loop.
+    :param switches: what the app's configuration says of methods.
+    :param bounds: how much a filter may ask for.
+    """
+
+    def __init__(self, model: Any, hooks: RemoteHooks, switches: Switches, bounds: Bounds) -> None:
+        self.model = model
+        self.bounds = bounds
+        self._hooks = hooks
+        self._switches = switches
+        self._generation = -1
+        self._remote: dict[str, bool] = {}
+        self._calls: dict[str, Call] = {}
+
+    @property
+    def methods(self) -> list[RemoteMethod]:
+        """The methods that have a route, whether remote callers have them now or not."""
+        methods: list[RemoteMethod] = self.model.__loop_methods__()
+        return methods
+
+    def remote_methods(self) -> list[RemoteMethod]:
+        """The methods that remote callers have now."""
+        return [method for method in self.methods if self.is_remote(method)]
+
+    def find(self, name: str) -> RemoteMethod:
+        """The method that remote callers have under a name, an alias, or in either spelling.
+
+        :raises NotFound: where they have none.
+        """
+        pattern = Pattern(name)
+        for method in self.remote_methods():
+            if pattern.matches(names_of(method)):
+                return method
+        raise NotFound(f"There is no method {self.model.definition.plural}.{name}.")
+
+    def is_remote(self, method: RemoteMethod) -> bool:
+        """Whether remote callers have a method now."""
+        self._renew()
+        known = self._remote.get(method.wire)
+        if known is None:
+            known = self._decide(method)
+            source = self.model.data_source
+            if source is None or source.is_known:
+                self._remote[method.wire] = known
+        return known
+
+    def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
+        """Call a method; see :func:`flask_loop.remoting.calls.run`."""
+        plan = self.model.__loop_plan__()
+        self._renew()
+        call = self._calls.get(method.wire)
+        if call is None or call.target is not plan:
+            call = self._calls[method.wire] = self._compile(plan, method)
+        return run(call, given, transport, self.bounds)
+
+    def idle_patterns(self) -> Iterator[tuple[str, str]]:
+        """What was registered on the model for methods that it has not: what, and its pattern."""
+        methods = self.methods
+        hooked = [hooked_names_of(method) for method in methods]
+        for hook in _hooks_of(self.model):
+            if not any(map(hook.pattern.matches, hooked)):
+                yield f"{hook.kind} hook", hook.pattern.text
+        named = [names_of(method) for method in methods]
+        for switches in inherited(self.model, "_switches"):
+            for pattern in switches:
+                if not any(map(pattern.matches, named)):
+                    yield "switch", pattern.text
+
+    def means_any(self, pattern: Pattern) -> bool:
+        """Whether a pattern of the whole Loop, or of the app, means one of the model's methods."""
+        prefixes = self._prefixes()
+        return any(
+            pattern.matches(with_prefixes(hooked_names_of(method), prefixes))
+            for method in self.methods
+        )
+
+    def _renew(self) -> None:
+        """Forget what was compiled before the last registration."""
+        if self._generation != Generation.number:
+            self._generation = Generation.number
+            self._remote.clear()
+            self._calls.clear()
+
+    def _compile(self, plan: Any, method: RemoteMethod) -> Call:
+        return compile_call(plan, method, _hooks_of(self.model), self._hooks, self._prefixes())
+
+    def _decide(self, method: RemoteMethod) -> bool:
+        source = self.model.data_source
+        if not method.own and (source is None or not source.is_enabled(method.operation)):
+            return False
+        names = names_of(method)
+        for switches in reversed(inherited(self.model, "_switches")):
+            if (said := switches.decide(names)) is not None:
+                return bool(said)
+        if (said := self._switches.decide(with_prefixes(names, self._prefixes()))) is not None:
+            return said
+        return method.remote if source is None else bool(source.shows(method))
+
+    def _prefixes(self) -> tuple[str, str]:
+        definition = self.model.definition
+        return definition.plural, definition.name
+
+
+def _hooks_of(model: type) -> Iterable[RemoteHook]:
+    return [hook for hooks in inherited(model, "_remote_hooks") for hook in hooks]
+
+
+def idle_patterns(
+    exposures: Mapping[Any, Exposure], hooks: Iterable[RemoteHook], switches: Iterable[Pattern]
+) -> Iterator[str]:
+    """Say which hooks and switches were registered for methods that there are not.
+
+    :param exposures: the exposed models of an app.
+    :param hooks: the remote hooks of the whole Loop.
+    :param switches: the patterns in the app's configuration.
+    """
+    for exposure in exposures.values():
+        for what, text in exposure.idle_patterns():
+            yield f"the {what} {text!r} of {exposure.model.model_name} matches no method"
+    of_all = [(f"{hook.kind} hook", hook.pattern) for hook in hooks]
+    of_all += [("setting LOOP_REMOTING", pattern) for pattern in switches]
+    for what, pattern in of_all:
+        if not any(exposure.means_any(pattern) for exposure in exposures.values()):
+            yield f"the {what} {pattern.text!r} matches no method of any model"
