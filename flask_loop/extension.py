@@ -15,9 +15,15 @@ from flask.globals import request_ctx
 
 from .connectors import Connector
 from .datasource import DataSource, make_connector
-from .definition import ModelDefinition, Registry, definition_from_json, registry
+from .definition import (
+    ModelDefinition,
+    Registry,
+    definition_from_json,
+    registry,
+    shared_methods,
+)
 from .errors import DefinitionError
-from .hooks import AFTER, BEFORE, ERROR, RemoteHooks
+from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
 from .http import answer_routing_errors, bounds_of
 from .methods import Generation
 from .model import Model, make_model
@@ -120,7 +126,7 @@ class Loop:
         state = State(Settings.of(app.config), prefix, make_connector, self._loaded_sources)
         state.docs_base = self._docs_base
         state.hooks = self._hooks
-        state.switches = Switches.of(state.settings.remoting, "LOOP_REMOTING")
+        state.switches = _switches_of(state.settings)
         app.extensions[EXTENSION] = state
         self._apps[app] = state
         self._has_apps = True
@@ -269,6 +275,13 @@ def _add_command(app: Flask) -> None:
     app.cli.add_command(loop)
 
 
+def _switches_of(settings: Settings) -> Switches:
+    try:
+        return Switches.of(shared_methods(settings.remoting))
+    except DefinitionError as error:
+        raise DefinitionError(f"LOOP_REMOTING: {error}") from None
+
+
 class _BeforeRequest:
     """Lets what was registered since the last request hold for this one.
 
@@ -379,7 +392,10 @@ class _Folder:
                 raise DefinitionError(f"{file}: the entry {name!r} is not an object")
 
     def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
-        config = {**document, **self.config.get(model.model_name, {})}
+        configured = self.config.get(model.model_name, {})
+        config = {**document, **configured}
+        remoting = shared_methods(configured.get("options", {}).get("remoting", {}))
+        own_of(model, "_switches", lambda: Switches.of(remoting))
         source = config.get("dataSource")
         if source is not None:
             model.attach_to(self.loop.data_source(source))

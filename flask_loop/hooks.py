@@ -65,6 +65,20 @@ class Pattern:
         parts = self.text.split(".")
         return 2 if "**" in parts else int("*" in parts)
 
+    def is_hook_of(self, method: RemoteMethod, models: Iterable[str] = ()) -> bool:
+        """Whether a remote hook with this pattern runs at a method.
+
+        ``*.save`` and ``prototype.save`` mean each method that saves an instance, as LoopBack's
+        users expect.
+
+        :param method: the method.
+        :param models: names of its model that the pattern may begin with.
+        """
+        names = names_of(method)
+        if method.saves and self.text.rpartition(".")[2] == "save":
+            names.add("prototype.save")
+        return self.matches(with_prefixes(names, models))
+
     def matches(self, names: Iterable[str]) -> bool:
         """Whether one of a method's names fits."""
         wanted = [wire_name(part) for part in self.text.split(".")]
@@ -84,16 +98,6 @@ def names_of(method: RemoteMethod) -> set[str]:
     """All names of a method that a pattern may mean, on the wire."""
     prefix = "prototype." if method.on_instance else ""
     return {method.wire, *method.aliases, prefix + wire_name(method.name)}
-
-
-def hooked_names_of(method: RemoteMethod) -> set[str]:
-    """All names of a method that the pattern of a remote hook may mean.
-
-    A method that saves an instance has the name ``prototype.save`` too: LoopBack's users hook
-    ``*.save`` to run at each of them.
-    """
-    names = names_of(method)
-    return names | {"prototype.save"} if method.saves else names
 
 
 def with_prefixes(names: Iterable[str], models: Iterable[str]) -> set[str]:
@@ -152,9 +156,16 @@ class RemoteHooks:
         return register
 
 
-def in_order(hooks: Iterable[RemoteHook], kind: str, names: set[str]) -> list[RemoteHook]:
-    """The hooks of one kind that a method has: exact names first, then ``*``, then ``**``."""
-    found = [hook for hook in hooks if hook.kind == kind and hook.pattern.matches(names)]
+def in_order(
+    hooks: Iterable[RemoteHook], kind: str, method: RemoteMethod, models: Iterable[str] = ()
+) -> list[RemoteHook]:
+    """The hooks of one kind that run at a method: exact names first, then ``*``, then ``**``.
+
+    :param models: names of its model that patterns may begin with.
+    """
+    found = [
+        hook for hook in hooks if hook.kind == kind and hook.pattern.is_hook_of(method, models)
+    ]
     return sorted(found, key=lambda hook: (hook.pattern.rank, hook.position))
 
 

@@ -253,7 +253,6 @@ def test_min_and_max_mean_length_for_text_and_value_for_numbers() -> None:
     [
         ("relations", {"shop": {"type": "belongsTo", "model": "shop"}}),
         ("acls", [{"permission": "DENY"}]),
-        ("methods", {"stats": {}}),
         ("mixins", {"TimeStamp": True}),
         ("scopes", {"vip": {}}),
         ("scope", {"where": {"a": 1}}),

@@ -174,7 +174,7 @@ def test_a_path_may_be_text(write: Write) -> None:
         ),
         ({"order": {**ORDER, "relations": {"x": {}}}}, r"order\.json: .*'relations' is not supp"),
         ({"order": {**ORDER, "acls": [{}]}}, r"order\.json: .*'acls' is not supported yet"),
-        ({"order": {**ORDER, "methods": {"x": {}}}}, r"order\.json: .*'methods' is not supported"),
+        ({"order": {**ORDER, "mixins": {"x": {}}}}, r"order\.json: .*'mixins' is not supported"),
         ({"order": {**ORDER, "mixins": {"x": True}}}, r"order\.json: .*'mixins' is not supported"),
         ({"order": {**ORDER, "scopes": {"x": {}}}}, r"order\.json: .*'scopes' is not supported"),
         (

@@ -13,7 +13,7 @@ from .model import (
 from .naming import RESERVED, lower_camel, plural, wire_name
 from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry
-from .settings import Settings
+from .settings import Settings, shared_methods
 
 __all__ = [
     "MISSING",
@@ -35,6 +35,7 @@ __all__ = [
     "plural",
     "prop",
     "registry",
+    "shared_methods",
     "type_resolver",
     "wire_name",
 ]

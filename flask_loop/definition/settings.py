@@ -31,6 +31,7 @@ class Settings:
     :ivar indexes: indexes over several properties: name → ``{"keys": [...], "unique": bool}``.
     :ivar options: by backend, such as ``{"postgresql": {"schema": "shop", "table": "PRODUCT"}}``.
     :ivar methods: remote methods by name, with their options; their functions are attributes.
+    :ivar remoting: which methods remote callers have: pattern → whether they have them.
     :ivar description: a sentence for the documentation.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    remoting: Mapping[str, bool] = field(default_factory=dict)
     description: str | None = None
 
     def __post_init__(self) -> None:
@@ -96,6 +98,9 @@ class Settings:
         if name == "http":
             _demand_mapping(key, value)
             changes["http_path"] = value.get("path")
+        elif name == "remoting":
+            _demand_mapping(key, value)
+            changes[name] = {**self.remoting, **shared_methods(value)}
         elif name in _NAMES:
             _KINDS[name].check(key, value)
             changes[name] = self._together(name, value)
@@ -164,6 +169,7 @@ _KINDS: dict[str, _Kind] = {
     "indexes": _MAPPING,
     "options": _MAPPING,
     "methods": _MAPPING,
+    "remoting": _Kind("a dict", lambda value: isinstance(value, Mapping)),
     "description": _Kind(
         "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)
     ),
@@ -193,13 +199,30 @@ UNBUILT_KEYS = frozenset(
         "mixins",
         "ownerRelations",
         "relations",
-        "remoting",
         "scope",
         "scopes",
         "trackChanges",
         "validations",
     }
 )
+
+
+def shared_methods(remoting: Mapping[str, Any]) -> Mapping[str, bool]:
+    """Which methods remote callers have, from a ``remoting`` setting in LoopBack's form or ours.
+
+    :param remoting: pattern → whether they have the methods, or that under ``sharedMethods``.
+    :raises DefinitionError: naming a key of LoopBack's that means nothing here, or a value that is
+        neither True nor False.
+    """
+    if "sharedMethods" in remoting:
+        for key in remoting.keys() - {"sharedMethods"}:
+            refuse_unbuilt(f"remoting.{key}", remoting[key])
+        remoting = remoting["sharedMethods"]
+        _demand_mapping("remoting.sharedMethods", remoting)
+    for pattern, is_on in remoting.items():
+        if not isinstance(is_on, bool):
+            raise DefinitionError(f"of remote methods {pattern!r} is True or False, not {is_on!r}")
+    return remoting
 
 
 def refuse_unbuilt(key: str, value: Any) -> None:

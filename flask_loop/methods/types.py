@@ -63,8 +63,8 @@ class TypeReader:
         named = self._built_in(written)
         if named is not None:
             return named, None
-        if isinstance(written, str):
-            self._demand(written)
+        for name in _names_in(written):
+            self._demand(name)
         kind = self._resolve(written)
         return _name_of(written, kind), kind
 
@@ -78,7 +78,6 @@ class TypeReader:
 
     def _demand(self, name: str) -> None:
         """Refuse the name of a model that there is not: a request would be too late to say so."""
-        name = name.strip("[]")
         if not isinstance(self._resolve(name), Embedded):
             return
         try:
@@ -87,6 +86,15 @@ class TypeReader:
             if near := nearest(name, (*TYPE_NAMES, *_NAMED)):
                 raise DefinitionError(f"no type or model is called {name!r}{near}") from None
             raise error from None
+
+
+def _names_in(written: t.Any) -> t.Iterator[str]:
+    """The names of types in what stands for one."""
+    if isinstance(written, str):
+        yield written.strip("[]")
+    elif isinstance(written, list | tuple):
+        for part in written:
+            yield from _names_in(part)
 
 
 def is_file(written: t.Any) -> bool:

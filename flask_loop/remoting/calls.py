@@ -13,10 +13,8 @@ from ..hooks import (
     BEFORE,
     ERROR,
     RemoteHook,
-    hooked_names_of,
     in_order,
     synchronous,
-    with_prefixes,
 )
 from ..methods import RemoteMethod
 from ..query import Bounds, WhereExpression
@@ -56,7 +54,7 @@ def compile_call(
     method: RemoteMethod,
     hooks_of_model: Iterable[RemoteHook],
     hooks_of_all: Iterable[RemoteHook],
-    prefixes: Iterable[str],
+    models: Iterable[str],
 ) -> Call:
     """Find what runs around a method.
 
@@ -64,13 +62,12 @@ def compile_call(
     :param method: the method.
     :param hooks_of_model: the hooks of the model and of those that it derives from.
     :param hooks_of_all: the hooks of the whole Loop, which run after them.
-    :param prefixes: the names of the model that patterns of the Loop may begin with.
+    :param models: the names of the model that patterns of the Loop may begin with.
     """
-    names = hooked_names_of(method)
-    full = with_prefixes(names, prefixes)
 
     def hooks(kind: str) -> tuple[RemoteHook, ...]:
-        return (*in_order(hooks_of_model, kind, names), *in_order(hooks_of_all, kind, full))
+        of_all = in_order(hooks_of_all, kind, method, models)
+        return (*in_order(hooks_of_model, kind, method), *of_all)
 
     before, after, error = hooks(BEFORE), hooks(AFTER), hooks(ERROR)
     override = None if method.own else target.override(method)

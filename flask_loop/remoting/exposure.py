@@ -10,7 +10,6 @@ from ..hooks import (
     Pattern,
     RemoteHook,
     RemoteHooks,
-    hooked_names_of,
     inherited,
     names_of,
     with_prefixes,
@@ -85,23 +84,19 @@ class Exposure:
     def idle_patterns(self) -> Iterator[tuple[str, str]]:
         """What was registered on the model for methods that it has not: what, and its pattern."""
         methods = self.methods
-        hooked = [hooked_names_of(method) for method in methods]
         for hook in _hooks_of(self.model):
-            if not any(map(hook.pattern.matches, hooked)):
+            if not any(map(hook.pattern.is_hook_of, methods)):
                 yield f"{hook.kind} hook", hook.pattern.text
         named = [names_of(method) for method in methods]
-        for switches in inherited(self.model, "_switches"):
+        of_definition = Switches.of(self.model.definition.settings.remoting)
+        for switches in (*inherited(self.model, "_switches"), of_definition):
             for pattern in switches:
                 if not any(map(pattern.matches, named)):
                     yield "switch", pattern.text
 
     def means_any(self, pattern: Pattern) -> bool:
         """Whether a pattern of the whole Loop, or of the app, means one of the model's methods."""
-        prefixes = self._prefixes()
-        return any(
-            pattern.matches(with_prefixes(hooked_names_of(method), prefixes))
-            for method in self.methods
-        )
+        return any(pattern.is_hook_of(method, self._names()) for method in self.methods)
 
     def _renew(self) -> None:
         """Forget what was compiled before the last registration."""
@@ -111,7 +106,7 @@ class Exposure:
             self._calls.clear()
 
     def _compile(self, plan: Any, method: RemoteMethod) -> Call:
-        return compile_call(plan, method, _hooks_of(self.model), self._hooks, self._prefixes())
+        return compile_call(plan, method, _hooks_of(self.model), self._hooks, self._names())
 
     def _decide(self, method: RemoteMethod) -> bool:
         source = self.model.data_source
@@ -121,11 +116,13 @@ class Exposure:
         for switches in reversed(inherited(self.model, "_switches")):
             if (said := switches.decide(names)) is not None:
                 return bool(said)
-        if (said := self._switches.decide(with_prefixes(names, self._prefixes()))) is not None:
+        if (said := Switches.of(self.model.definition.settings.remoting).decide(names)) is not None:
+            return said
+        if (said := self._switches.decide(with_prefixes(names, self._names()))) is not None:
             return said
         return method.remote if source is None else bool(source.shows(method))
 
-    def _prefixes(self) -> tuple[str, str]:
+    def _names(self) -> tuple[str, str]:
         definition = self.model.definition
         return definition.plural, definition.name
 

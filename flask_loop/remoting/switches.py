@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from ..errors import DefinitionError
 from ..hooks import Pattern, own_of
 from ..methods import Generation
 
@@ -20,20 +18,15 @@ class Switches:
         self._said: list[tuple[Pattern, bool]] = []
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], where: str) -> Switches:
+    def of(cls, config: Mapping[str, bool]) -> Switches:
         """The switches of a configuration, in which a narrower pattern holds against a wider one.
 
         :param config: pattern → whether remote callers have the methods.
-        :param where: what to call the configuration in an error.
-        :raises DefinitionError: where a pattern or a value means nothing.
+        :raises DefinitionError: where a pattern means nothing.
         """
         switches = cls()
-        config = config.get("sharedMethods", config)
-        for text, is_on in config.items():
-            if not isinstance(is_on, bool):
-                raise DefinitionError(f"{where}: {text!r} is True or False, not {is_on!r}")
-        for text in sorted(config, key=lambda text: -_pattern(text).rank):
-            switches.turn(text, is_on=config[text])
+        by_rank = sorted(config, key=lambda text: _pattern(text).rank, reverse=True)
+        switches._said = [(_pattern(text), config[text]) for text in by_rank]
         return switches
 
     def __iter__(self) -> Iterator[Pattern]:
