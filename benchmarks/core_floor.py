@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask, Response, json, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
-from werkzeug.exceptions import BadRequest, HTTPException, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
 table = sa.Table(
     "product",
@@ -105,6 +105,16 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         return jsonify(schema.dump(row))
+
+    @app.get("/api/hooked/<int:id>")
+    def find_hooked(id: int) -> Response:
+        if "X-Blocked" in request.headers:
+            raise Forbidden("blocked")
+        with engine.connect() as connection:
+            row = connection.execute(sa.select(table).where(table.c.id == id)).mappings().first()
+        if row is None:
+            raise NotFound(f'Unknown "product" id "{id}".')
+        return jsonify(schema.dump({**row, "name": row["name"].upper()}))
 
     @app.post("/api/products")
     def create() -> Response:

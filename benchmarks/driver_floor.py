@@ -20,6 +20,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import (
     BadRequest,
+    Forbidden,
     HTTPException,
     NotFound,
     UnprocessableEntity,
@@ -93,6 +94,17 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         return answer(record(row))
+
+    @app.get("/api/hooked/<int:id>")
+    def find_hooked(id: int) -> Response:
+        if "X-Blocked" in request.headers:
+            raise Forbidden("blocked")
+        row = connection().execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            raise NotFound(f'Unknown "product" id "{id}".')
+        found = record(row)
+        found["name"] = found["name"].upper()
+        return answer(found)
 
     @app.post("/api/products")
     def create() -> Response:

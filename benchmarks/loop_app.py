@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 
-from flask_loop import Loop, Model, Prop, prop
+from flask_loop import Context, Loop, Model, Prop, prop
 
 
 class Product(Model):
@@ -25,6 +25,25 @@ class Product(Model):
     category_id: Prop[int | None] = prop(default=None, min=1)
 
 
+class HookedProduct(Product):
+    """The same records, with a hook before and one after each method."""
+
+    class Meta:
+        http_path = "hooked"
+        options: ClassVar = {"sqlite": {"table": "product"}}
+
+
+@HookedProduct.before_remote("find_by_id")
+def refuse_blocked(ctx: Context) -> None:
+    if "X-Blocked" in ctx.req.headers:
+        raise PermissionError("blocked")
+
+
+@HookedProduct.after_remote("find_by_id")
+def shout(ctx: Context, product: HookedProduct) -> None:
+    product.name = product.name.upper()
+
+
 def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     """Serve `rows` from a new database at `path`."""
     app = Flask(__name__)
@@ -32,8 +51,10 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     loop = Loop(app, url_prefix="/api")
     db = loop.data_source("db")
     Product.attach_to(db)
+    HookedProduct.attach_to(db)
     loop.model(Product)
+    loop.model(HookedProduct)
     with app.app_context():
-        db.auto_update()
+        db.auto_update([Product])
         Product.create(list(rows))
     return app

@@ -60,6 +60,10 @@ def patch(rng: random.Random) -> Request:
     return Request("PATCH", f"/api/products/{rng.randint(1, ROWS)}", body=orjson.dumps(changes))
 
 
+def hooked(rng: random.Random) -> Request:
+    return Request("GET", f"/api/hooked/{rng.randint(1, ROWS)}")
+
+
 def find(filter: dict[str, Any]) -> Request:
     """The filter as a browser sends it, percent-encoded."""
     text = json.dumps(filter, separators=(",", ":"))
@@ -72,6 +76,7 @@ MEASURED: dict[str, Callable[[random.Random], Request]] = {
     "list 100": list_100,
     "create": create,
     "patch": patch,
+    "hooked": hooked,
 }
 
 

@@ -41,7 +41,8 @@ def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert "answers compared: all contestants agree." in done.stdout
     measures = json.loads(file.read_bytes())
-    assert list(measures["requests"]) == ["get one", "list 20", "list 100", "create", "patch"]
+    rows = ["get one", "list 20", "list 100", "create", "patch", "hooked"]
+    assert list(measures["requests"]) == rows
     for row in measures["requests"].values():
         assert list(row) == list(CONTESTANTS)
         assert row["driver"]["ratio"] == 1

@@ -13,8 +13,9 @@ from ..types import PropertyType
 #: What a path's placeholders for arguments look like.
 PLACEHOLDER = re.compile(r":(\w+)")
 
-#: The verbs whose requests have no body, so that arguments of any source are in the query.
-WITHOUT_BODY = frozenset({"GET", "HEAD"})
+#: The verbs whose requests have no body, or one that not all clients send; the documentation has
+#: arguments of any source in their query.
+WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Returns:
     :ivar header: the name of the header that it goes to.
     :ivar description: a phrase for the documentation.
     :ivar kind: the type of its values, where that is known.
+    :ivar nullable: whether the method says that it may be null.
     :ivar or_nothing: whether None is no content (204) instead of null.
     """
 
@@ -102,6 +104,7 @@ class Returns:
     header: str | None = None
     description: str = ""
     kind: PropertyType | None = None
+    nullable: bool = False
     or_nothing: bool = False
 
     def describe(self) -> dict[str, Any]:

@@ -173,6 +173,7 @@ class Signature:
             item = get_args(annotation)[:1]
             kind = _known_type(types, item[0])[1] if item else None
             return (replace(root, type=STREAM, kind=kind),)
+        root = replace(root, nullable=NoneType in get_args(annotation))
         annotation = without_none(annotation)
         if is_response(annotation):
             return (root,)

@@ -9,7 +9,6 @@ from .context import (
     current_context,
     current_options,
     options,
-    running,
 )
 from .data import ClientData
 from .exposure import Exposure, idle_patterns
@@ -32,5 +31,4 @@ __all__ = [
     "decode",
     "idle_patterns",
     "options",
-    "running",
 ]

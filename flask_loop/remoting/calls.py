@@ -20,7 +20,7 @@ from ..methods import RemoteMethod
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
 from .arguments import Given, Target, decode
-from .context import Context, Transport, running
+from .context import Context, Transport, begin, end
 from .data import NamedValues, tracked
 
 Function = Callable[..., Any]
@@ -105,16 +105,18 @@ def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
         arguments = decode(call.target, method, given, bounds)
         return shape(method, call.function(bounds, **arguments), None)  # type: ignore[misc]
     ctx = Context(method, call.target.model, transport)
-    with running(ctx):
-        try:
-            _run(call, ctx, given, bounds)
-        except Exception as error:
-            _run_error_hooks(call, ctx, error)
-            if ctx.error is None or ctx.error is error:
-                raise
-            raise ctx.error from error
+    token = begin(ctx)
+    try:
+        _run(call, ctx, given, bounds)
+    except Exception as error:
+        _run_error_hooks(call, ctx, error)
+        if ctx.error is None or ctx.error is error:
+            raise
+        raise ctx.error from error
+    finally:
+        end(token)
     outcome = ctx.outcome
-    return _within(ctx, outcome) if isinstance(outcome, Iterator) else outcome
+    return _within(ctx, outcome) if _is_stream(outcome) else outcome
 
 
 def _has_listeners() -> bool:
@@ -169,15 +171,23 @@ def _run_error_hooks(call: Call, ctx: Context, error: Exception) -> None:
     got_remote_call_exception.send(ctx.sender, ctx=ctx, exception=ctx.error)
 
 
+def _is_stream(value: Any) -> bool:
+    """Whether a value is made item by item; a file is one thing, though it gives lines."""
+    return isinstance(value, Iterator) and not hasattr(value, "read")
+
+
 def _within(ctx: Context, items: Iterator[Any]) -> Iterator[Any]:
     """The items of a stream, made as if the call were still running."""
+    nothing = object()
     try:
         while True:
-            with running(ctx):
-                try:
-                    item = next(items)
-                except StopIteration:
-                    return
+            token = begin(ctx)
+            try:
+                item = next(items, nothing)
+            finally:
+                end(token)
+            if item is nothing:
+                return
             yield item
     finally:
         close = getattr(items, "close", None)
@@ -190,6 +200,8 @@ def shape(method: RemoteMethod, value: Any, ctx: Context | None) -> Any:
 
     :param ctx: where values for the head of the answer go.
     """
+    if _is_stream(value) or hasattr(value, "get_wsgi_response"):
+        return value  # which is the whole answer, whatever is declared
     if not method.returns:
         return None
     if len(method.returns) == 1 and method.returns[0].target == "body":

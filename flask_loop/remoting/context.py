@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -193,14 +193,12 @@ def current_options() -> Mapping[str, Any]:
     return _options.get() if context is None else {**context.options, **_options.get()}
 
 
-@contextmanager
-def running(context: Context | None) -> Iterator[None]:
-    """Let a call be the one that is running."""
-    token = _current.set(context)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def begin(context: Context) -> Token[Context | None]:
+    """Let a call be the one that is running, until :func:`end` gets what this gives."""
+    return _current.set(context)
+
+
+end = _current.reset
 
 
 @contextmanager

@@ -84,6 +84,7 @@ def _scalar_reader(kind: PropertyType) -> Reader:
 
 def _array_reader(kind: Array) -> Reader:
     read_item = _part_reader(kind.item)
+    is_of_any = isinstance(kind.item, AnyValue)
 
     def read(records: Records, value: Any, is_text: bool) -> list[Any]:
         if is_text and isinstance(value, str):
@@ -91,6 +92,8 @@ def _array_reader(kind: Array) -> Reader:
             value, is_text = (_parsed(kind, value), False) if is_json else ([value], True)
         if not isinstance(value, list | tuple):
             raise kind.mismatch()
+        if is_of_any:
+            return kind.load([_guessed(item) for item in value] if is_text else value)
         return [read_item(records, index, item, is_text) for index, item in enumerate(value)]
 
     return read
@@ -119,12 +122,10 @@ def _record_reader(kind: Embedded) -> Reader:
 
 def _part_reader(kind: PropertyType) -> Callable[[Records, str | int, Any, bool], Any]:
     """What reads a value inside another; what is wrong with it is said with its place."""
-    read_value, takes_null = reader_of(kind), isinstance(kind, AnyValue)
+    read_value = reader_of(kind)
 
     def read(records: Records, key: str | int, value: Any, is_text: bool) -> Any:
         if value is None:
-            if takes_null:
-                return None
             raise TypeMismatch(kind.name.lower(), "is null", (key,))
         try:
             return read_value(records, value, is_text)

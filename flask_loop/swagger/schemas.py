@@ -6,7 +6,7 @@ Each is a component with a name of its own, made when something first refers to 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from apispec.ext.marshmallow import MarshmallowPlugin, resolver
@@ -19,8 +19,9 @@ from ..definition import (
     registry,
     type_resolver,
 )
+from ..definition.embedding import embedded_in
 from ..schema import TypedField, make_schema
-from ..types import Array, FieldValue, Geo, PropertyType
+from ..types import AnyValue, Array, FieldValue, Geo, Object, PropertyType, String
 from ..validation import Rule, Validator
 from .examples import example
 from .names import Names, class_name
@@ -92,14 +93,20 @@ class Schemas:
             self.spec.components.schema(self._made[name], schema)
         return self._reference(self._made[name])
 
-    def type(self, kind: PropertyType, variant: Variant = Variant.RECORD) -> JsonSchema:
-        """The schema of a property type's values."""
+    def type(self, kind: PropertyType, variant: Variant = Variant.EMBEDDED) -> JsonSchema:
+        """The schema of a property type's values.
+
+        :param kind: the type.
+        :param variant: the form of records, where the values are or hold some.
+        """
         if isinstance(kind, Embedded):
             if kind.definition.model is None:
-                return self._record(kind.definition, variant.inside)
-            return self.model(kind.definition, variant.inside)
+                return self._record(kind.definition, variant)
+            return self.model(kind.definition, variant)
         if isinstance(kind, Array):
             return {"type": "array", "items": self.type(kind.item, variant)}
+        if isinstance(kind, Object) and not isinstance(kind.values, AnyValue):
+            return {"type": "object", "additionalProperties": self.type(kind.values, variant)}
         if isinstance(kind, FieldValue):
             return self._field(kind.field)
         if isinstance(kind, Geo):
@@ -109,6 +116,11 @@ class Schemas:
     def named(self, definition: ModelDefinition, type_name: str) -> JsonSchema:
         """The schema of a type that a method of a model declares in LoopBack's words."""
         return self.type(type_resolver(definition.name, registry)(type_name))
+
+    def id(self, definition: ModelDefinition) -> JsonSchema:
+        """The schema of a record's id in a path."""
+        is_one = len(definition.ids) == 1
+        return self.type(definition.id.type if is_one else String())
 
     def resolve(self, reference: JsonSchema) -> JsonSchema:
         """The schema that a reference stands for."""
@@ -168,7 +180,7 @@ class Schemas:
         variant: Variant,
     ) -> JsonSchema:
         kind, rules = field.property_type, _rules(field)
-        schema = self.type(kind, variant)
+        schema = self.type(kind, variant.inside)
         if "$ref" not in schema:
             type_, is_answer = schema.get("type"), variant.is_answer
             schema |= constraints(kind, rules, type_, of_answers=is_answer)
@@ -274,20 +286,17 @@ def _examples(
 
 def holds_itself(definition: ModelDefinition, kind: PropertyType) -> bool:
     """Whether a property type of a model holds, at any depth, records of that model."""
-    inner = getattr(kind, "item", kind)
-    if not isinstance(inner, Embedded):
-        return False
-    return inner.definition is definition or definition in embedded_in(inner.definition)
+    return definition in definitions_in([kind])
 
 
-def embedded_in(definition: ModelDefinition) -> set[ModelDefinition]:
-    """The models whose records a model holds, at any depth."""
+def definitions_in(kinds: Iterable[PropertyType | None]) -> set[ModelDefinition]:
+    """The definitions of the records that types are or hold, at any depth."""
     found: set[ModelDefinition] = set()
-    waiting = [definition]
+    waiting = list(kinds)
     while waiting:
-        current = waiting.pop()
-        kinds: list[Any] = [current.properties[name].type for name in current.embedded]
-        inner = {getattr(kind, "item", kind).definition for kind in kinds} - found
-        found |= inner
-        waiting += inner
+        kind = waiting.pop()
+        record = None if kind is None else embedded_in(kind)
+        if record is not None and record.definition not in found:
+            found.add(record.definition)
+            waiting += (each.type for each in record.definition.properties.values())
     return found

@@ -18,6 +18,8 @@ _FOREIGN = re.compile(r"\(\?(?!:)|\\[AZzpPQECa]|\[\[:")
 
 def nullable(schema: JsonSchema) -> JsonSchema:
     """The same schema with null as a further value."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
     if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     if "type" not in schema or schema["type"] == "null":
