@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
-from flask import Flask, current_app, has_app_context, request
+from flask import Flask, Response, current_app, has_app_context, request
 from flask.globals import request_ctx
 
 from .connectors import Connector
@@ -24,7 +24,7 @@ from .definition import (
 )
 from .errors import DefinitionError
 from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
-from .http import answer_routing_errors, bounds_of
+from .http import answer_unrouted, bounds_of
 from .methods import Generation
 from .model import Model, make_model
 from .remoting import Exposure, Switches, idle_patterns
@@ -131,7 +131,6 @@ class Loop:
         self._apps[app] = state
         self._has_apps = True
         app.before_request(_BeforeRequest(app, state))
-        answer_routing_errors(app, state)
         if state.settings.docs:
             add_docs(app, state)
         _add_command(app)
@@ -283,10 +282,11 @@ def _switches_of(settings: Settings) -> Switches:
 
 
 class _BeforeRequest:
-    """Lets what was registered since the last request hold for this one.
+    """What runs before each request of an app, in one function, as each costs Flask some time.
 
-    Methods that were declared since get their rules. What was registered for methods that there are
-    not is warned about once, as all is registered when the first request comes.
+    What was registered since the last request holds for this one: methods that were declared get
+    their rules. Patterns that mean no method are warned about once, when the first request comes
+    and so all is registered. Paths of ours that have no method are answered.
     """
 
     def __init__(self, app: Flask, state: State) -> None:
@@ -294,10 +294,13 @@ class _BeforeRequest:
         self._generation = -1
         self._lock = Lock()
 
-    def __call__(self) -> None:
-        app = self._app()
-        if self._generation == Generation.number or app is None:
-            return
+    def __call__(self) -> Response | None:
+        app = cast("Flask", self._app())
+        if self._generation != Generation.number:
+            self._renew(app)
+        return answer_unrouted(app, self._state)
+
+    def _renew(self, app: Flask) -> None:
         with self._lock:
             is_first = self._generation == -1
             self._generation = Generation.number

@@ -3,7 +3,7 @@ from __future__ import annotations
 import enum
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 import pytest
@@ -206,7 +206,8 @@ def test_an_override_keeps_what_was_declared_and_a_nearer_declaration_counts() -
     class Base(Model):
         @remote_method(http={"verb": "get"})
         @classmethod
-        def stats(cls, min_price: float = 0) -> dict[str, Any]: ...
+        def stats(cls, min_price: float = 0) -> dict[str, Any]:
+            """What there is."""
 
         @remote_method
         def logout(self) -> None: ...
@@ -225,6 +226,7 @@ def test_an_override_keeps_what_was_declared_and_a_nearer_declaration_counts() -
 
     stats, logout = declared_methods(Product)
     assert [each.type for each in stats.accepts] == ["number"]
+    assert stats.description == "What there is."
     assert stats.routes == (Route("GET", "/stats"),)
     assert stats.bind({}) == ((), {})
     assert logout.routes == (Route("POST", "/:id/bye"),)
@@ -274,6 +276,17 @@ def test_an_async_function_is_a_method() -> None:
             return limit
 
     assert only(Product).returns[0].type == "integer"
+
+
+def test_an_async_generator_is_no_method() -> None:
+    class Product(Model):
+        @remote_method
+        @classmethod
+        async def stats(cls) -> AsyncIterator[int]:
+            yield 1
+
+    with pytest.raises(DefinitionError, match=r"Product\.stats: an async generator"):
+        declared_methods(Product)
 
 
 # What annotations say

@@ -4,12 +4,12 @@ from .errors import error_response, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
 from .rules import LazyRule, flask_path, placeholders, rules_of, shape
-from .unrouted import answer_routing_errors
+from .unrouted import answer_unrouted
 
 __all__ = [
     "Head",
     "LazyRule",
-    "answer_routing_errors",
+    "answer_unrouted",
     "bounds_of",
     "default_status",
     "error_response",

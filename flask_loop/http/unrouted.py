@@ -13,26 +13,24 @@ from .errors import error_response, unknown_path
 from .rules import LazyRule
 
 
-def answer_routing_errors(app: Flask, state: State) -> None:
-    """Answer 404 and 405 in JSON for paths that are ours, before the app's own handlers see them.
+def answer_unrouted(app: Flask, state: State) -> Response | None:
+    """Answer 404 in JSON for a path that is ours, before the app's own handlers see it.
 
     With a prefix that is all below it, unless the app has a rule of its own there; without one it
     is what lies below a model's path. Verbs that a path of ours does not have never come here.
+
+    :returns: nothing where the path is the app's own, or a method has it.
     """
     prefix = state.url_prefix
-
-    def answer() -> Response | None:
-        if isinstance(request.url_rule, LazyRule):
-            return None
-        problem = request.routing_exception
-        if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
-            return None
-        rules = [request.url_rule] if request.url_rule else _rules_for_other_verbs(app, problem)
-        if rules and (not prefix or any(_is_below(rule.rule, prefix) for rule in rules)):
-            return None
-        return error_response(unknown_path(request))
-
-    app.before_request(answer)
+    if isinstance(request.url_rule, LazyRule):
+        return None
+    problem = request.routing_exception
+    if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
+        return None
+    rules = [request.url_rule] if request.url_rule else _rules_for_other_verbs(app, problem)
+    if rules and (not prefix or any(_is_below(rule.rule, prefix) for rule in rules)):
+        return None
+    return error_response(unknown_path(request))
 
 
 def _rules_for_other_verbs(app: Flask, problem: Exception | None) -> list[Rule]:

@@ -34,12 +34,16 @@ def make_method(model: Any, attribute: str, declaration: Declaration, home: type
         raise DefinitionError(_no_function(model, attribute, value))
     on_instance = is_of_instance(value)
     _refuse_other_kind(declaration, on_instance=on_instance)
+    if inspect.isasyncgenfunction(plain_function(value)):
+        raise DefinitionError("an async generator is not streamed; write a plain generator")
     called = _signature(model, attribute, model, declaration)
     declared = _signature(model, attribute, home, declaration)
     maker = _Maker(model, attribute, declaration.options, declared)
     return replace(
         maker.make(on_instance=on_instance),
-        description=declaration.options.description or _first_paragraph(value),
+        description=declaration.options.description
+        or _first_paragraph(value)
+        or _first_paragraph(found_in(home, attribute)),
         binding=bind(maker.arguments, called.parameters),
     )
 

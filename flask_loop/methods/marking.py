@@ -138,7 +138,7 @@ def plain_function(value: Any) -> FunctionType | None:
     if isinstance(value, classmethod | staticmethod | MethodType):
         value = value.__func__
     elif hasattr(value, "of_instance"):
-        value = value.function
+        value = getattr(value, "function", None)
     return value if isinstance(value, FunctionType) else None
 
 

@@ -215,7 +215,12 @@ def _null(argument: Argument) -> None:
 
 def _argument_error(argument: Argument, error: TypeMismatch) -> ArgumentError:
     path = error.path if argument.kind is None else spell_path(argument.kind, error.path, "wire")
-    return ArgumentError(".".join([argument.name, *map(str, path)]), str(error))
+    return ArgumentError(".".join([argument.name, *map(_shown, path)]), str(error))
+
+
+def _shown(part: str | int) -> str:
+    """A part of a path, which may be a client's, as text that every encoding has."""
+    return str(part).encode(errors="backslashreplace").decode()
 
 
 def _file(target: Records, value: Any, is_text: bool) -> Any:

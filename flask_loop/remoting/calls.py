@@ -16,7 +16,7 @@ from ..hooks import (
     in_order,
     synchronous,
 )
-from ..methods import RemoteMethod
+from ..methods import Argument, RemoteMethod
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
 from .arguments import Given, Target, decode
@@ -128,7 +128,8 @@ def _has_listeners() -> bool:
 
 
 def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
-    remote_call_started.send(ctx.sender, ctx=ctx)
+    if remote_call_started.receivers:
+        remote_call_started.send(ctx.sender, ctx=ctx)
     method = call.method
     ctx.args = decode(call.target, method, given, bounds, ctx)
     if method.own and method.on_instance:
@@ -139,20 +140,28 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
     ctx.result = shape(method, value, ctx)
     for hook in call.after:
         hook.function(ctx, ctx.result)
-    remote_call_finished.send(ctx.sender, ctx=ctx)
+    if remote_call_finished.receivers:
+        remote_call_finished.send(ctx.sender, ctx=ctx)
 
 
 def _run_before_hooks(call: Call, ctx: Context) -> None:
-    by_type = {argument.type: argument.name for argument in call.method.accepts}
-    if "model" in by_type:
-        ctx.args[by_type["model"]] = tracked(ctx.args[by_type["model"]])
+    args = ctx.args
+    for argument in call.method.accepts:
+        if argument.type == "model":
+            args[argument.name] = tracked(args[argument.name])
     for hook in call.before:
         hook.function(ctx, ctx.instance)
+    for argument in call.method.accepts:
+        if argument.type in ("filter", "where"):
+            args[argument.name] = _parsed(call, argument, args[argument.name])
+
+
+def _parsed(call: Call, argument: Argument, value: Any) -> Any:
+    """A filter or a where in its normal form, also where a hook put it there in another."""
+    if not isinstance(value, Mapping | WhereExpression | str):
+        return value
     parser = call.target.parser
-    for kind, parse in (("filter", parser.filter), ("where", parser.where)):
-        name = by_type.get(kind)
-        if name is not None and isinstance(ctx.args[name], Mapping | WhereExpression | str):
-            ctx.args[name] = parse(ctx.args[name])  # what a hook put there, in no normal form yet
+    return parser.filter(value) if argument.type == "filter" else parser.where(value)
 
 
 def _call_own(ctx: Context) -> Any:

@@ -10,16 +10,17 @@ from apispec import APISpec
 
 from ..definition import Embedded, ModelDefinition
 from ..methods import Argument, RemoteMethod, Route
+from ..remoting import Exposure
 from ..state import State
-from ..types import Geo, Object, String
+from ..types import Geo, Object
+from .arguments import JSON, URLENCODED, Arguments
 from .filters import Filters
 from .names import Names, identifier
-from .responses import JSON, Responses
+from .responses import Responses
 from .schemas import Schemas, Variant, holds_itself
 from .types import JsonSchema
 
 OPENAPI_VERSION = "3.1.0"
-FORM = "application/x-www-form-urlencoded"
 
 _DESCRIPTION = """\
 Lists take a `filter`, which is JSON with `where`, `order`, `limit`, `skip` and `fields`, such as
@@ -28,6 +29,7 @@ An error is `{"error": {"statusCode", "name", "message", "code", "details"}}`, o
 (RFC 9457) for clients that accept `application/problem+json`.
 """
 _PLACEHOLDER = re.compile(r":(\w+)")
+_NAME = re.compile(r"\{(\w+)\}")
 #: The form of the data that each operation takes.
 _BODIES = {
     "create": Variant.NEW,
@@ -54,9 +56,11 @@ class _Document:
         self.state = state
         self.schemas = Schemas(Names())
         self.filters = Filters(self.schemas, state)
+        self.arguments = Arguments(self.schemas)
         self.responses = Responses(self.schemas, state)
         self.operation_ids = Names()
         self.tags: set[str] = set()
+        self.templates: dict[str, str] = {}
         self.spec = self.schemas.spec = APISpec(
             title=title,
             version="1.0.0",
@@ -78,7 +82,8 @@ class _Document:
 
     def _add_model(self, model: Any) -> None:
         definition: ModelDefinition = model.definition
-        methods = self.state.exposures[model].remote_methods()
+        exposure: Exposure = self.state.exposures[model]
+        methods = [method for method in exposure.remote_methods() if method.documented]
         if not methods:
             return
         tag = {"name": definition.name}
@@ -89,30 +94,72 @@ class _Document:
             self.spec.tag(tag)
         for method in methods:
             for route in method.routes:
-                path = self.state.url_prefix + definition.http_path + route.path.rstrip("/")
-                self.spec.path(
-                    path=_PLACEHOLDER.sub(r"{\1}", path),
-                    operations={route.verb.lower(): self._operation(definition, method, route)},
-                )
+                operation = self._operation(definition, method, route)
+                path = self._template(definition, route, operation)
+                self.spec.path(path=path, operations={route.verb.lower(): operation})
+
+    def _template(
+        self, definition: ModelDefinition, route: Route, operation: dict[str, Any]
+    ) -> str:
+        """The path of a route in the document.
+
+        Paths that differ in the names of their placeholders alone are one there, which has the
+        names that came first.
+        """
+        base = self.state.url_prefix + definition.http_path
+        path = route.path.rstrip("/")
+        shape = base + _PLACEHOLDER.sub("{}", path)
+        template = self.templates.setdefault(shape, base + _PLACEHOLDER.sub(r"{\1}", path))
+        names = dict(zip(route.placeholders, _NAME.findall(template), strict=True))
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path":
+                parameter["name"] = names[parameter["name"]]
+        return template
 
     def _operation(
         self, definition: ModelDefinition, method: RemoteMethod, route: Route
     ) -> dict[str, Any]:
+        summary, _, more = method.description.partition("\n")
+        described = {
+            "summary": summary.rstrip("."),
+            "description": "\n\n".join(filter(None, (more.strip(), method.notes))),
+        }
         operation: dict[str, Any] = {
             "tags": [definition.name],
-            "summary": method.description.rstrip("."),
+            **{key: text for key, text in described.items() if text},
             "operationId": self._operation_id(definition, method, route),
         }
+        if method.own:
+            operation |= self._taken(definition, method, route)
+        else:
+            operation |= self._taken_by_operation(definition, method)
+        operation["responses"] = self.responses.of(definition, method, route)
+        return operation
+
+    def _taken(
+        self, definition: ModelDefinition, method: RemoteMethod, route: Route
+    ) -> dict[str, Any]:
+        """The parameters and the body of a user's own method."""
+        taken: dict[str, Any] = {}
+        if parameters := self.arguments.parameters(definition, method, route):
+            taken["parameters"] = parameters
+        if body := self.arguments.body(method, route):
+            taken["requestBody"] = body
+        return taken
+
+    def _taken_by_operation(
+        self, definition: ModelDefinition, method: RemoteMethod
+    ) -> dict[str, Any]:
+        taken: dict[str, Any] = {}
         in_url = [each for each in method.accepts if each.source in ("path", "query")]
         if in_url:
-            operation["parameters"] = [
+            taken["parameters"] = [
                 self._parameter(definition, method, argument) for argument in in_url
             ]
         for argument in method.accepts:
             if argument.source == "body":
-                operation["requestBody"] = self._body(definition, method, argument)
-        operation["responses"] = self.responses.of(definition, method, route.verb)
-        return operation
+                taken["requestBody"] = self._body(definition, method, argument)
+        return taken
 
     def _operation_id(self, definition: ModelDefinition, method: RemoteMethod, route: Route) -> str:
         """``products_findById``; a method's further routes have the verb behind it."""
@@ -131,9 +178,7 @@ class _Document:
         if argument.type in ("filter", "where"):
             parameter["content"] = {JSON: self.filters.content(definition, method, argument)}
         elif argument.source == "path" and argument.type == "any":
-            is_one = len(definition.ids) == 1
-            kind = definition.id.type if is_one else String()
-            parameter["schema"] = self.schemas.type(kind)
+            parameter["schema"] = self.schemas.id(definition)
         else:
             parameter["schema"] = self.schemas.named(definition, argument.type)
         return parameter
@@ -149,7 +194,7 @@ class _Document:
             "required": True,
             "content": {
                 JSON: {"schema": several if argument.many else one},
-                FORM: {"schema": one, **self._encoding(definition, one)},
+                URLENCODED: {"schema": one, **self._encoding(definition, one)},
             },
         }
         if argument.description:

@@ -83,6 +83,8 @@ def _candidates(
         yield from kind.values
     elif isinstance(kind, Array):
         yield from _lists(kind, rules)
+    elif isinstance(kind, Object) and not isinstance(kind.values, AnyValue):
+        yield {"key": example(kind.values)}
     else:
         yield from _SAMPLES.get(type(kind), ())
     for rule in rules:

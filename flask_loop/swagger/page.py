@@ -83,13 +83,18 @@ class Documents:
 
 
 def _fingerprint(exposure: Exposure) -> Hashable:
-    from .schemas import embedded_in
+    """What the document says of a model depends on this and on nothing else that can change."""
+    from .schemas import definitions_in
 
-    model = exposure.model
-    definition = model.definition
-    versions = {(each, each.version) for each in (definition, *embedded_in(definition))}
-    methods = tuple((each.wire, each.own and each) for each in exposure.remote_methods())
-    return model.schema, methods, frozenset(versions)
+    definition = exposure.model.definition
+    methods = exposure.remote_methods()
+    kinds: list[Any] = [each.type for each in definition.properties.values()]
+    for method in methods:
+        kinds += [each.kind for each in method.accepts]
+        kinds += [each.kind for each in method.returns]
+    shown = {definition, *definitions_in(kinds)}
+    records = {(each, each.version, each.model and each.model.schema) for each in shown}
+    return tuple((each.wire, each.own and each) for each in methods), frozenset(records)
 
 
 def _make_blueprint(documents: Documents, state: State) -> Blueprint:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..definition import ModelDefinition
-from ..methods import RemoteMethod, Returns
+from ..methods import RemoteMethod, Returns, Route
 from ..state import State
+from .answers import Answers
+from .arguments import JSON, place_of
 from .schemas import Schemas, Variant
 from .types import JsonSchema
 
-JSON, PROBLEM = "application/json", "application/problem+json"
+PROBLEM = "application/problem+json"
 
 _COMMON = {
     "statusCode": {"type": "integer"},
@@ -87,7 +89,7 @@ _ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "415": (
         "UnsupportedMediaType",
-        "The body is neither JSON nor urlencoded.",
+        "The body is of a type that is not taken; the message names those that are.",
         {
             "name": "UnsupportedMediaTypeError",
             "message": "The content type text/plain is not supported; "
@@ -107,7 +109,6 @@ _ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-#: The errors of operations beyond those that follow from their arguments.
 class Responses:
     """The responses of one document.
 
@@ -118,11 +119,14 @@ class Responses:
     def __init__(self, schemas: Schemas, state: State) -> None:
         self.schemas = schemas
         self.state = state
+        self._answers = Answers(schemas)
         self._added: set[str] = set()
 
-    def of(self, definition: ModelDefinition, method: RemoteMethod, verb: str) -> dict[str, Any]:
-        """The responses of an operation by status."""
-        if verb == "HEAD":
+    def of(self, definition: ModelDefinition, method: RemoteMethod, route: Route) -> dict[str, Any]:
+        """The responses of a method by one of its routes, by status."""
+        if method.own:
+            return self._of_own(method, route)
+        if route.verb == "HEAD":
             return {
                 "200": {"description": "There is one."},
                 "404": {"description": "There is none."},
@@ -130,6 +134,13 @@ class Responses:
         success = self._success(definition, method)
         statuses = sorted(_error_statuses(definition, method))
         return {**success, **{status: self._error(method, status) for status in statuses}}
+
+    def _of_own(self, method: RemoteMethod, route: Route) -> dict[str, Any]:
+        answers = self._answers.of(method, route.verb)
+        if route.verb == "HEAD":
+            return {**answers, "default": {"description": "An error."}}
+        statuses = sorted(_own_error_statuses(method, route) - answers.keys())
+        return {**answers, **{status: self._error(method, status) for status in statuses}}
 
     def _success(self, definition: ModelDefinition, method: RemoteMethod) -> dict[str, Any]:
         if not method.returns:
@@ -169,6 +180,8 @@ class Responses:
 
     def _error(self, method: RemoteMethod, status: str) -> JsonSchema:
         said = method.errors.get(int(status)) if status.isdigit() else None
+        if said is None and status not in _ERRORS and status == str(method.error_status):
+            said = "Any error that is not expected."
         if said is not None or status not in _ERRORS:
             return {"description": said or "Error.", "content": self._error_content()}
         name, description, example = _ERRORS[status]
@@ -198,6 +211,20 @@ def _error_statuses(definition: ModelDefinition, method: RemoteMethod) -> set[st
     chooses_id = any(not each.generated for each in definition.ids)
     if not chooses_id and definition.settings.force_id:
         statuses.discard("409")
+    return statuses
+
+
+def _own_error_statuses(method: RemoteMethod, route: Route) -> set[str]:
+    places = {place_of(method, each, route) for each in method.accepts if each.is_from_client}
+    statuses = {"default", *map(str, method.errors)}
+    if places:
+        statuses.add("400")
+    if method.on_instance:
+        statuses.add("404")
+    if places & {"body", "form"}:
+        statuses |= {"413", "415"}
+    if method.error_status is not None:
+        statuses.add(str(method.error_status))
     return statuses
 
 

@@ -272,16 +272,21 @@ def _examples(
     definition: ModelDefinition, field: TypedField, rules: list[Rule], default: Any
 ) -> JsonSchema:
     kind = field.property_type
-    item = getattr(kind, "item", kind)
-    if isinstance(item, Embedded):
+    if embedded_in(kind) is not None:
         if not holds_itself(definition, kind):
             return {}
         # A record inside a record of its own model would need one inside itself, and so on.
-        return {"examples": [None if item is kind else []]}
-    if isinstance(item, FieldValue | Geo):
+        return {"examples": [_nothing_of(kind)]}
+    if isinstance(getattr(kind, "item", kind), FieldValue | Geo):
         return {}
     found = example(kind, rules, default, field.name or "")
     return {} if found is MISSING else {"examples": [found]}
+
+
+def _nothing_of(kind: PropertyType) -> Any:
+    if isinstance(kind, Embedded):
+        return None
+    return {} if isinstance(kind, Object) else []
 
 
 def holds_itself(definition: ModelDefinition, kind: PropertyType) -> bool:

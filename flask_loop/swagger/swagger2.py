@@ -2,17 +2,18 @@
 
 What 2.0 has no words for is said more loosely: of alternatives the first is kept, null becomes
 ``x-nullable``, and a parameter that is JSON is text with the format ``JSON``, as LoopBack 3 has it.
+Of several files one is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 
-JSON = "application/json"
+JSON, PROBLEM, ANY_TYPE = "application/json", "application/problem+json", "*/*"
 #: Keywords of JSON Schema that a 2.0 schema may have.
 _KEPT = frozenset(
     [
@@ -36,6 +37,10 @@ _KEPT = frozenset(
         "format",
         "readOnly",
     ]
+)
+#: Those of them that a schema has and a parameter has not.
+_OF_SCHEMAS = frozenset(
+    ["title", "description", "maxProperties", "minProperties", "required", "readOnly", "example"]
 )
 
 
@@ -75,19 +80,33 @@ def _server(url: str) -> Json:
 
 def _operation(operation: Json) -> Json:
     converted: Json = {
-        key: operation[key] for key in ("tags", "summary", "operationId") if key in operation
+        key: operation[key]
+        for key in ("tags", "summary", "description", "operationId")
+        if key in operation
     }
     parameters = [_parameter(each) for each in operation.get("parameters", ())]
     body = operation.get("requestBody")
     if body is not None:
         converted["consumes"] = list(body["content"])
-        parameters.append(_body(body))
+        parameters += _body(body)
     if parameters:
         converted["parameters"] = parameters
+    responses = operation["responses"]
+    if produced := _produced(responses.values()):
+        converted["produces"] = produced
     converted["responses"] = {
-        status: _response(response) for status, response in operation["responses"].items()
+        status: _response(response)
+        for status, response in responses.items()
+        if not status.endswith("XX")
     }
     return converted
+
+
+def _produced(responses: Iterable[Json]) -> list[str]:
+    """The media types of answers where there are others than JSON."""
+    types = [type_ for response in responses for type_ in response.get("content", ())]
+    kept = [each for each in dict.fromkeys(types) if each not in (PROBLEM, ANY_TYPE)]
+    return [] if set(kept) <= {JSON} else list(dict.fromkeys([*kept, JSON]))
 
 
 def _parameter(parameter: Json) -> Json:
@@ -95,34 +114,61 @@ def _parameter(parameter: Json) -> Json:
     converted = {key: parameter[key] for key in kept if key in parameter}
     if "content" in parameter:
         return {**converted, "type": "string", "format": "JSON"}
-    schema = _schema(parameter["schema"])
-    if "type" not in schema or schema["type"] == "object":
-        schema = {"type": "string"}
-    schema.pop("example", None)
-    return {**converted, **schema}
+    return {**converted, **_flat(parameter["schema"])}
 
 
-def _body(body: Json) -> Json:
-    content = body["content"].get(JSON) or next(iter(body["content"].values()))
+def _flat(schema: Json) -> Json:
+    """A schema as parameters and headers have it: of a text, or of a list of texts."""
+    converted = _schema(schema)
+    type_, items = converted.get("type"), converted.get("items", {})
+    is_list = type_ == "array" and items.get("type", "object") not in ("array", "object")
+    if "$ref" in converted or type_ == "object" or (type_ == "array" and not is_list):
+        return {"type": "string", "format": "JSON"}
+    flat = {key: value for key, value in converted.items() if key not in _OF_SCHEMAS}
+    if is_list:
+        return {**flat, "items": _flat(schema["items"]), "collectionFormat": "multi"}
+    return {"type": "string", **flat}
+
+
+def _body(body: Json) -> list[Json]:
+    """The parameter that is the body, or those that are the fields of a form."""
+    content = body["content"].get(JSON)
+    if content is None:
+        return _form(next(iter(body["content"].values()))["schema"])
     converted: Json = {"name": "data", "in": "body", "schema": _schema(content["schema"])}
     for key in ("description", "required"):
         if key in body:
             converted[key] = body[key]
-    return converted
+    return [converted]
+
+
+def _form(schema: Json) -> list[Json]:
+    required = schema.get("required", ())
+    fields = []
+    for name, part in schema["properties"].items():
+        field: Json = {"name": name, "in": "formData", "required": name in required}
+        if "description" in part:
+            field["description"] = part["description"]
+        is_file = "binary" in (part.get("format"), part.get("items", {}).get("format"))
+        fields.append({**field, **({"type": "file"} if is_file else _flat(part))})
+    return fields
 
 
 def _response(response: Json) -> Json:
     if "$ref" in response:
         return {"$ref": _reference(response["$ref"])}
     converted: Json = {"description": response["description"]}
-    content = response.get("content", {}).get(JSON)
-    if content is not None:
+    contents = response.get("content", {})
+    content = contents.get(JSON)
+    if content is None and contents:
+        converted["schema"] = {"type": "file"}
+    elif content is not None:
         converted["schema"] = _schema(content["schema"])
         if "example" in content:
             converted["examples"] = {JSON: content["example"]}
     if "headers" in response:
         converted["headers"] = {
-            name: {"description": header["description"], **_schema(header["schema"])}
+            name: {"description": header["description"], **_flat(header["schema"])}
             for name, header in response["headers"].items()
         }
     return converted
