@@ -16,6 +16,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from .errors import LoopError
+from .http import flask_path
 from .remoting import idle_patterns
 from .state import State
 
@@ -97,7 +98,7 @@ def _routes(state: State) -> list[Row]:
         found = [
             {
                 "verb": route.verb,
-                "path": state.url_prefix + definition.http_path + _flask_path(route.path),
+                "path": state.url_prefix + definition.http_path + flask_path(route.path),
                 "method": f"{definition.plural}.{method.wire}",
                 "model": definition.name,
             }
@@ -106,12 +107,6 @@ def _routes(state: State) -> list[Row]:
         ]
         rows += sorted(found, key=lambda row: (row["path"], _VERBS.index(row["verb"])))
     return rows
-
-
-def _flask_path(path: str) -> str:
-    """A route's path as Flask writes it: ``/:id/exists`` → ``/<id>/exists``."""
-    parts = (f"<{part[1:]}>" if part.startswith(":") else part for part in path.split("/"))
-    return "/".join(parts).rstrip("/")
 
 
 def _models(state: State) -> list[Row]:

@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: When a remote hook runs.
 BEFORE, AFTER, ERROR = "before", "after", "after error"
+#: What of the context a hook gets as its second argument.
+_SECOND = {BEFORE: "instance", AFTER: "result", ERROR: "error"}
 
 #: What an observer may observe.
 EVENTS = (
@@ -115,14 +117,24 @@ class RemoteHook:
 
     :ivar kind: :data:`BEFORE`, :data:`AFTER` or :data:`ERROR`.
     :ivar pattern: which methods.
-    :ivar function: given the context and the instance, the result or the error.
+    :ivar function: given the context and, where it takes two arguments, the instance, the result or
+        the error.
+    :ivar takes_two: whether it does.
     :ivar position: grows with each registration.
     """
 
     kind: str
     pattern: Pattern
-    function: Callable[[Any, Any], Any]
+    function: Callable[..., Any]
+    takes_two: bool
     position: int
+
+    def run(self, ctx: Any) -> None:
+        """Call the function. A result that it does not take is not looked at for it."""
+        if self.takes_two:
+            self.function(ctx, getattr(ctx, _SECOND[self.kind]))
+        else:
+            self.function(ctx)
 
 
 _positions = count()
@@ -149,7 +161,8 @@ class RemoteHooks:
         def register(function: F) -> F:
             if not callable(function):
                 raise TypeError(f"a remote hook is a function, not {function!r}")
-            self._hooks.append(RemoteHook(kind, parsed, _with_two(function), next(_positions)))
+            call, takes_two = synchronous(function), _takes_two(function)
+            self._hooks.append(RemoteHook(kind, parsed, call, takes_two, next(_positions)))
             Generation.advance()
             return function
 
@@ -169,16 +182,15 @@ def in_order(
     return sorted(found, key=lambda hook: (hook.pattern.rank, hook.position))
 
 
-def _with_two(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """A hook as a function of two arguments, the second of which it need not take."""
-    call = synchronous(function)
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a hook takes more than the context."""
     try:
         inspect.signature(function).bind(None, None)
     except TypeError:
-        return lambda ctx, subject: call(ctx)
+        return False
     except ValueError:  # a builtin that does not say what it takes
-        return call
-    return call
+        return True
+    return True
 
 
 def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:

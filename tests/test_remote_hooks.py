@@ -389,6 +389,22 @@ def test_an_after_hook_changes_the_result(shop: Shop, client: FlaskClient, produ
     assert shop.Product.find_by_id(1).name == "pen"
 
 
+def test_a_result_that_no_hook_looks_at_is_not_made_into_instances(
+    shop: Shop, client: FlaskClient, product: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    make = shop.Product.from_record
+    monkeypatch.setattr(
+        shop.Product, "from_record", lambda record: made.append(record) or make(record)
+    )
+    shop.Product.after_remote("find")(shop.note("after"))
+    client.get("/products")
+    assert (shop.calls, made) == (["after"], [])
+    shop.Product.after_remote("find")(lambda ctx, found: None)
+    client.get("/products")
+    assert len(made) == 1
+
+
 def test_hidden_properties_stay_hidden_when_a_hook_looks() -> None:
     User = memory().create_model(
         "user", {"name": str, "password": {"type": "String", "hidden": True}}

@@ -139,7 +139,7 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
     value = _call_own(ctx) if call.function is None else call.function(bounds, **ctx.args)
     ctx.result = shape(method, value, ctx)
     for hook in call.after:
-        hook.function(ctx, ctx.result)
+        hook.run(ctx)
     if remote_call_finished.receivers:
         remote_call_finished.send(ctx.sender, ctx=ctx)
 
@@ -150,7 +150,7 @@ def _run_before_hooks(call: Call, ctx: Context) -> None:
         if argument.type == "model":
             args[argument.name] = tracked(args[argument.name])
     for hook in call.before:
-        hook.function(ctx, ctx.instance)
+        hook.run(ctx)
     for argument in call.method.accepts:
         if argument.type in ("filter", "where"):
             args[argument.name] = _parsed(call, argument, args[argument.name])
@@ -174,7 +174,7 @@ def _run_error_hooks(call: Call, ctx: Context, error: Exception) -> None:
     ctx.error = error
     for hook in call.error:
         try:
-            hook.function(ctx, ctx.error)
+            hook.run(ctx)
         except Exception as other:  # noqa: BLE001 - what a hook raises takes the error's place
             ctx.error = other
     got_remote_call_exception.send(ctx.sender, ctx=ctx, exception=ctx.error)

@@ -29,7 +29,6 @@ An error is `{"error": {"statusCode", "name", "message", "code", "details"}}`, o
 (RFC 9457) for clients that accept `application/problem+json`.
 """
 _PLACEHOLDER = re.compile(r":(\w+)")
-_NAME = re.compile(r"\{(\w+)\}")
 #: The form of the data that each operation takes.
 _BODIES = {
     "create": Variant.NEW,
@@ -109,12 +108,12 @@ class _Document:
         base = self.state.url_prefix + definition.http_path
         path = route.path.rstrip("/")
         shape = base + _PLACEHOLDER.sub("{}", path)
-        template = self.templates.setdefault(shape, base + _PLACEHOLDER.sub(r"{\1}", path))
-        names = dict(zip(route.placeholders, _NAME.findall(template), strict=True))
+        first = self.templates.setdefault(shape, path)
+        names = dict(zip(route.placeholders, _PLACEHOLDER.findall(first), strict=True))
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path":
                 parameter["name"] = names[parameter["name"]]
-        return template
+        return base + _PLACEHOLDER.sub(r"{\1}", first)
 
     def _operation(
         self, definition: ModelDefinition, method: RemoteMethod, route: Route

@@ -159,10 +159,8 @@ def _response(response: Json) -> Json:
         return {"$ref": _reference(response["$ref"])}
     converted: Json = {"description": response["description"]}
     contents = response.get("content", {})
-    content = contents.get(JSON)
-    if content is None and contents:
-        converted["schema"] = {"type": "file"}
-    elif content is not None:
+    content = contents.get(JSON, next(iter(contents.values()), None))
+    if content is not None:
         converted["schema"] = _schema(content["schema"])
         if "example" in content:
             converted["examples"] = {JSON: content["example"]}
