@@ -105,22 +105,31 @@ class ModelBlueprint(Blueprint):
         """Add rules for methods that were declared since the model was exposed.
 
         :raises DefinitionError: where a path is taken by the app, by another model or by another
-            method, naming both.
+            method, naming both; the other new methods have their rules then.
         """
-        new = [method for method in self.exposure.methods if self._is_new(method)]
-        if new:
-            self._waiting = self._take_all(new)
-            self.refuse_taken_paths(app)
-            self._add_rules(app)
+        problems = []
+        for method in self.exposure.methods:
+            try:
+                if self._is_new(method):
+                    self.refuse_taken_paths(app, [method])
+                    self._waiting += self._take_all([method])
+            except DefinitionError as error:
+                problems.append(error)
+        self._add_rules(app)
+        if problems:
+            raise problems[0]
 
-    def refuse_taken_paths(self, app: Flask) -> None:
+    def refuse_taken_paths(self, app: Flask, methods: Iterable[RemoteMethod] | None = None) -> None:
         """Refuse an app that has rules of its own, or another model's, for the same paths.
 
+        :param methods: whose paths; those of all where None.
         :raises DefinitionError: naming the path, the model and the endpoint.
         """
-        own = {key for key, place in self._places.items() if not place.endpoint}
-        for rule in rules_of(app) if own else ():
-            if shape(rule.rule) in own:
+        of_methods = self.exposure.methods if methods is None else methods
+        paths = {shape(self._rule_of(route.path)) for each in of_methods for route in each.routes}
+        paths -= {path for path, place in self._places.items() if place.endpoint}
+        for rule in rules_of(app) if paths else ():
+            if shape(rule.rule) in paths:
                 raise DefinitionError(
                     f"the path {rule.rule} of {self.model.definition.name} is taken by the "
                     f"endpoint {rule.endpoint!r}"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from marshmallow import fields
 from werkzeug.datastructures import FileStorage
 
-from flask_loop import GeoPoint, Model, Prop, create_model, prop
+from flask_loop import GeoPoint, Model, Prop, create_model, memory, prop
 from flask_loop.errors import ArgumentError, BadRequest
 from flask_loop.methods import declared_methods, remote_method
 from flask_loop.query import Bounds, parse_query
@@ -571,6 +572,106 @@ def test_what_is_of_the_call_may_be_required() -> None:
     model = make(agent={"http": lambda ctx: ctx.req, "required": True})
     with pytest.raises(ArgumentError, match="'agent' is required"):
         decode_all(model, {}, ctx=SimpleNamespace(req=None))
+
+
+# From each part of a request
+
+
+class Receiver:
+    """An app with a method for each type and source, and what the last of them was given."""
+
+    def __init__(self, make_app: Callable[..., Any]) -> None:
+        class Product(Model): ...
+
+        Product.attach_to(memory())
+        for name, type_ in TYPES.items():
+            for source in ("path", "query", "form", "header", "body"):
+                Product.remote_method(
+                    f"{source}_{name}",
+                    staticmethod(lambda a=NOT_GIVEN: self.receive(a)),
+                    accepts={"arg": "a", "type": type_, "http": {"source": source}},
+                    returns=None,
+                    http={"path": f"{source}/{name}{'/:a' if source == 'path' else ''}"},
+                )
+        self.client = make_app(Product).test_client()
+
+    def receive(self, a: Any) -> None:
+        self.value = a
+
+    def post(self, path: str, **options: Any) -> Any:
+        self.value = None
+        response = self.client.post(f"/api/products/{path}", **options)
+        if response.status_code == 204:
+            return self.value
+        assert response.status_code == 400
+        error = response.json["error"]
+        return error.get("code") if "details" not in error else error["details"]["argument"]
+
+
+@pytest.fixture
+def receiver(make_app: Callable[..., Any]) -> Receiver:
+    return Receiver(make_app)
+
+
+TYPE_JSON = "application/json"
+NO_JSON = "INVALID_JSON"
+IN_JSON = [(name, value, expected) for name, value, expected in JSON if name != "null"]
+AS_TEXT = [each for each in TEXT if isinstance(each[1], str) and len(each[1]) < 100]
+
+
+def test_a_field_of_a_json_body_is_typed(receiver: Receiver) -> None:
+    for name, value, expected in IN_JSON:
+        assert receiver.post(f"form/{name}", json={"a": value}) == expected
+    assert receiver.post("form/number", json={"a": "3"}) == "a"
+    assert receiver.post("form/string", json={"a": 3}) == "a"
+    assert receiver.post("form/integers", json={"a": [1, "2"]}) == "a.1"
+    assert receiver.post("form/number", data='{"a": 1e400}', content_type=TYPE_JSON) == NO_JSON
+    assert receiver.post("form/integer", data=f'{{"a": {2**64}}}', content_type=TYPE_JSON) == "a"
+
+
+def test_a_whole_json_body_is_typed(receiver: Receiver) -> None:
+    for name, value, expected in IN_JSON:
+        body = {"data": orjson.dumps(value), "content_type": TYPE_JSON}
+        assert receiver.post(f"body/{name}", **body) == expected
+    assert receiver.post("body/number", json="3") == "a"
+    assert receiver.post("body/review", json={"starCount": "3"}) == "a.starCount"
+
+
+def test_a_field_of_a_form_is_text(receiver: Receiver) -> None:
+    for name, value, expected in AS_TEXT:
+        assert receiver.post(f"form/{name}", data={"a": value}) == expected
+        multipart = {"data": {"a": value}, "content_type": "multipart/form-data"}
+        assert receiver.post(f"form/{name}", **multipart) == expected
+    assert receiver.post("form/number", data={"a": "0x10"}) == "a"
+    assert receiver.post("form/number", data={"a": ["1", "2"]}) == "a"
+    assert receiver.post("form/integers", data={"a": ["1", "2"]}) == [1, 2]
+    assert receiver.post("form/review", data={"a[starCount]": "3"}).star_count == 3
+    assert receiver.post("form/string", data={"a": (BytesIO(b"x"), "x.txt")}) is NOT_GIVEN
+
+
+def test_the_query_is_text(receiver: Receiver) -> None:
+    for name, value, expected in AS_TEXT:
+        assert receiver.post(f"query/{name}", query_string={"a": value}) == expected
+    assert receiver.post("query/integer?a=1&a=2") == "a"
+    assert receiver.post("query/integers?a=1&a=2") == [1, 2]
+    assert receiver.post("query/integers?a[0]=1&a[1]=2") == [1, 2]
+    assert receiver.post("query/geo?a[lat]=1&a[lng]=2") == GeoPoint(1, 2)
+    assert receiver.post("query/geo?a[lat]=1") == "a"
+    assert receiver.post("query/integer?a=") == "a"
+
+
+def test_the_path_is_text(receiver: Receiver) -> None:
+    for name, value, expected in AS_TEXT:
+        if value and "/" not in value:
+            assert receiver.post(f"path/{name}/{quote(value)}") == expected
+    assert receiver.post("path/integer/0x10") == "a"
+
+
+def test_a_header_is_text(receiver: Receiver) -> None:
+    for name, value, expected in AS_TEXT:
+        if value.isascii():
+            assert receiver.post(f"header/{name}", headers={"A": value}) == expected
+    assert receiver.post("header/integer", headers={"A": "x"}) == "a"
 
 
 # Whatever comes

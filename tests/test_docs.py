@@ -8,7 +8,8 @@ The blocks of one page run in order and share their names, in a folder of their 
   one. ``...`` in their output stands for anything.
 - ``.. testsetup::`` runs too, and readers do not see it.
 - In console blocks ``$ curl`` asks the page's ``app``. JSON is compared as values, so that pages
-  may wrap it; ``"…"`` stands for any value, and a time on the page for the time now. Of the headers
+  may wrap it, and JSON lines line by line; ``"…"`` stands for any value, a line ``…`` for any number
+  of lines, and a time on the page for the time now. Of the headers
   that ``curl -i`` gives, those on the page must be there. ``$ flask`` runs on the app likewise.
   ``$ make run`` makes the example app the page's app. Other commands are not run.
 """
@@ -31,6 +32,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from flask import Flask
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +46,8 @@ DOCTEST = re.compile(r"^>>> (?:.+\n)+", re.MULTILINE)
 FILE_NAME = re.compile(r"[\w./-]+\.\w+")
 
 NOT_RUN = ("cd", "export", "git", "make", "mkdir", "pip", "pytest", "python", "source")
-IGNORED_OPTIONS = {"-s", "-g", "-gs", "-sg"}
+IGNORED_OPTIONS = {"-s", "-g", "-gs", "-sg", "-N"}
+NDJSON = "application/x-ndjson"
 
 
 @dataclasses.dataclass
@@ -200,6 +203,7 @@ def ask(app: Flask, words: list[str]) -> tuple[TestResponse, bool]:
     url = verb = data = None
     headers: list[tuple[str, str]] = []
     query: list[str] = []
+    fields: MultiDict[str, Any] = MultiDict()
     shows_headers = is_get = False
     for word in rest:
         if word == "-X":
@@ -214,6 +218,9 @@ def ask(app: Flask, words: list[str]) -> tuple[TestResponse, bool]:
             data = next(rest)
             if not any(name.lower() == "content-type" for name, _ in headers):
                 headers.append(("Content-Type", "application/x-www-form-urlencoded"))
+        elif word == "-F":
+            name, _, value = next(rest).partition("=")
+            fields.add(name, upload(value) if value.startswith("@") else value)
         elif word == "--data-urlencode":
             name, _, value = next(rest).partition("=")
             query.append(f"{name}={quote(value)}")
@@ -229,12 +236,18 @@ def ask(app: Flask, words: list[str]) -> tuple[TestResponse, bool]:
     assert is_get or not query, "--data-urlencode needs -G"
     response = app.test_client().open(
         url.path or "/",
-        method=verb or ("POST" if data is not None else "GET"),
+        method=verb or ("POST" if data is not None or fields else "GET"),
         query_string="&".join([*filter(None, [url.query]), *query]),
         headers=headers,
-        data=data,
+        data=fields or data,
     )
     return response, shows_headers
+
+
+def upload(written: str) -> FileStorage:
+    """A file of the page's folder, as ``-F`` of curl has it: ``@cities.csv;type=text/csv``."""
+    path, _, content_type = written[1:].partition(";type=")
+    return FileStorage(Path(path).open("rb"), path, content_type=content_type or None)
 
 
 def check_answer(answer: tuple[TestResponse, bool], expected: str, place: str) -> None:
@@ -247,11 +260,25 @@ def check_answer(answer: tuple[TestResponse, bool], expected: str, place: str) -
         for header in headers:
             name, _, value = header.partition(": ")
             assert response.headers.get(name) == value, f"{place}\n{response.headers}"
-    if not expected or response.mimetype in ("text/html", "text/plain"):
+    if response.mimetype == NDJSON:
+        check_lines(actual.splitlines(), expected.splitlines(), place)
+        return
+    if not expected or response.mimetype.startswith("text/"):
         assert expected in actual, f"{place}\n{actual}"
         assert expected or not actual or response.mimetype == "text/html", f"{place}\n{actual}"
         return
     assert same(json.loads(expected), json.loads(actual)), f"{place}\n{actual}"
+
+
+def check_lines(actual: list[str], expected: list[str], place: str) -> None:
+    start, has_gap, end = expected, "…" in expected, []
+    if has_gap:
+        start, end = expected[: expected.index("…")], expected[expected.index("…") + 1 :]
+    assert len(actual) >= len(start) + len(end), f"{place}\n{actual}"
+    assert has_gap or len(actual) == len(start), f"{place}\n{actual}"
+    pairs = [*zip(start, actual, strict=False), *zip(end, actual[-len(end) or None :], strict=False)]
+    for line, found in pairs:
+        assert same(json.loads(line), json.loads(found)), f"{place}\n{found}"
 
 
 def same(expected: Any, actual: Any) -> bool:

@@ -292,7 +292,7 @@ def test_an_async_generator_is_no_method() -> None:
 # What annotations say
 
 
-class Review(Model):
+class Verdict(Model):
     stars: Prop[int | None]
 
 
@@ -306,8 +306,8 @@ def test_parameters_are_arguments_of_their_types() -> None:
             limit: int | None,
             near: GeoPoint,
             sizes: list[Size],
-            review: Review,
-            reviews: list[Review],
+            review: Verdict,
+            reviews: list[Verdict],
             like: Product,
             twin: Self,
             anything,  # type: ignore[no-untyped-def] # noqa: ANN001
@@ -322,8 +322,8 @@ def test_parameters_are_arguments_of_their_types() -> None:
         "limit": ("integer", False, True),
         "near": ("GeoPoint", True, False),
         "sizes": ("[enum]", True, False),
-        "review": ("Review", True, False),
-        "reviews": ("[Review]", True, False),
+        "review": ("Verdict", True, False),
+        "reviews": ("[Verdict]", True, False),
         "like": ("Product", True, False),
         "twin": ("Product", True, False),
         "anything": ("any", True, True),
@@ -381,7 +381,7 @@ def text() -> str: ...
 def texts() -> list[str]: ...
 
 
-def perhaps() -> Review | None: ...
+def perhaps() -> Verdict | None: ...
 
 
 def stream() -> Iterator[dict[str, Any]]: ...
@@ -403,7 +403,7 @@ def pair() -> tuple[int, str]: ...
         (no_annotation, ("any", True)),
         (text, ("string", False)),
         (texts, ("[string]", False)),
-        (perhaps, ("Review", False)),
+        (perhaps, ("Verdict", False)),
         (stream, ("stream", False)),
         (file, ("file", False)),
         (response, ("any", False)),
@@ -443,14 +443,14 @@ def test_the_variables_around_a_method_are_not_kept() -> None:
         class Product(Model):
             @remote_method
             @classmethod
-            def add(cls, review: Review) -> None: ...
+            def add(cls, review: Verdict) -> None: ...
 
         return Product, weakref.ref(kept)
 
     product, kept = define()
     gc.collect()
     assert kept() is None
-    assert only(product).accepts[0].type == "Review"
+    assert only(product).accepts[0].type == "Verdict"
 
 
 def test_arguments_without_annotations_that_mean_one_are_an_error() -> None:
@@ -472,7 +472,7 @@ def test_accepts_is_a_dict_or_a_list() -> None:
             accepts=[
                 {"arg": "user_name", "type": "string", "required": True, "description": ["a", "b"]},
                 {"name": "limit", "type": int, "default": 5, "http": {"source": "query"}},
-                {"arg": "all", "type": ["Review"], "http": {"source": "body"}},
+                {"arg": "all", "type": ["Verdict"], "http": {"source": "body"}},
                 {"arg": "X-Token", "type": "string", "http": {"source": "header"}},
                 {"arg": "opts", "http": "optionsFromRequest"},
                 {"arg": "agent", "http": lambda ctx: ctx.req.user_agent},
@@ -501,7 +501,7 @@ def test_accepts_is_a_dict_or_a_list() -> None:
         "description": "a\nb",
     }
     assert (accepts["limit"].default, accepts["limit"].source) == (5, "query")
-    assert (accepts["all"].type, accepts["all"].source) == ("[Review]", "body")
+    assert (accepts["all"].type, accepts["all"].source) == ("[Verdict]", "body")
     assert accepts["X-Token"].source == "header"
     assert accepts["opts"].source == "options"
     assert callable(accepts["agent"].source)
@@ -518,7 +518,7 @@ def test_returns_is_a_dict_or_a_list() -> None:
                 {"arg": "total_count", "type": "number", "description": "how many"},
                 {"arg": "status", "http": {"target": "status"}},
                 {"arg": "type", "http": {"target": "header", "header": "Content-Type"}},
-                {"arg": "data", "type": list[Review], "root": True},
+                {"arg": "data", "type": list[Verdict], "root": True},
                 {"arg": "more", "type": "ReadableStream"},
             ]
         )
@@ -528,7 +528,7 @@ def test_returns_is_a_dict_or_a_list() -> None:
     total, status, type_, data, more = only(Product).returns
     assert (total.name, total.description) == ("totalCount", "how many")
     assert (status.target, type_.target, type_.header) == ("status", "header", "Content-Type")
-    assert (data.type, data.root) == ("[Review]", True)
+    assert (data.type, data.root) == ("[Verdict]", True)
     assert more.type == "stream"
     assert type_.describe()["http"] == {"target": "header", "header": "Content-Type"}
 

@@ -302,10 +302,26 @@ def test_a_late_method_that_clashes_is_an_error_of_one_request(product: Any) -> 
     client.get("/products")
     product.late = classmethod(lambda cls: "late")
     remote_method(product.late, http={"verb": "get", "path": "/info"})
+    product.later = classmethod(lambda cls: "later")
+    remote_method(product.later, http={"verb": "get"})
     client.application.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(DefinitionError, match=r"products\.late and products\.stats"):
         client.get("/products")
     assert client.get("/products/info").json == {"stats": {"records": 1}}
+    assert client.get("/products/later").json == "later"
+
+
+def test_a_late_method_does_not_take_a_path_of_the_app(product: Any) -> None:
+    client = app_of(product)
+    client.application.add_url_rule("/products/own", "own", lambda: "own")
+    client.get("/products")
+    product.late = classmethod(lambda cls: "late")
+    remote_method(product.late, http={"verb": "post", "path": "/own"})
+    client.application.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(DefinitionError, match="taken by the endpoint 'own'"):
+        client.get("/products")
+    assert client.get("/products/own").text == "own"
+    assert client.post("/products/own").status_code == 405
 
 
 def test_declaring_a_method_again_after_it_was_exposed_is_an_error(product: Any) -> None:

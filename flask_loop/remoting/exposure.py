@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import NotFound
@@ -22,6 +23,19 @@ from .context import Transport
 from .switches import Switches
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What was compiled at one generation, by the wire names of methods.
+
+    :ivar remote: whether remote callers have a method.
+    :ivar calls: how a method is called.
+    """
+
+    generation: int
+    remote: dict[str, bool] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+
+
 class Exposure:
     """One model in one app.
 
@@ -36,9 +50,7 @@ class Exposure:
         self.bounds = bounds
         self._hooks = hooks
         self._switches = switches
-        self._generation = -1
-        self._remote: dict[str, bool] = {}
-        self._calls: dict[str, Call] = {}
+        self._compiled = _Compiled(-1)
 
     @property
     def methods(self) -> list[RemoteMethod]:
@@ -63,22 +75,22 @@ class Exposure:
 
     def is_remote(self, method: RemoteMethod) -> bool:
         """Whether remote callers have a method now."""
-        self._renew()
-        known = self._remote.get(method.wire)
+        remote = self._current().remote
+        known = remote.get(method.wire)
         if known is None:
             known = self._decide(method)
             source = self.model.data_source
             if source is None or source.is_known:
-                self._remote[method.wire] = known
+                remote[method.wire] = known
         return known
 
     def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
         """Call a method; see :func:`flask_loop.remoting.calls.run`."""
+        calls = self._current().calls
         plan = self.model.__loop_plan__()
-        self._renew()
-        call = self._calls.get(method.wire)
+        call = calls.get(method.wire)
         if call is None or call.target is not plan:
-            call = self._calls[method.wire] = self._compile(plan, method)
+            call = calls[method.wire] = self._compile(plan, method)
         return run(call, given, transport, self.bounds)
 
     def idle_patterns(self) -> Iterator[tuple[str, str]]:
@@ -98,12 +110,16 @@ class Exposure:
         """Whether a pattern of the whole Loop, or of the app, means one of the model's methods."""
         return any(pattern.is_hook_of(method, self._names()) for method in self.methods)
 
-    def _renew(self) -> None:
-        """Forget what was compiled before the last registration."""
-        if self._generation != Generation.number:
-            self._generation = Generation.number
-            self._remote.clear()
-            self._calls.clear()
+    def _current(self) -> _Compiled:
+        """What is compiled of all that is registered now.
+
+        It is replaced, not emptied: who compiles while something is registered keeps it in the old
+        one.
+        """
+        compiled = self._compiled
+        if compiled.generation != Generation.number:
+            compiled = self._compiled = _Compiled(Generation.number)
+        return compiled
 
     def _compile(self, plan: Any, method: RemoteMethod) -> Call:
         return compile_call(plan, method, _hooks_of(self.model), self._hooks, self._names())

@@ -91,8 +91,6 @@ class Arguments:
         kind, schema = _kind(argument), self._text_of(argument)
         if argument.required:
             schema |= _example(argument)
-        if argument.required and isinstance(kind, Array):
-            schema["minItems"] = 1  # without items there is no parameter
         if _is_json(kind, place):
             parameter["content"] = {JSON: {"schema": schema}}
         else:
@@ -100,7 +98,10 @@ class Arguments:
         return parameter
 
     def _text_of(self, argument: Argument) -> JsonSchema:
-        return {**self._text(_kind(argument)), **_bounds(argument), **_default(argument)}
+        """The schema of an argument's values where they come as text; an empty list is nothing."""
+        kind = _kind(argument)
+        least = {"minItems": 1} if argument.required and isinstance(kind, Array) else {}
+        return {**self._text(kind), **least, **_bounds(argument), **_default(argument)}
 
     def _text(self, kind: PropertyType) -> JsonSchema:
         """The schema of a type's values where they come as text."""
@@ -134,7 +135,8 @@ class Arguments:
         described = {"description": argument.description} if argument.description else {}
         if argument.kind is None:
             is_list = argument.many or argument.type == "[file]"
-            schema = {"type": "array", "items": BINARY} if is_list else BINARY
+            least = {"minItems": 1} if argument.required else {}
+            schema = {"type": "array", "items": BINARY, **least} if is_list else BINARY
         elif is_text:
             schema = self._text_of(argument) | _example(argument)
         else:
