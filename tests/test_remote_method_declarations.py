@@ -880,3 +880,14 @@ def test_a_description_is_what_loopback_prints() -> None:
         "http": {"verb": "get", "path": "/info"},
     }
     assert Returns("a", "any").describe() == {"arg": "a", "type": "any"}
+
+
+@pytest.mark.parametrize("kind", ["file", "stream", "ReadableStream"])
+def test_a_file_or_a_stream_is_the_whole_answer(kind: str) -> None:
+    class Item(Model):
+        @remote_method(returns={"arg": "content", "type": kind})
+        @classmethod
+        def content(cls) -> None: ...
+
+    (method,) = declared_methods(Item)
+    assert method.returns[0].root

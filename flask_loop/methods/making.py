@@ -81,7 +81,8 @@ def _written(value: Any, declaration: Declaration) -> Written:
 
 
 def _first_paragraph(value: Any) -> str:
-    text = inspect.getdoc(plain_function(value)) or ""
+    function = plain_function(value)
+    text = "" if function is None else inspect.getdoc(function) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
@@ -188,7 +189,7 @@ class _Maker:
         return Returns(
             name=self._wire(written.name),
             type=type_,
-            root=written.root,
+            root=written.root or type_ in (FILE, STREAM),  # which is nothing inside JSON
             target=written.target,
             header=written.header,
             description=written.description,
