@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from .connectors import Connector, find_connector
 from .definition import ModelDefinition, nearest
 from .errors import DefinitionError
-from .hooks import Pattern, names_of
+from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod
 from .model import Model, create_model
 from .operations import OPERATION_OF, OPERATIONS
 from .remoting import Switches
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DataSource:
@@ -33,6 +35,7 @@ class DataSource:
         self._attached: WeakSet[type[Model]] = WeakSet()
         self._enabled: dict[str, bool] = {}
         self._switches = Switches()
+        self._observers = Observers()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -154,6 +157,24 @@ class DataSource:
         """
         for name in methods:
             self._switches.turn(_switch(name), is_on=False)
+
+    def observe(self, event: str) -> Callable[[F], F]:
+        """Run a function around data operations of all models that are attached here.
+
+        It runs before the observers of the models themselves.
+
+        :param event: as in :meth:`Model.observe`.
+        :returns: a decorator. The function takes the observer's context.
+        :raises DefinitionError: where there is no such event.
+
+        ::
+
+            @db.observe("access")
+            def only_own(ctx):
+                if ctx.user is not None:
+                    ctx.narrow({"tenant_id": ctx.user.tenant_id})
+        """
+        return lambda function: self._observers.add(event, function)
 
     # The backend
 

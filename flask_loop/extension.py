@@ -398,7 +398,7 @@ class _Folder:
         configured = self.config.get(model.model_name, {})
         config = {**document, **configured}
         remoting = shared_methods(configured.get("options", {}).get("remoting", {}))
-        own_of(model, "_switches", lambda: Switches.of(remoting))
+        own_of(model, "__loop_switches__", lambda: Switches.of(remoting))
         source = config.get("dataSource")
         if source is not None:
             model.attach_to(self.loop.data_source(source))

@@ -200,9 +200,22 @@ def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
+        if _is_loop_running():
+            raise RuntimeError(
+                f"{function.__qualname__} is async and is called where an event loop runs already, "
+                "which cannot wait for it; make it a plain function"
+            )
         return asyncio.run(function(*arguments, **named))
 
     return run
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 # Observers
@@ -294,12 +307,12 @@ class HookMethods:
         :returns: a decorator. The function takes the observer's context.
         :raises DefinitionError: where there is no such event.
         """
-        observers = own_of(cls, "_observers", Observers)
+        observers = own_of(cls, "__loop_observers__", Observers)
         return lambda function: observers.add(event, function)
 
 
 def _remote_hooks_of(model: type) -> RemoteHooks:
-    hooks: RemoteHooks = own_of(model, "_remote_hooks", RemoteHooks)
+    hooks: RemoteHooks = own_of(model, "__loop_remote_hooks__", RemoteHooks)
     return hooks
 
 

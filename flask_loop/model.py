@@ -23,7 +23,7 @@ from .definition import (
 from .errors import DefinitionError, Failure, group
 from .hooks import HookMethods
 from .methods import Generation, RemoteMethod, RemoteMethods
-from .operations import Bulk, Plan, Source, guard_overrides, is_overridden
+from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_overridden
 from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
 from .remoting import SwitchMethods
@@ -174,6 +174,12 @@ class ModelType(type):
             if not isinstance(cls.__dict__.get(name), Prop):
                 setattr(cls, name, Prop(name))
 
+    def _choose_plan(cls, known: Plan | None) -> Plan:
+        """The plan for what the definition, and those who observe the model, are now."""
+        if known is None or known.version != known.definition.version:
+            known = cls._make_plan()
+        return as_observed(known)
+
     def _make_plan(cls) -> Plan:
         definition = cls.definition
         cls._embeds = [*filter(None, definition.resolve()), *(cls.__dict__.get("_embeds") or ())]
@@ -272,8 +278,12 @@ class Model(
     def __loop_plan__(cls) -> Plan:
         """What the operations run on, made once for each version of the definition."""
         plan: Plan | None = cls.__dict__.get("_plan")
-        if plan is None or plan.version != plan.definition.version:
-            plan = cls._plan = cls._make_plan()
+        if (
+            plan is None
+            or plan.generation != Generation.number
+            or plan.version != plan.definition.version
+        ):
+            plan = cls._plan = cls._choose_plan(plan)
         return plan
 
     @classmethod

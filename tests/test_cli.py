@@ -92,7 +92,10 @@ def test_routes_have_the_methods_of_loopback() -> None:
 
 
 def test_routes_are_those_that_flask_has() -> None:
-    app = make_app()
+    assert_flask_has_the_routes(make_app())
+
+
+def assert_flask_has_the_routes(app: Flask) -> None:
     routes = json.loads(run(app, "routes", "--json").output)
     rules = {
         (verb, rule.rule)
@@ -113,6 +116,53 @@ def test_routes_follow_what_remote_callers_may_do() -> None:
     methods = {each["method"] for each in json.loads(run(app, "routes", "--json").output)}
     assert "colors.destroyAll" in methods
     assert "colors.create" not in methods
+
+
+def test_methods_of_users_are_listed_among_the_others() -> None:
+    product: Any = memory().create_model("product", {"name": "String"})
+    everything = {"verb": "all", "path": "/about/:word"}
+    product.remote_method("about", lambda cls, word: None, accepts={"arg": "word"}, http=everything)
+    product.remote_method("prototype.price_of", lambda self: None, documented=False)
+    app = Flask("shop")
+    Loop(app, url_prefix="/api").model(product)
+    routes = json.loads(run(app, "routes", "--json").output)
+    own = [each for each in routes if each["method"] in OWN]
+    assert own == [
+        {
+            "verb": "POST",
+            "path": "/api/products/<id>/priceOf",
+            "method": "products.prototype.priceOf",
+            "model": "product",
+        },
+        *(
+            {
+                "verb": verb,
+                "path": "/api/products/about/<word>",
+                "method": "products.about",
+                "model": "product",
+            }
+            for verb in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        ),
+    ]
+    paths = [each["path"] for each in routes]
+    assert paths == sorted(paths)
+    assert "products.about" in run(app, "routes").output
+    product.disable_remote("about")
+    assert "products.about" not in run(app, "routes").output
+
+
+OWN = ("products.about", "products.prototype.priceOf")
+
+
+def test_a_placeholder_may_be_a_part_of_a_name() -> None:
+    product: Any = memory().create_model("product", {})
+    accepts = [{"arg": "name"}, {"arg": "kind"}]
+    path = {"verb": "get", "path": "/files/:name.:kind"}
+    product.remote_method("file", lambda cls, name, kind: None, accepts=accepts, http=path)
+    app = Flask("shop")
+    Loop(app).model(product)
+    assert "/products/files/<name>.<kind>" in run(app, "routes").output
+    assert_flask_has_the_routes(app)
 
 
 # Models

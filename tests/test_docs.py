@@ -117,7 +117,8 @@ class Page:
         for app in self.apps:
             state = app.extensions.get("loop")
             with app.app_context():
-                for source in {model.data_source for model in (state.models if state else ())}:
+                sources = {model.data_source for model in (state.models if state else ())}
+                for source in sources - {None}:
                     source.close()
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{self.folder}/"):
@@ -144,7 +145,7 @@ class Page:
 
     def write(self, block: Block, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(block.text, "utf-8")
+        file.write_text(block.text.lstrip("\n"), "utf-8")
         if file.suffix == ".py":
             name = ".".join(file.relative_to(self.folder).with_suffix("").parts)
             importlib.invalidate_caches()

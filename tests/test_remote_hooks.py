@@ -690,3 +690,26 @@ def test_seed_prevent_passwords_from_being_sent(users: tuple[Any, FlaskClient]) 
     assert client.get("/users/count").json == {"count": 1}
     assert client.get("/users/1/exists").json == {"exists": True}
     assert client.delete("/users/1").json == {"count": 1}
+
+
+def test_a_hook_of_an_operation_on_an_instance_sees_the_record(
+    shop: Shop, client: FlaskClient, product: Any
+) -> None:
+    seen: list[Any] = []
+    shop.Product.before_remote("prototype.patch_attributes")(
+        lambda ctx, stored: seen.append((stored.name, ctx.instance is stored))
+    )
+    assert client.patch("/products/1", json={"name": "ink"}).status_code == 200
+    assert seen == [("pen", True)]
+    assert client.patch("/products/9", json={"name": "ink"}).status_code == 404
+    assert len(seen) == 1
+
+
+def test_an_async_hook_where_a_loop_runs_already_is_a_clear_error(shop: Shop) -> None:
+    @shop.Product.observe("before save")  # type: ignore[untyped-decorator]
+    async def save_another(ctx: Any) -> None:
+        if ctx.instance.name == "first":
+            shop.Product.create(name="second")
+
+    with pytest.raises(RuntimeError, match="save_another is async and is called where an event"):
+        shop.Product.create(name="first")

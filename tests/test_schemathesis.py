@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -18,11 +18,14 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+from werkzeug.datastructures import FileStorage
 
-from flask_loop import DataSource, GeoPoint, Model, Prop, prop
+from flask_loop import DataSource, GeoPoint, Model, Prop, prop, remote_method
+from flask_loop.errors import Conflict
 
 MakeApp = Callable[..., Flask]
 
@@ -30,6 +33,7 @@ CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
 ]
 
@@ -93,6 +97,171 @@ def make_models(source: DataSource) -> list[type[Model]]:
     return [Product, Key, Word]
 
 
+def make_model_with_methods(source: DataSource) -> type[Model]:
+    class Maker(Model):
+        city: Prop[str]
+
+        class Meta:
+            id_injection = False
+
+    class Shop(Model):
+        name: Prop[str] = prop(max_length=20)
+        makers: Prop[list[Maker] | None]
+
+        @remote_method(http=[{"verb": "get"}, {"verb": "post", "path": "/found"}])
+        @classmethod
+        def find_by(  # noqa: PLR0917
+            cls,
+            word: str,
+            whole: int,
+            number: float = 1.5,
+            yes: bool = False,
+            exact: Decimal | None = None,
+            size: Size = Size.SMALL,
+            at: dt.datetime | None = None,
+            day: dt.date | None = None,
+            key: uuid.UUID | None = None,
+            raw: bytes | None = None,
+        ) -> dict[str, Any]:
+            return {
+                "word": word,
+                "numbers": [whole, number, exact],
+                "rest": [yes, size, at, day, key, raw],
+            }
+
+        @remote_method(
+            accepts=[{"arg": "x", "type": "any", "required": True}],
+            returns={"arg": "x", "type": "any", "root": True},
+            http=[{"verb": "all"}],
+        )
+        @classmethod
+        def anything(cls, x: Any) -> Any:
+            return x
+
+        @remote_method(http=[{"verb": "get"}, {"verb": "post", "path": "/put-in"}])
+        @classmethod
+        def objects(
+            cls,
+            place: GeoPoint,
+            counts: dict[str, int],
+            sizes: list[Size],
+            makers: list[Maker] | None = None,
+            tags: list[str] | None = None,
+        ) -> GeoPoint:
+            assert isinstance(place, GeoPoint)
+            assert all(isinstance(each, Size) for each in sizes)
+            assert all(isinstance(each, int) for each in counts.values())
+            assert all(isinstance(each, Maker) for each in makers or ())
+            return place
+
+        @remote_method(
+            accepts=[
+                {"arg": "day", "type": dt.date, "http": {"source": "path"}},
+                {"arg": "sizes", "type": [Size], "http": {"source": "path"}},
+            ],
+            returns={"arg": "day", "type": dt.date},
+            http={"verb": "get", "path": "/of/:day/:sizes"},
+        )
+        @classmethod
+        def of_day(cls, day: dt.date, sizes: list[Size]) -> dt.date:
+            return day
+
+        @remote_method(
+            accepts=[
+                {"arg": "X-Count", "type": "integer", "http": {"source": "header"}},
+                {"arg": "X-Tags", "type": ["string"], "http": {"source": "header"}},
+                {"arg": "X-Place", "type": "GeoPoint", "http": {"source": "header"}},
+            ],
+            returns=[
+                {"arg": "place", "type": "GeoPoint", "root": True},
+                {"arg": "status", "type": "number", "http": {"target": "status"}},
+                {
+                    "arg": "count",
+                    "type": "integer",
+                    "http": {"target": "header", "header": "X-Count"},
+                },
+            ],
+            http={"verb": "get"},
+        )
+        @classmethod
+        def in_heads(
+            cls,
+            x_count: int | None = None,
+            x_tags: Any = None,
+            x_place: Any = None,
+        ) -> Any:
+            return x_place or GeoPoint(0, 0), 203, x_count
+
+        @remote_method(
+            accepts=[
+                {"arg": "rows", "type": ["Shop"], "required": True, "http": {"source": "body"}},
+                {"arg": "dry", "type": "boolean"},
+            ],
+            returns=[{"arg": "count", "type": "integer"}, {"arg": "first", "type": "any"}],
+            http={"verb": "put", "path": "/all", "status": 202},
+        )
+        @classmethod
+        def put_all(cls, rows: list[Any], dry: bool = False) -> Any:
+            rows = [each for each in rows if each.name is not None]
+            return len(rows), rows[0].name if rows else None
+
+        @remote_method
+        @classmethod
+        def open_one(cls, shop: Shop) -> Shop:
+            shop.save()
+            return shop
+
+        @remote_method
+        @classmethod
+        def upload(
+            cls, photo: FileStorage, note: str = "", place: GeoPoint | None = None
+        ) -> dict[str, Any]:
+            return {"size": len(photo.read()), "note": note, "place": place}
+
+        @remote_method(
+            accepts={"arg": "files", "type": ["file"], "required": True},
+            returns={"arg": "count", "type": "number"},
+        )
+        @classmethod
+        def uploads(cls, files: Any) -> int:
+            return len(files)
+
+        @remote_method(
+            returns=[
+                {"arg": "body", "type": "file", "root": True},
+                {"arg": "type", "http": {"target": "header", "header": "Content-Type"}},
+            ],
+            http={"verb": "get"},
+        )
+        @classmethod
+        def photo(cls, big: bool = False) -> Any:
+            return b"abc", "image/png" if big else None
+
+        @remote_method(http={"verb": "get"})
+        @classmethod
+        def stream(cls, count: int = 2) -> Iterator[Shop]:
+            yield from cls.find(limit=max(0, min(count, 5)))
+
+        @remote_method
+        def rename(self, name: str) -> Shop | None:
+            return self.update_attributes(name=name) if name < "m" else None
+
+        @remote_method(http={"verb": "del", "path": "/mark/:word"})
+        def unmark(self, word: str, why: str = "") -> None:
+            if why:
+                raise Conflict("It is marked.")
+
+        @remote_method(http={"verb": "get", "error_status": 502})
+        @classmethod
+        def unsaid(cls, how: Size = Size.SMALL):  # type: ignore[no-untyped-def] # noqa: ANN206
+            return None if how is Size.SMALL else 1
+
+        class Meta:
+            data_source = source
+
+    return Shop
+
+
 @pytest.fixture
 def app(make_app: MakeApp, source: DataSource) -> Flask:
     product, key, word = models = make_models(source)
@@ -102,6 +271,22 @@ def app(make_app: MakeApp, source: DataSource) -> Flask:
     key.create({"word": "k"})
     word.create({"text": "w"})
     return make_app(*models)
+
+
+@pytest.fixture
+def app_with_methods(make_app: MakeApp, source: DataSource) -> Flask:
+    shop: Any = make_model_with_methods(source)
+    source.auto_update()
+    shop.disable_remote("*")
+    shop.enable_remote(*METHODS)
+    shop.create([{"name": f"s{n}"} for n in range(5)])
+    return make_app(shop)
+
+
+METHODS = (
+    *("findBy", "anything", "objects", "ofDay", "inHeads", "putAll", "openOne", "upload"),
+    *("uploads", "photo", "stream", "unsaid", "prototype.rename", "prototype.unmark"),
+)
 
 
 def check_operations(app: Flask, mode: schemathesis.GenerationMode, examples: int) -> int:
@@ -137,3 +322,15 @@ def test_what_the_document_allows_is_answered_as_it_says(app: Flask) -> None:
 @pytest.mark.parametrize("source", ["sqlite"], indirect=True)
 def test_what_the_document_does_not_allow_is_answered_as_it_says(app: Flask) -> None:
     assert check_operations(app, schemathesis.GenerationMode.NEGATIVE, 8) == 51
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["memory"], indirect=True)
+@pytest.mark.parametrize(
+    ("mode", "examples"),
+    [(schemathesis.GenerationMode.POSITIVE, 40), (schemathesis.GenerationMode.NEGATIVE, 20)],
+)
+def test_methods_of_users_answer_as_the_document_says(
+    app_with_methods: Flask, mode: schemathesis.GenerationMode, examples: int
+) -> None:
+    assert check_operations(app_with_methods, mode, examples) == 20

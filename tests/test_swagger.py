@@ -604,6 +604,20 @@ def test_the_api_answers_as_the_document_says(shop: Flask) -> None:
         answer()
 
 
+def test_records_by_key_are_described_as_what_clients_see_of_them() -> None:
+    class Shelf(Model):
+        by_street: Prop[dict[str, Address] | None]
+        twins: Prop[dict[str, Shelf] | None]
+
+    document = document_of(make_app(Shelf))
+    validate(document)
+    schemas = document["components"]["schemas"]
+    by_street = schemas["Shelf"]["properties"]["byStreet"]
+    assert by_street["additionalProperties"] == {"$ref": "#/components/schemas/EmbeddedAddress"}
+    assert set(schemas["EmbeddedAddress"]["properties"]) == {"street"}
+    assert schemas["NewShelf"]["properties"]["twins"]["examples"] == [{}]
+
+
 # Live changes
 
 

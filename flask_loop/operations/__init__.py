@@ -2,6 +2,8 @@
 
 from .base import OPERATION_OF, OPERATIONS, Attached, Source, guard_overrides, is_overridden
 from .bulk import Bulk
+from .observation import Observation
+from .observed import ObservedPlan, as_observed
 from .plan import Plan
 from .results import FoundMany, FoundOne, Stored, StoredMany
 
@@ -12,10 +14,13 @@ __all__ = [
     "Bulk",
     "FoundMany",
     "FoundOne",
+    "Observation",
+    "ObservedPlan",
     "Plan",
     "Source",
     "Stored",
     "StoredMany",
+    "as_observed",
     "guard_overrides",
     "is_overridden",
 ]

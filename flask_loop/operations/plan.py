@@ -8,7 +8,8 @@ that nobody looks at never makes one.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,12 @@ from ..types import TypeMismatch
 from ..validation import Batch, Uniqueness, Validator
 from .acceptance import Acceptance
 from .arguments import unsaved
+from .write import Write
 
 if TYPE_CHECKING:
     from .base import Attached
+
+FindOverride = Callable[["Plan", RemoteMethod], Callable[..., Any] | None]
 
 
 class Plan:
@@ -42,6 +46,8 @@ class Plan:
     :param serializer: loads and dumps its records.
     :param validator: its rules.
     :param find_override: finds the model's own version of an operation.
+
+    :ivar generation: the registrations of hooks and observers after which the plan was chosen.
     """
 
     def __init__(
@@ -49,10 +55,11 @@ class Plan:
         model: type[Attached],
         serializer: Serializer,
         validator: Validator,
-        find_override: Callable[[Plan, RemoteMethod], Callable[..., Any] | None],
+        find_override: FindOverride,
     ) -> None:
         self.model = model
-        self._find_override = find_override
+        self.generation = -1
+        self.find_override = find_override
         self._overrides: dict[str, Callable[..., Any] | None] = {}
         self.definition = model.definition
         self.version = self.definition.version
@@ -93,10 +100,27 @@ class Plan:
             self._remote_parsers[bounds] = parser
         return parser
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose operations all happen, or none where it raises."""
+        return self.connector.transaction()
+
     # Reading
 
     def find(self, filter: Filter) -> Rows:
         return self.connector.select(self.definition, filter)
+
+    def page(self, filter: Filter, most: int | None) -> tuple[Rows, bool]:
+        """The first records of a filter.
+
+        :param most: how many, where the filter does not say it; None for all.
+        :returns: the records, and whether there are more.
+        """
+        if filter.limit is not None or most is None:
+            return self.connector.select(self.definition, filter), False
+        rows = self.connector.select(self.definition, replace(filter, limit=most + 1))
+        if len(rows) <= most:
+            return rows, False
+        return Rows(rows.raw[:most], rows.layout), True
 
     def get(self, id: Any) -> Rows:
         """The record with an id, as one row or none."""
@@ -111,6 +135,27 @@ class Plan:
         if not rows:
             raise self.not_found(id)
         return rows.records()[0]
+
+    def exists(self, id: Any) -> bool:
+        return self.is_stored(id)
+
+    def is_stored(self, id: Any) -> bool:
+        """Whether a record has the id, were it one that nobody is shown."""
+        return bool(self.connector.get(self.definition, id))
+
+    def the_one(self, where: Where) -> Any:
+        """What stands for the only record that matches, or None where none does.
+
+        :returns: the id, or what else :meth:`patch` takes in its place.
+        :raises BadRequest: where more than one matches.
+        """
+        order = self.parser.filter(None).order
+        found = self.connector.select(self.definition, Filter(where=where, order=order, limit=2))
+        if len(found) > 1:
+            raise BadRequest(
+                "There are multiple instances found. Upsert Operation will not be performed!"
+            )
+        return self.definition.id_of(found.records()[0]) if found else None
 
     def count(self, where: Where) -> int:
         return self.connector.count(self.definition, where)
@@ -141,89 +186,93 @@ class Plan:
         :raises ValidationError: where it breaks a rule.
         """
         with self._own_transaction():
-            record, failures = self._new_record(data, validate)
-            self._raise(failures)
-            self._insert([record], indexed=False)
-        return record
+            write = self._new(data)
+            self._raise(self._problems(write, validate))
+            self._insert([write], indexed=False)
+        return write.record
 
     def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
         """Store several new records, all or none.
 
         :raises ValidationError: with the failures of every record, each path led by its index.
         """
-        records: list[Record] = []
+        writes: list[Write] = []
         failures: list[Failure] = []
         batch = Batch(self.validator)
         with self._own_transaction():
             for index, data in enumerate(datas):
-                record, found = self._new_record(data)
-                found = found + batch.add(
-                    record, partial(self.model.from_record, record, is_new=True)
+                write = self._new(data)
+                found = self._problems(write) + batch.add(
+                    write.record, partial(self.model.from_record, write.record, is_new=True)
                 )
                 failures.extend(
                     Failure((index, *each.path), each.code, each.message) for each in found
                 )
-                records.append(record)
+                writes.append(write)
             self._raise(failures)
-            self._insert(records, indexed=True)
-        return records
+            self._insert(writes, indexed=True)
+        return [write.record for write in writes]
 
-    def patch(self, id: Any, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+    def patch(
+        self, id: Any, data: Mapping[str, Any], *, validate: bool = True, remote: bool = False
+    ) -> Record:
         """Change some properties of a record; the whole must be valid afterwards.
 
+        :param id: the id, or what :meth:`the_one` gave.
+        :param remote: whether the data is a remote caller's, by wire names.
         :raises ModelNotFound: where there is none with the id.
         """
-        with self.connector.transaction():
-            current = self.record(id)
-            changes, failures = self.serializer.load(data, partial=True)
-            self._refuse_new_id(id, changes)
-            merged = {**current, **changes}
-            self._check(merged, failures, id=id, validate=validate)
-            if changes:
-                self._update(id_where(self.definition, id), changes)
-        return merged
+        with self.transaction():
+            write = self._existing(id, data, partial=True)
+            if remote:
+                write.data = self.accept(data, creating=False, current=write.current)
+            self._load(write)
+            self._raise(self._problems(write, validate))
+            self._store(write)
+        return write.record
 
-    def replace(self, id: Any, data: Mapping[str, Any]) -> Record:
+    def replace(self, id: Any, data: Mapping[str, Any], *, remote: bool = False) -> Record:
         """Put a record in the place of another with the same id; what is not given is unset.
 
+        :param id: the id.
+        :param remote: whether the data is a remote caller's, by wire names.
         :raises ModelNotFound: where there is none with the id.
         """
-        with self.connector.transaction():
-            if not self.get(id):
-                raise self.not_found(id)
-            record, failures = self.serializer.load(self._with_id(id, data))
-            self._refuse_new_id(id, record)
-            record.update(self.definition.id_values(id))
-            self._check(record, failures, id=id)
-            with self._unique_as_failure(indexed=False):
-                self.connector.replace(self.definition, id, record)
-        return record
+        with self.transaction():
+            write = self._existing(id, data)
+            if remote:
+                write.data = self._accept_whole(data, write.current or {})
+            self._load(write)
+            self._raise(self._problems(write))
+            self._store(write)
+        return write.record
 
     def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
         """Change some properties of all matching records; each must be valid afterwards."""
-        changes, failures = self.serializer.load(data, partial=True)
-        if moved := [name for name in self._ids if name in changes]:
-            raise BadRequest(f"The id property {moved[0]} cannot be updated for many records.")
-        skip = _failed(failures)
-        self._raise(failures + self.validator.check_values(changes, only=changes, skip=skip))
-        if not changes:
-            return self.count(where)
         with self._own_transaction():
-            self._raise(self._broken_by_all(where, changes))
-            return self._update(where, changes)
+            write = self._matching(where, data)
+            failed = _failed(write.failures)
+            self._raise(
+                write.failures
+                + self.validator.check_values(write.values, only=write.values, skip=failed)
+            )
+            if write.values:
+                self._raise(self._broken_by_all(write))
+            return self._store_all(write)
 
-    def _broken_by_all(self, where: Where, changes: Record) -> list[Failure]:
+    def _broken_by_all(self, write: Write) -> list[Failure]:
         """What rules that look at more than one value say of changes to all matching records."""
+        where, changes = write.where, write.values
 
         def is_taken(wanted: Where) -> bool:
-            return self.count(both(wanted, Not(where))) > 0
+            return self.connector.count(self.definition, both(wanted, Not(where))) > 0
 
         rules = self.validator
         makes_alike = any(changes.get(rule.property) is not None for rule in rules.uniqueness)
         if not (rules.needs_records or makes_alike):
             return []
         batch = Batch(rules)
-        for stored in self.find(Filter(where=where)).records():
+        for stored in self.connector.select(self.definition, Filter(where=where)).records():
             record = {**stored, **changes}
             subject = partial(self.model.from_record, record)
             failures = rules.check_rest(record, subject=subject, is_taken=is_taken)
@@ -251,6 +300,9 @@ class Plan:
     def delete(self, where: Where) -> int:
         return self.connector.delete(self.definition, where)
 
+    def delete_by_id(self, id: Any) -> int:
+        return self.connector.delete(self.definition, id_where(self.definition, id))
+
     def check(self, record: Mapping[str, Any], *, is_new: bool) -> list[Failure]:
         """What is wrong with a record, by types and rules; nothing is stored."""
         loaded, failures = self.serializer.load(record, partial=not is_new)
@@ -268,7 +320,7 @@ class Plan:
     def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
         """What runs where the model has a version of an operation of its own, or None."""
         if method.name not in self._overrides:
-            self._overrides[method.name] = self._find_override(self, method)
+            self._overrides[method.name] = self.find_override(self, method)
         return self._overrides[method.name]
 
     def accept(
@@ -289,14 +341,18 @@ class Plan:
     def accept_changes(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         """Like :meth:`accept`, for some properties of the record with an id."""
         holds_records = not self._acceptance.embedding.isdisjoint(data)
-        current = self.record(id) if holds_records else None
+        current = self._existing(id, data).current if holds_records else None
         return self.accept(data, creating=False, current=current)
 
     def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         """Like :meth:`accept`, with the values that a client cannot see or write kept."""
-        kept = self._acceptance.kept
-        current = self.record(id) if kept or self._acceptance.embedding else {}
+        needs_current = self._acceptance.kept or self._acceptance.embedding
+        current = self._existing(id, data).current if needs_current else None
+        return self._accept_whole(data, current or {})
+
+    def _accept_whole(self, data: Mapping[str, Any], current: Record) -> dict[str, Any]:
         accepted = self.accept(data, creating=False, current=current)
+        kept = self._acceptance.kept
         accepted.update((name, current.get(name)) for name in kept if name not in accepted)
         return accepted
 
@@ -319,24 +375,49 @@ class Plan:
 
     # The steps of a write
 
-    @property
-    def _ids(self) -> tuple[str, ...]:
-        return tuple(each.name for each in self.definition.ids)
+    def _new(self, data: Mapping[str, Any]) -> Write:
+        """A write of a new record, loaded."""
+        write = Write(data)
+        self._load(write)
+        return write
 
-    def _new_record(
-        self, data: Mapping[str, Any], validate: bool = True
-    ) -> tuple[Record, list[Failure]]:
-        record, failures = self.serializer.load(data)
-        if validate:
-            failures = failures + self._broken_rules(record, failures, None)
-        return record, failures
+    def _existing(self, id: Any, data: Mapping[str, Any], *, partial: bool = False) -> Write:
+        """A write to the record with an id, not loaded.
 
-    def _check(
-        self, record: Record, failures: list[Failure], *, id: Any, validate: bool = True
-    ) -> None:
+        :raises ModelNotFound: where there is none.
+        """
+        where = id_where(self.definition, id)
+        return Write(data, partial=partial, where=where, id=id, current=self.record(id))
+
+    def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
+        """A write to all records that match a where, loaded."""
+        write = Write(data, partial=True, where=where)
+        self._load(write)
+        return write
+
+    def _load(self, write: Write) -> None:
+        """Give what was given its types, and find what is wrong with it by itself."""
+        id, data = write.id, write.data
+        if write.current is not None and not write.partial:
+            data = self._with_id(id, data)
+        values, write.failures = self.serializer.load(data, partial=write.partial)
+        write.values = write.record = values
+        if write.current is None:
+            if write.partial:
+                self._refuse_ids(values)
+            return
+        self._refuse_new_id(id, values)
+        if write.partial:
+            write.record = {**write.current, **values}
+        else:
+            values.update(self.definition.id_values(id))
+
+    def _problems(self, write: Write, validate: bool = True) -> list[Failure]:
+        """What is wrong with a record that is loaded."""
+        failures = write.failures
         if validate:
-            failures = failures + self._broken_rules(record, failures, id)
-        self._raise(failures)
+            return failures + self._broken_rules(write.record, failures, write.id)
+        return failures
 
     def _broken_rules(
         self,
@@ -347,7 +428,7 @@ class Plan:
     ) -> list[Failure]:
         def is_taken(wanted: Where) -> bool:
             is_other = [] if id is None else [Not(id_where(self.definition, id))]
-            return self.count(And((wanted, *is_other))) > 0
+            return self.connector.count(self.definition, And((wanted, *is_other))) > 0
 
         found = self.validator.check(
             record,
@@ -362,15 +443,28 @@ class Plan:
         if failures:
             raise ValidationError(self.definition.name, list(dict.fromkeys(failures)))
 
-    def _insert(self, records: list[Record], *, indexed: bool) -> None:
+    def _insert(self, writes: Sequence[Write], *, indexed: bool) -> None:
+        """Store new records, and give them their ids."""
+        records = [write.record for write in writes]
         with self._unique_as_failure(indexed=indexed):
             ids = self.connector.insert(self.definition, records)
         for record, id in zip(records, ids, strict=True):
             record.update(self.definition.id_values(id))
 
-    def _update(self, where: Where, changes: Record) -> int:
+    def _store(self, write: Write) -> None:
+        """Store a record that was changed or replaced."""
         with self._unique_as_failure(indexed=False):
-            return self.connector.update(self.definition, where, changes)
+            if not write.partial:
+                self.connector.replace(self.definition, write.id, write.values)
+            elif write.values:
+                self.connector.update(self.definition, write.where, write.values)
+
+    def _store_all(self, write: Write) -> int:
+        """Store changes to all matching records, and give how many matched."""
+        if not write.values:
+            return self.connector.count(self.definition, write.where)
+        with self._unique_as_failure(indexed=False):
+            return self.connector.update(self.definition, write.where, write.values)
 
     @contextmanager
     def _unique_as_failure(self, *, indexed: bool) -> Iterator[None]:
@@ -402,19 +496,18 @@ class Plan:
                     f"from {old} to {new}."
                 )
 
+    def _refuse_ids(self, changes: Record) -> None:
+        if moved := [each.name for each in self.definition.ids if each.name in changes]:
+            raise BadRequest(f"The id property {moved[0]} cannot be updated for many records.")
+
     def _with_id(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         given = {key: value for key, value in data.items() if value is not None}
         missing = {k: v for k, v in self.definition.id_values(id).items() if k not in given}
         return {**data, **missing}
 
-    @contextmanager
-    def _own_transaction(self) -> Iterator[None]:
+    def _own_transaction(self) -> AbstractContextManager[None]:
         """A transaction where a write needs more than its one statement."""
-        if not self._looks_first:
-            yield
-            return
-        with self.connector.transaction():
-            yield
+        return self.transaction() if self._looks_first else nullcontext()
 
 
 def _failed(failures: Iterable[Failure]) -> set[str]:

@@ -133,7 +133,7 @@ class Reading(Attached):
         """Whether there is a record with an id."""
         plan = cls.__loop_plan__()
         try:
-            return bool(plan.get(plan.load_id(id)))
+            return plan.exists(plan.load_id(id))
         except ModelNotFound:
             return False
 
@@ -213,13 +213,8 @@ def _by_id(plan: Plan, id: Any, filter: Filter) -> Rows:
 
 
 def _find(plan: Plan, bounds: Bounds, filter: Filter) -> FoundMany:
-    if filter.limit is not None or bounds.limit is None:
-        return FoundMany(plan, plan.find(filter))
-    rows = plan.find(replace(filter, limit=bounds.limit + 1))
-    if len(rows) <= bounds.limit:
-        return FoundMany(plan, rows)
-    page = Rows(rows.raw[: bounds.limit], rows.layout)
-    return FoundMany(plan, page, next_skip=filter.skip + bounds.limit)
+    rows, is_cut = plan.page(filter, bounds.limit)
+    return FoundMany(plan, rows, filter.skip + len(rows) if is_cut else None)
 
 
 def _find_one(plan: Plan, bounds: Bounds, filter: Filter) -> FoundOne:
@@ -255,7 +250,7 @@ def _count(plan: Plan, bounds: Bounds, where: Where) -> int:
 
 
 def _exists(plan: Plan, bounds: Bounds, id: Any) -> bool:
-    return bool(plan.get(id))
+    return plan.exists(id)
 
 
 _FOUND = (Returns("data", "model", root=True),)

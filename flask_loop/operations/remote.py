@@ -15,7 +15,7 @@ from .bulk import Bulk
 from .plan import Plan
 from .reading import nothing_found, only_fields
 from .results import FoundOne
-from .writing import accept_new, existing_id, the_one
+from .writing import accept_new, existing_id
 
 
 def methods_of(model: type[Attached]) -> list[RemoteMethod]:
@@ -119,7 +119,7 @@ def _create(call: Call, plan: Plan, bounds: Bounds, data: Data | Sequence[Data])
 
 
 def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
-    with plan.connector.transaction():
+    with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             return call(plan.accept(data, creating=True))
@@ -127,7 +127,7 @@ def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
 
 
 def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
-    with plan.connector.transaction():
+    with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             return call(plan.accept(data, creating=True))
@@ -135,15 +135,15 @@ def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> An
 
 
 def _upsert_with_where(call: Call, plan: Plan, bounds: Bounds, where: Where, data: Data) -> Any:
-    with plan.connector.transaction():
-        id = the_one(plan, where)
+    with plan.transaction():
+        id = plan.the_one(where)
         if id is None:
             return call(where, plan.accept(data, creating=True))
         return call(where, plan.accept_changes(id, data))
 
 
 def _replace_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
-    with plan.connector.transaction():
+    with plan.transaction():
         return call(id, plan.accept_replacement(id, data))
 
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..connectors.base import id_where
-from ..errors import ArgumentError, BadRequest, Failure, ModelNotFound, ValidationError
+from ..errors import ArgumentError, Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
 from .base import Attached, declare, instance_operation
@@ -88,7 +87,7 @@ class Writing(Reading):
             wanted = Filter(where=plan.where_of(given), order=plan.parser.filter(None).order)
         else:
             wanted = _filter(plan, filter_or_where(filter), {})
-        with plan.connector.transaction():
+        with plan.transaction():
             found = plan.find(_first(wanted))
             if found:
                 return FoundOne(plan, found).python(), False
@@ -116,8 +115,8 @@ class Writing(Reading):
         """
         plan = cls.__loop_plan__()
         given = python_names(plan, data)
-        with plan.connector.transaction():
-            found = the_one(plan, _where(plan, where))
+        with plan.transaction():
+            found = plan.the_one(_where(plan, where))
             record = plan.create(given) if found is None else plan.patch(found, given)
         return cls.from_record(record)
 
@@ -126,9 +125,9 @@ class Writing(Reading):
         """Replace the record with the id in ``data``, or create it where there is none."""
         plan = cls.__loop_plan__()
         given = python_names(plan, data)
-        with plan.connector.transaction():
+        with plan.transaction():
             id = _given_id(plan, given)
-            is_there = id is not None and plan.get(id)
+            is_there = id is not None and plan.is_stored(id)
             record = plan.replace(id, given) if is_there else plan.create(given)
         return cls.from_record(record)
 
@@ -149,7 +148,7 @@ class Writing(Reading):
         """
         plan = cls.__loop_plan__()
         try:
-            return plan.delete(_id_where(plan, plan.load_id(id)))
+            return plan.delete_by_id(plan.load_id(id))
         except ModelNotFound:
             return 0
 
@@ -222,7 +221,7 @@ class Writing(Reading):
         :returns: how many were deleted: 1, or 0 where it was gone already.
         """
         plan = self.__loop_plan__()
-        deleted = plan.delete(_id_where(plan, own_id(plan, self)))
+        deleted = plan.delete_by_id(own_id(plan, self))
         self._forget()
         return deleted
 
@@ -263,10 +262,6 @@ def _first(filter: Filter) -> Filter:
     return replace(filter, limit=1)
 
 
-def _id_where(plan: Plan, id: Any) -> Where:
-    return id_where(plan.definition, id)
-
-
 def _given_id(plan: Plan, data: Mapping[str, Any]) -> Any:
     """The id in a record's data, loaded, or None where it is not whole or cannot be one."""
     given = _written_id(plan, data)
@@ -287,21 +282,11 @@ def _written_id(plan: Plan, data: Mapping[str, Any]) -> Any:
 
 def _upsert_record(plan: Plan, data: Mapping[str, Any]) -> dict[str, Any]:
     validate = plan.definition.settings.validate_upsert
-    with plan.connector.transaction():
+    with plan.transaction():
         id = _given_id(plan, data)
-        if id is not None and plan.get(id):
+        if id is not None and plan.is_stored(id):
             return plan.patch(id, data, validate=validate)
         return plan.create(data, validate=validate)
-
-
-def the_one(plan: Plan, where: Where) -> Any:
-    """The id of the only record that matches, or None where none does."""
-    found = plan.find(Filter(where=where, order=plan.parser.filter(None).order, limit=2))
-    if len(found) > 1:
-        raise BadRequest(
-            "There are multiple instances found. Upsert Operation will not be performed!"
-        )
-    return plan.definition.id_of(found.records()[0]) if found else None
 
 
 # What remote calls run. Ids and wheres are in their normal form; data is as it came.
@@ -362,7 +347,7 @@ def existing_id(plan: Plan, data: Data) -> Any:
     """
     named = {each.name: data.get(each.wire) for each in plan.definition.ids}
     id, written = _given_id(plan, named), _written_id(plan, named)
-    if id is not None and plan.get(id):
+    if id is not None and plan.is_stored(id):
         return id
     if written is not None and plan.forces_id:
         raise plan.not_found(written)
@@ -371,16 +356,16 @@ def existing_id(plan: Plan, data: Data) -> Any:
 
 def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     validate = plan.definition.settings.validate_upsert
-    with plan.connector.transaction():
+    with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             accepted = plan.accept(data, creating=True)
             return Stored(plan, plan.create(accepted, validate=validate))
-        return Stored(plan, plan.patch(id, plan.accept_changes(id, data), validate=validate))
+        return Stored(plan, plan.patch(id, data, validate=validate, remote=True))
 
 
 def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
-    with plan.connector.transaction():
+    with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             return Stored(plan, plan.create(plan.accept(data, creating=True)))
@@ -388,24 +373,23 @@ def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
 
 
 def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> Stored:
-    with plan.connector.transaction():
-        id = the_one(plan, where)
+    with plan.transaction():
+        id = plan.the_one(where)
         if id is None:
             return Stored(plan, plan.create(plan.accept(data, creating=True)))
-        return Stored(plan, plan.patch(id, plan.accept_changes(id, data)))
+        return Stored(plan, plan.patch(id, data, remote=True))
 
 
 def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    with plan.connector.transaction():
-        return Stored(plan, plan.replace(id, plan.accept_replacement(id, data)))
+    return Stored(plan, plan.replace(id, data, remote=True))
 
 
 def _patch_attributes(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return Stored(plan, plan.patch(id, plan.accept_changes(id, data)))
+    return Stored(plan, plan.patch(id, data, remote=True))
 
 
 def _destroy_by_id(plan: Plan, bounds: Bounds, id: Any) -> int:
-    deleted = plan.delete(_id_where(plan, id))
+    deleted = plan.delete_by_id(id)
     if not deleted and plan.definition.settings.strict_delete:
         raise plan.not_found(id)
     return deleted

@@ -73,19 +73,18 @@ class Context:
     :ivar method: the :class:`~flask_loop.methods.RemoteMethod`.
     :ivar model: the class whose method it is.
     :ivar args: the arguments by wire name, of their types. A hook may change them before the call.
-    :ivar instance: the record whose method is called, of a method of instances.
     :ivar error: what was raised, for hooks after an error, which may put another in its place.
     :ivar options: whatever hooks want to hand down to observers.
     """
 
     __slots__ = (
+        "_instance",
         "_next_skip",
         "_outcome",
         "_transport",
         "_user",
         "args",
         "error",
-        "instance",
         "method",
         "model",
         "options",
@@ -95,7 +94,7 @@ class Context:
         self.method = method
         self.model = model
         self.args: dict[str, Any] = {}
-        self.instance: Any = None
+        self._instance: Any = None
         self.error: Exception | None = None
         self.options: dict[str, Any] = {}
         self._transport = transport
@@ -110,6 +109,22 @@ class Context:
     def method_string(self) -> str:
         """The plural name and the method's, such as ``products.prototype.save``."""
         return f"{self.model.definition.plural}.{self.method.wire}"
+
+    @property
+    def instance(self) -> Any:
+        """The record whose method is called; None of a static method.
+
+        An operation that needs no instance reads the record for whoever looks.
+
+        :raises ModelNotFound: where there is none with the id.
+        """
+        if self._instance is None and self.method.on_instance and "id" in self.args:
+            self._instance = self.model.__loop_plan__().instance(self.args["id"])
+        return self._instance
+
+    @instance.setter
+    def instance(self, value: Any) -> None:
+        self._instance = value
 
     @property
     def user(self) -> Any:

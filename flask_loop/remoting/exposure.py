@@ -101,7 +101,7 @@ class Exposure:
                 yield f"{hook.kind} hook", hook.pattern.text
         named = [names_of(method) for method in methods]
         of_definition = Switches.of(self.model.definition.settings.remoting)
-        for switches in (*inherited(self.model, "_switches"), of_definition):
+        for switches in (*inherited(self.model, "__loop_switches__"), of_definition):
             for pattern in switches:
                 if not any(map(pattern.matches, named)):
                     yield "switch", pattern.text
@@ -129,7 +129,7 @@ class Exposure:
         if not method.own and (source is None or not source.is_enabled(method.operation)):
             return False
         names = names_of(method)
-        for switches in reversed(inherited(self.model, "_switches")):
+        for switches in reversed(inherited(self.model, "__loop_switches__")):
             if (said := switches.decide(names)) is not None:
                 return bool(said)
         if (said := Switches.of(self.model.definition.settings.remoting).decide(names)) is not None:
@@ -144,7 +144,7 @@ class Exposure:
 
 
 def _hooks_of(model: type) -> Iterable[RemoteHook]:
-    return [hook for hooks in inherited(model, "_remote_hooks") for hook in hooks]
+    return [hook for hooks in inherited(model, "__loop_remote_hooks__") for hook in hooks]
 
 
 def idle_patterns(

@@ -67,7 +67,7 @@ class SwitchMethods:
             Product.enable_remote("find", "find_by_id")
         """
         for pattern in patterns:
-            own_of(cls, "_switches", Switches).turn(pattern, is_on=True)
+            own_of(cls, "__loop_switches__", Switches).turn(pattern, is_on=True)
 
     @classmethod
     def disable_remote(cls, *patterns: str) -> None:
@@ -76,4 +76,4 @@ class SwitchMethods:
         :param patterns: as in :meth:`enable_remote`.
         """
         for pattern in patterns:
-            own_of(cls, "_switches", Switches).turn(pattern, is_on=False)
+            own_of(cls, "__loop_switches__", Switches).turn(pattern, is_on=False)

@@ -125,12 +125,13 @@ def _part_reader(kind: PropertyType) -> Callable[[Records, str | int, Any, bool]
     read_value = reader_of(kind)
 
     def read(records: Records, key: str | int, value: Any, is_text: bool) -> Any:
-        if value is None:
-            raise TypeMismatch(kind.name.lower(), "is null", (key,))
         try:
-            return read_value(records, value, is_text)
+            part = None if value is None else read_value(records, value, is_text)
         except TypeMismatch as error:
             raise TypeMismatch(error.code, str(error), (key, *error.path)) from None
+        if part is None:
+            raise TypeMismatch(kind.name.lower(), "is null", (key,))
+        return part
 
     return read
 

@@ -20,6 +20,8 @@ MULTIPART = "multipart/form-data"
 BINARY: JsonSchema = {"type": "string", "format": "binary"}
 #: Text that is read as the value whose only text it is.
 _TEXT_OF_ANY: JsonSchema = {"type": ["string", "number", "boolean"]}
+#: Buffers where they come as text; with contentEncoding, as in JSON, the page asks for a file.
+_BASE64: JsonSchema = {"type": "string", "format": "byte"}
 _PARAMETERS = ("path", "query", "header")
 
 
@@ -88,14 +90,12 @@ class Arguments:
             parameter["description"] = argument.description
         if argument.required or place == "path":
             parameter["required"] = True
-        kind, schema = _kind(argument), self._text_of(argument)
-        if argument.required:
-            schema |= _example(argument)
-        if _is_json(kind, place):
-            parameter["content"] = {JSON: {"schema": schema}}
-        else:
-            parameter["schema"] = schema
-        return parameter
+        schema, shown = self._text_of(argument), _example(argument)
+        if _is_json(_kind(argument), place):
+            return {**parameter, "content": {JSON: {"schema": schema | shown}}}
+        if argument.required and shown:
+            parameter["example"] = shown["examples"][0]  # which the page fills in
+        return {**parameter, "schema": schema}
 
     def _text_of(self, argument: Argument) -> JsonSchema:
         """The schema of an argument's values where they come as text; an empty list is nothing."""
@@ -107,6 +107,8 @@ class Arguments:
         """The schema of a type's values where they come as text."""
         if isinstance(kind, AnyValue):
             return _TEXT_OF_ANY
+        if isinstance(kind, Buffer):
+            return _BASE64
         if isinstance(kind, Array) and _is_plain(kind.item):
             return {"type": "array", "items": self._text(kind.item)}
         return self.schemas.type(kind, Variant.NEW)

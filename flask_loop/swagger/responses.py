@@ -107,6 +107,19 @@ _ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "default": ("Error", "Any other error.", {"message": "Internal Server Error"}),
 }
+#: Those that users' own methods have others of.
+_OWN_ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "400": (
+        "InvalidArgument",
+        "An argument is missing or means nothing; the message names it.",
+        {
+            "name": "BadRequestError",
+            "message": "Argument 'price' is not a number.",
+            "code": "INVALID_ARGUMENT",
+            "details": {"argument": "price"},
+        },
+    )
+}
 
 
 class Responses:
@@ -179,12 +192,13 @@ class Responses:
         )
 
     def _error(self, method: RemoteMethod, status: str) -> JsonSchema:
+        known = _ERRORS | _OWN_ERRORS if method.own else _ERRORS
         said = method.errors.get(int(status)) if status.isdigit() else None
-        if said is None and status not in _ERRORS and status == str(method.error_status):
+        if said is None and status not in known and status == str(method.error_status):
             said = "Any error that is not expected."
-        if said is not None or status not in _ERRORS:
+        if said is not None or status not in known:
             return {"description": said or "Error.", "content": self._error_content()}
-        name, description, example = _ERRORS[status]
+        name, description, example = known[status]
         if name not in self._added:
             self._added.add(name)
             body = {"error": {"statusCode": int(status) if status.isdigit() else 500, **example}}

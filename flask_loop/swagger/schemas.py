@@ -110,7 +110,8 @@ class Schemas:
         if isinstance(kind, FieldValue):
             return self._field(kind.field)
         if isinstance(kind, Geo):
-            return self.shared("GeoPoint", {**kind.json_schema(), "examples": [example(kind)]})
+            point = {**kind.json_schema(), "additionalProperties": False}
+            return self.shared("GeoPoint", {**point, "examples": [example(kind)]})
         return kind.json_schema()
 
     def named(self, definition: ModelDefinition, type_name: str) -> JsonSchema:

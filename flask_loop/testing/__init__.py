@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
             "concurrency",
             "ids",
             "isolation",
+            "observers",
             "operators",
             "patterns",
             "paths",
@@ -47,6 +48,7 @@ from .concurrency import ConcurrencyContract  # noqa: E402
 from .fixtures import in_memory, memory_source  # noqa: E402
 from .ids import IdContract  # noqa: E402
 from .isolation import IsolationContract  # noqa: E402
+from .observers import ObserverContract  # noqa: E402
 from .operators import OperatorContract  # noqa: E402
 from .paths import PathContract  # noqa: E402
 from .patterns import PatternContract  # noqa: E402
@@ -70,6 +72,7 @@ class ConnectorContract(
     WritingContract,
     UniquenessContract,
     TransactionContract,
+    ObserverContract,
     ConcurrencyContract,
     IsolationContract,
     ProtocolContract,
@@ -89,6 +92,7 @@ __all__ = [
     "Define",
     "IdContract",
     "IsolationContract",
+    "ObserverContract",
     "OperatorContract",
     "PathContract",
     "PatternContract",

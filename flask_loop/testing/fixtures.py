@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ..datasource import DataSource, memory
+from ..methods import Generation
 from ..model import Model
 
 _INHERITED = object()
@@ -47,3 +48,4 @@ def _attach_again(model: type[Model], source: Any) -> None:
         del model.data_source
     else:
         model.data_source = source
+    Generation.advance()

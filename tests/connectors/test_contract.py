@@ -81,6 +81,7 @@ CONNECTOR_THAT_CANNOT = """
     ("part", "capability"),
     [
         ("TransactionContract", "transactions"),
+        ("ObserverContract", "transactions"),
         ("UniquenessContract", "unique"),
         ("WritingContract", "undeclared"),
         ("ProtocolContract", "persistent"),

@@ -1,0 +1,493 @@
+"""ObservedPlan: the plan of a model that observers, or receivers of a record's signals, look at.
+
+It takes the same steps as :class:`~flask_loop.operations.Plan`, and tells of each. Reads that only
+serve the plan, such as those of uniqueness rules, are told to nobody, and nobody narrows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+from ..connectors.base import Column, Layout, Record, Rows, id_where
+from ..definition import MISSING
+from ..errors import Failure
+from ..hooks import EVENTS, Observers, inherited, synchronous
+from ..methods import Generation
+from ..query import And, Filter, Where, both, conjuncts
+from ..schema import BLANK, Serializer
+from ..signals import RECORD_SIGNALS, record_saved, records_deleted, records_updated
+from ..types import TypeMismatch
+from ..validation import Validator
+from . import outbox
+from .observation import Draft, Observation, copied
+from .plan import FindOverride, Plan
+from .write import Write
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+#: How many selections of fields are known at once for one model.
+_MAX_LAYOUTS = 64
+
+for _signal in RECORD_SIGNALS:
+    _signal.receiver_connected.connect(Generation.advance, weak=False)
+    _signal.receiver_disconnected.connect(Generation.advance, weak=False)
+
+
+def as_observed(plan: Plan) -> Plan:
+    """The plan for a model as it is observed now: one that tells of its steps, or a plain one.
+
+    :param plan: a plan of the model, of either kind.
+    """
+    generation = Generation.number  # what is registered meanwhile advances it again
+    model: Any = plan.model
+    observers = observers_of(model)
+    if observers or any(signal.has_receivers_for(model) for signal in RECORD_SIGNALS):
+        parts = (model, plan.serializer, plan.validator, plan.find_override)
+        plan = ObservedPlan(*parts, observers)
+    elif isinstance(plan, ObservedPlan):
+        plan = Plan(model, plan.serializer, plan.validator, plan.find_override)
+    plan.generation = generation
+    return plan
+
+
+def observers_of(model: Any) -> dict[str, list[Callable[[Observation], Any]]]:
+    """The observers of a model by event: its data source's, then its bases', then its own."""
+    of_source = getattr(model.data_source, "_observers", None)
+    registered: list[Observers] = [of_source] if of_source else []
+    registered += inherited(model, "__loop_observers__")
+    by_event = {event: [each for some in registered for each in some.of(event)] for event in EVENTS}
+    return {event: functions for event, functions in by_event.items() if functions}
+
+
+class Place:
+    """The record that an operation was decided to be on.
+
+    :param id: its id.
+    :param observation: the operation.
+    """
+
+    __slots__ = ("id", "observation")
+
+    def __init__(self, id: Any, observation: Observation) -> None:
+        self.id, self.observation = id, observation
+
+
+class ObservedPlan(Plan):
+    """A plan that tells observers and receivers of signals what it does.
+
+    :param observers: the observers by event.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        serializer: Serializer,
+        validator: Validator,
+        find_override: FindOverride,
+        observers: Mapping[str, Sequence[Callable[[Observation], Any]]],
+    ) -> None:
+        super().__init__(model, serializer, validator, find_override)
+        self._observers = observers
+        self._layout = lru_cache(maxsize=_MAX_LAYOUTS)(self._make_layout)
+
+    @property
+    def is_watched(self) -> bool:
+        return True
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        return outbox.transaction(self.connector)
+
+    def _own_transaction(self) -> AbstractContextManager[Any]:
+        return self.transaction()
+
+    def _tell(self, event: str, observation: Observation) -> None:
+        observation.event = event
+        for observer in self._observers.get(event, ()):
+            observer(observation)
+
+    def _send(self, signal: Signal, give: Callable[[], dict[str, Any]]) -> None:
+        """Send a signal when the transaction has ended, where anybody listens."""
+        model = self.model
+        if signal.has_receivers_for(model):
+            outbox.current(self.connector).add(
+                lambda: signal.send(model, _async_wrapper=synchronous, **give())
+            )
+
+    # Which records
+
+    def _access(self, query: Filter) -> Observation:
+        observation = Observation(self.model, self.parser)
+        observation.tell_query(query)
+        self._tell("access", observation)
+        return observation
+
+    def _place(self, id: Any) -> Place:
+        observation = self._access(Filter(where=id_where(self.definition, id)))
+        self._keep_on(id, observation)
+        return Place(id, observation)
+
+    def _keep_on(self, id: Any, observation: Observation) -> None:
+        """Keep an operation on one record, whatever observers said which records are meant."""
+        query = observation.decided
+        said = conjuncts(query.where)
+        lost = [part for part in conjuncts(id_where(self.definition, id)) if part not in said]
+        if lost:
+            observation.tell_query(replace(query, where=both(And(tuple(lost)), query.where)))
+
+    def _rows_at(self, place: Place, *, whole: bool = False) -> Rows:
+        """The record of a place as one row, or none."""
+        query = place.observation.decided
+        fields = None if whole else query.fields
+        if fields is None and query.where == id_where(self.definition, place.id):
+            return self.connector.get(self.definition, place.id)
+        return self.connector.select(
+            self.definition, Filter(where=query.where, fields=fields, limit=1)
+        )
+
+    # Reading
+
+    def find(self, filter: Filter) -> Rows:
+        observation = self._access(filter)
+        return self._shown(super().find(observation.decided), observation)
+
+    def page(self, filter: Filter, most: int | None) -> tuple[Rows, bool]:
+        observation = self._access(filter)
+        rows, is_cut = super().page(observation.decided, most)
+        return self._shown(rows, observation), is_cut
+
+    def get(self, id: Any) -> Rows:
+        place = self._place(id)
+        return self._shown(self._rows_at(place), place.observation)
+
+    def exists(self, id: Any) -> bool:
+        return bool(self._rows_at(self._place(id)))
+
+    def the_one(self, where: Where) -> Any:
+        observation = self._access(Filter(where=where))
+        id = super().the_one(observation.decided.where)
+        if id is None:
+            return None
+        self._keep_on(id, observation)
+        return Place(id, observation)
+
+    def count(self, where: Where) -> int:
+        return super().count(self._access(Filter(where=where)).decided.where)
+
+    def _shown(self, rows: Rows, observation: Observation) -> Rows:
+        """Rows as ``loaded`` observers leave them; the rows themselves where there are none."""
+        if "loaded" not in self._observers:
+            return rows
+        records = [self._loaded(record, observation) for record in rows.records()]
+        return Rows(records, self._layout(observation.decided.fields))
+
+    def _loaded(self, record: Record, within: Observation) -> Record:
+        """A record as ``loaded`` observers leave it."""
+        if "loaded" not in self._observers:
+            return record
+        observation = Observation(self.model, self.parser, is_new=within.is_new, within=within)
+        observation.tell_draft(partial(self._draft, record, {}))
+        self._tell("loaded", observation)
+        draft = observation.draft
+        if draft is None:
+            return record
+        changed, removed, properties = draft.changes(), draft.removed(), self.definition.properties
+        shown = {**record, **changed, **dict.fromkeys(removed)}
+        return {
+            name: value
+            for name, value in shown.items()
+            if (name in record if name in properties else name not in removed)
+        }
+
+    def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
+        """How records are read as rows."""
+        properties = self.definition.properties
+        chosen = properties.values() if fields is None else [properties[name] for name in fields]
+        columns = {
+            each.name: Column(
+                (each.name,), None, None if each.type.dumps_itself else each.type.dump
+            )
+            for each in chosen
+        }
+        return Layout(columns, open=fields is None and self.definition.settings.keeps_unknown)
+
+    # Writing
+
+    def _existing(self, id: Any, data: Mapping[str, Any], *, partial: bool = False) -> Write:
+        place = id if isinstance(id, Place) else self._place(id)
+        rows = self._rows_at(place, whole=True)
+        if not rows:
+            raise self.not_found(place.id)
+        observation = place.observation
+        where = observation.decided.where
+        write = Write(data, partial=partial, where=where, id=place.id)
+        write.observation, write.stored = observation, rows.records()[0]
+        write.current = self._loaded(write.stored, observation)
+        return write
+
+    def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
+        observation = self._access(Filter(where=where))
+        write = Write(data, partial=True, where=observation.decided.where)
+        write.observation = observation
+        self._load(write)
+        return write
+
+    def _load(self, write: Write) -> None:
+        super()._load(write)
+        if write.observation is None:
+            write.observation = Observation(self.model, self.parser, is_new=True)
+        observation: Observation = write.observation
+        if write.current is not None:
+            observation.tell_current(write.current)
+        if "before save" not in self._observers:
+            return
+        where = observation.where
+        observation.tell_draft(partial(self._draft_of, write, self._unloaded(write)))
+        self._tell("before save", observation)
+        if observation.where is not where:
+            self._decide_again(write)
+        if (draft := observation.draft) is not None:
+            changes, removed = draft.changes(), draft.removed()
+            if changes or removed:
+                self._load_again(write, changes, removed)
+
+    def _decide_again(self, write: Write) -> None:
+        """Take what ``before save`` observers said which records are meant."""
+        observation: Observation = write.observation
+        if write.id is not None:
+            self._keep_on(write.id, observation)
+            if not self.connector.count(self.definition, observation.decided.where):
+                raise self.not_found(write.id)
+        write.where = observation.decided.where
+
+    def _load_again(self, write: Write, changes: Record, removed: Iterable[str]) -> None:
+        """Load a write once more, as if what observers set had been given."""
+        first, failed = write.values, _names(write.failures)
+        data = {**self._as_given(write, failed), **changes}
+        for name in removed:
+            data.pop(name, None)
+        loadable = self._loadable
+        write.data = {name: value for name, value in data.items() if loadable(name)}
+        super()._load(write)
+        for name, value in changes.items():
+            if not loadable(name):
+                self._set_by_type(write, name, value)
+        if not write.partial:
+            failed = _names(write.failures)
+            kept = first.keys() - data.keys() - failed - set(removed)
+            write.values.update((name, first[name]) for name in kept)
+
+    def _as_given(self, write: Write, failed: set[str]) -> dict[str, Any]:
+        """What was given and what became of it by defaults, for loading it again.
+
+        A schema of the user's own gets what was given as it came: it may change what it loads.
+        """
+        first, given = write.values, write.data
+        taken = given
+        if self.serializer.generated:
+            taken = {
+                name: given[name] if name in failed else first[name]
+                for name in given
+                if name in failed or name in first
+            }
+        if write.partial:
+            return dict(taken)
+        defaults = {
+            name: value
+            for name, value in first.items()
+            if name not in given and name not in failed and value is not None
+        }
+        return {**{n: v for n, v in defaults.items() if self._loadable(n)}, **taken}
+
+    def _loadable(self, name: str) -> bool:
+        """Whether the schema takes a value for a name; observers may set any property."""
+        if self.serializer.generated or name not in self.definition.properties:
+            return True
+        return name in self.serializer.schema.load_fields
+
+    def _set_by_type(self, write: Write, name: str, value: Any) -> None:
+        property_ = self.definition.properties[name]
+        try:
+            if value is None and not (property_.nullable or property_.generated):
+                raise TypeMismatch(BLANK.code, BLANK)
+            loaded = None if value is None else property_.type.load(value)
+        except TypeMismatch as error:
+            write.failures.append(Failure((name, *error.path), error.code, str(error)))
+        else:
+            write.values[name] = write.record[name] = loaded
+
+    def _persist(self, write: Write) -> None:
+        """Tell what goes to the data source; what observers change of it goes there as it is."""
+        if "persist" not in self._observers or not write.values:
+            return
+        observation: Observation = write.observation
+        observation.tell_draft(partial(self._draft_of, write, {}))
+        self._tell("persist", observation)
+        if (draft := observation.draft) is None:
+            return
+        changes, removed = draft.changes(), draft.removed()
+        if write.id is not None:
+            self._refuse_new_id(write.id, changes)
+        elif write.partial:
+            self._refuse_ids(changes)
+        write.values.update(changes)
+        for name in removed:
+            if write.partial or name not in self.definition.properties:
+                write.values.pop(name, None)
+            else:
+                write.values[name] = None
+
+    def _insert(self, writes: Sequence[Write], *, indexed: bool) -> None:
+        for write in writes:
+            self._persist(write)
+        super()._insert(writes, indexed=indexed)
+        for write in writes:
+            self._saved(write)
+
+    def _store(self, write: Write) -> None:
+        self._persist(write)
+        super()._store(write)
+        self._saved(write)
+
+    def _saved(self, write: Write) -> None:
+        observation: Observation = write.observation
+        stored = {**write.stored, **write.values} if write.partial else write.values
+        write.record = self._loaded(stored, observation)
+        observation.tell_draft(partial(self._draft_of, write, {}, is_stored=True))
+        self._tell("after save", observation)
+        self._send(
+            record_saved,
+            lambda: {"instance": observation.instance, "created": observation.is_new},
+        )
+
+    def _store_all(self, write: Write) -> int:
+        self._persist(write)
+        count = super()._store_all(write)
+        observation: Observation = write.observation
+        observation.count = count
+        observation.tell_draft(partial(self._draft_of, write, {}))
+        self._tell("after save", observation)
+        if count:
+            data = copied(write.values)
+            self._send(
+                records_updated, lambda: {"where": write.where, "data": data, "count": count}
+            )
+        return count
+
+    # Deleting
+
+    def delete(self, where: Where) -> int:
+        with self.transaction():
+            return self._delete(self._access(Filter(where=where)))
+
+    def delete_by_id(self, id: Any) -> int:
+        with self.transaction():
+            place = self._place(id)
+            observation = place.observation
+            if not self._shows_deletes:
+                return super().delete(observation.decided.where)
+            rows = self._rows_at(place, whole=True)
+            if not rows:
+                return 0
+            observation.tell_deleted(rows.records()[0])
+            return self._delete(observation, id)
+
+    @property
+    def _shows_deletes(self) -> bool:
+        observed = "before delete" in self._observers or "after delete" in self._observers
+        return observed or records_deleted.has_receivers_for(self.model)
+
+    def _delete(self, observation: Observation, id: Any = None) -> int:
+        self._tell("before delete", observation)
+        if id is not None:
+            self._keep_on(id, observation)
+        where = observation.decided.where
+        count = super().delete(where)
+        observation.count = count
+        if count or id is None:
+            self._tell("after delete", observation)
+        if count:
+            self._send(
+                records_deleted,
+                lambda: {"where": where, "count": count, "instance": observation.instance},
+            )
+        return count
+
+    # What observers see of a record
+
+    def _unloaded(self, write: Write) -> dict[str, Any]:
+        """What was given and could not be loaded, or is for a schema of the user's own alone."""
+        failed, properties = _names(write.failures), self.definition.properties
+        others = not self.serializer.generated
+        return {
+            name: value
+            for name, value in write.data.items()
+            if name in failed or (others and name not in properties and name not in write.values)
+        }
+
+    def _draft_of(
+        self,
+        write: Write,
+        unloaded: Mapping[str, Any],
+        instance: Any,
+        *,
+        is_stored: bool = False,
+    ) -> Draft:
+        is_bulk = write.partial and write.current is None
+        if is_bulk:
+            return self._draft(
+                write.values, unloaded, instance, fallback=lambda name: MISSING, is_bulk=True
+            )
+        if not write.partial:
+            return self._draft(
+                write.record,
+                unloaded,
+                instance,
+                fallback=self._default,
+                is_new=write.observation.is_new and not is_stored,
+            )
+        current = write.current or {}
+        return self._draft(
+            write.record,
+            unloaded,
+            instance,
+            written={*write.values, *unloaded},
+            fallback=lambda name: copied(current.get(name)),
+        )
+
+    def _default(self, name: str) -> Any:
+        property_ = self.definition.properties[name]
+        return property_.make_default() if property_.has_default else None
+
+    def _draft(
+        self,
+        record: Record,
+        unloaded: Mapping[str, Any],
+        instance: Any,
+        *,
+        is_new: bool = False,
+        **options: Any,
+    ) -> Draft:
+        """An instance that holds a record, and values that could not be loaded as they came."""
+        held = copied({name: value for name, value in record.items() if name not in unloaded})
+        if instance is None:
+            instance = self.model.from_record(held, is_new=is_new)
+        else:
+            instance.__dict__.pop("_undeclared", None)
+            instance._take(held)
+            instance.__dict__["_is_new"] = is_new
+        state = instance.__dict__
+        if not self.serializer.generated or self.definition.settings.strict == "validate":
+            state.setdefault("_undeclared", {})
+        for name, value in unloaded.items():
+            declared = name in self.definition.properties
+            (state if declared else state["_undeclared"])[name] = copied(value)
+        return Draft(instance, **options)
+
+
+def _names(failures: Iterable[Failure]) -> set[str]:
+    return {each.path[0] for each in failures if isinstance(each.path[0], str)}

@@ -1,0 +1,79 @@
+"""Outbox: the signals of operations, which are sent when their transactions have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import get_ident
+
+from ..connectors.base import Connector
+
+Send = Callable[[], object]
+
+
+class Outbox:
+    """The signals that an operation will send, and those of the operations inside it.
+
+    :param connector: whose transaction it waits for.
+    """
+
+    __slots__ = ("_connector", "_is_open", "_sends", "_thread")
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self._thread = get_ident()
+        self._is_open = True
+        self._sends: list[Send] = []
+
+    def add(self, send: Send) -> None:
+        self._sends.append(send)
+
+    def waits_for(self, connector: Connector) -> bool:
+        """Whether the caller is in this operation's transaction.
+
+        A copied context may be run by another thread, or when the operation is over.
+        """
+        return self._is_open and self._connector is connector and self._thread == get_ident()
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of the operation: what it would send is forgotten where it raises."""
+        count = len(self._sends)
+        try:
+            yield
+        except BaseException:
+            del self._sends[count:]
+            raise
+
+    def close(self) -> list[Send]:
+        self._is_open = False
+        return self._sends
+
+
+_outboxes: ContextVar[tuple[Outbox, ...]] = ContextVar("flask_loop_outboxes", default=())
+
+
+@contextmanager
+def transaction(connector: Connector) -> Iterator[Outbox]:
+    """The transaction of one operation; its signals are sent when the outermost one has ended."""
+    outer = next((each for each in _outboxes.get() if each.waits_for(connector)), None)
+    if outer is not None:
+        with outer.part(), connector.transaction():
+            yield outer
+        return
+    outbox = Outbox(connector)
+    token = _outboxes.set((*_outboxes.get(), outbox))
+    try:
+        with connector.transaction():
+            yield outbox
+    finally:
+        _outboxes.reset(token)
+        sends = outbox.close()
+    for send in sends:
+        send()
+
+
+def current(connector: Connector) -> Outbox:
+    """The outbox of the operation that the caller is in."""
+    return next(each for each in _outboxes.get() if each.waits_for(connector))

@@ -1,0 +1,58 @@
+"""Write: what the steps of a write hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..connectors.base import Record
+from ..errors import Failure
+from ..query import NOTHING, Where
+
+
+class Write:
+    """Values on their way to the data source: a new record, a changed one, or changes to many.
+
+    :param data: what was given, by Python names.
+    :param partial: whether properties that are not given stay as they are.
+    :param where: which records are changed.
+    :param id: the id of the record, where it is one that is changed.
+    :param current: that record before.
+
+    :ivar values: what the data source gets.
+    :ivar record: the whole record as it will be; of changes to many there is none.
+    :ivar failures: what could not be loaded.
+    :ivar stored: the record before as the data source has it, where observers look on.
+    :ivar observation: what observers see, where there are any.
+    """
+
+    __slots__ = (
+        "current",
+        "data",
+        "failures",
+        "id",
+        "observation",
+        "partial",
+        "record",
+        "stored",
+        "values",
+        "where",
+    )
+
+    values: Record
+    record: Record
+    failures: list[Failure]
+    stored: Record
+
+    def __init__(
+        self,
+        data: Mapping[str, Any],
+        *,
+        partial: bool = False,
+        where: Where = NOTHING,
+        id: Any = None,
+        current: Record | None = None,
+    ) -> None:
+        self.data, self.partial, self.where = data, partial, where
+        self.id, self.current = id, current
+        self.observation: Any = None
