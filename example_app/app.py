@@ -21,12 +21,15 @@ def create_app(config: Mapping[str, Any] | None = None, *, load: bool = True) ->
     - ``DATABASE``: the SQLite file (default: ``city-guide.sqlite`` in the instance folder)
     - ``CITIES``: 15000, 5000, 1000 or 500, the population from which on a city is in; default: the
       cities that are loaded, or 15000
+    - ``KEY``: what clients have to send as ``X-Key`` to add and change places; default: nothing
 
     :param config: settings that win over the environment's.
     :param load: False leaves a new database empty.
     """
     app = Flask("example_app")
-    app.config.from_mapping(DATABASE=Path(app.instance_path, "city-guide.sqlite"), CITIES=None)
+    app.config.from_mapping(
+        DATABASE=Path(app.instance_path, "city-guide.sqlite"), CITIES=None, KEY=None
+    )
     app.config.from_prefixed_env("CITY_GUIDE")
     app.config.update(config or {})
 

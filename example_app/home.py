@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 
 from example_app.models import City, Country, Place
 
@@ -69,6 +69,14 @@ QUERIES = [
         {"where": {"alternateNames": "東京"}},
     ),
     Query(
+        "The cities nearest to a point, with their distances: a method of the model",
+        "/api/cities/nearest",
+        "to",
+        PARIS,
+    ),
+    Query("The other cities within 20 km of Tokyo", "/api/cities/1850147/nearby?kilometers=20"),
+    Query("All cities of Iceland, as a stream", "/api/cities/export?countryCode=IS"),
+    Query(
         "Cities whose names begin with São, in capitals or not",
         "/api/cities",
         "filter",
@@ -96,6 +104,12 @@ QUERIES = [
         "filter",
         {"order": "created DESC", "limit": 20},
     ),
+    Query(
+        "What happened to places, the latest first",
+        "/api/changes",
+        "filter",
+        {"order": "time DESC", "limit": 20},
+    ),
 ]
 
 
@@ -108,4 +122,5 @@ def index() -> str:
         places=Place.count(),
         queries=QUERIES,
         root=request.url_root,
+        has_key=current_app.config["KEY"] is not None,
     )

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import Enum
+from hmac import compare_digest
+from io import TextIOWrapper
+from typing import Any, ClassVar
 
-from flask_loop import GeoPoint, Loop, Model, Prop, prop
+from flask import abort, current_app
+from werkzeug.datastructures import FileStorage
+
+from flask_loop import Context, GeoPoint, Loop, Model, Prop, prop, remote_method
 
 loop = Loop(url_prefix="/api")
 db = loop.data_source("db")
 
 CODE = "^[A-Z]{2}$"
 CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
+READ_ONLY = {
+    "*": False,
+    "find": True,
+    "find_by_id": True,
+    "find_one": True,
+    "count": True,
+    "exists": True,
+}
+"""What clients do with records that are not theirs."""
 
 
 class Country(Model):
@@ -33,6 +50,7 @@ class Country(Model):
         """Kept in the guide's database."""
 
         data_source = db
+        remoting = READ_ONLY
 
 
 class City(Model):
@@ -50,6 +68,62 @@ class City(Model):
         """Kept in the guide's database."""
 
         data_source = db
+        remoting: ClassVar = {
+            **READ_ONLY,
+            "nearest": True,
+            "prototype.nearby": True,
+            "export": True,
+        }
+
+    @remote_method(http={"verb": "get"})
+    @classmethod
+    def nearest(cls, to: GeoPoint, limit: int = 10) -> list[dict[str, Any]]:
+        """The cities around a point, the nearest first, with their distances."""
+        if not 1 <= limit <= MOST_NEARBY:
+            abort(400, f"limit is from 1 to {MOST_NEARBY}")
+        return with_distances(to, cls.find(where={"location": {"near": to}}, limit=limit))
+
+    @remote_method(http={"verb": "get"})
+    def nearby(self, kilometers: float = 50) -> list[dict[str, Any]]:
+        """The other cities within some kilometers of this one, the nearest first."""
+        if kilometers < 0:
+            abort(400, "kilometers is at least 0")
+        if self.location is None:
+            return []
+        near = {"near": self.location, "maxDistance": kilometers, "unit": "kilometers"}
+        where = {"location": near, "id": {"neq": self.id}}
+        return with_distances(self.location, City.find(where=where, limit=MOST_NEARBY))
+
+    @remote_method(http={"verb": "get"})
+    @classmethod
+    def export(cls, country_code: str) -> Iterator[City]:
+        """All cities of a country, in the order of their ids."""
+        last = 0
+        while page := cls.find(
+            where=(cls.country_code == country_code) & (cls.id > last), order="id", limit=PAGE
+        ):
+            yield from page
+            last = page[-1].id
+
+
+MOST_NEARBY = 100
+PAGE = 500
+
+
+def with_distances(here: GeoPoint, cities: Iterable[City]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": city.id,
+            "name": city.name,
+            "countryCode": city.country_code,
+            "kilometers": round(here.distance_to(city.location, "kilometers"), 1),
+        }
+        for city in cities
+    ]
+
+
+COLUMNS = ("name", "kind", "cityId", "location", "note", "rating", "email", "website")
+"""What a client may write of a place; Python code may write all of it."""
 
 
 class PlaceKind(Enum):
@@ -83,9 +157,40 @@ class Place(Model):
     created: Prop[datetime] = prop(default_fn="now", read_only=True)
 
     class Meta:
-        """Kept in the guide's database."""
+        """Kept in the guide's database. Clients change one place at a time."""
 
         data_source = db
+        remoting: ClassVar = {"update_all": False, "upsert_with_where": False}
+
+    @remote_method(http={"path": "/import", "status": 201}, max_body=64 * 1024)
+    @classmethod
+    def import_csv(cls, file: FileStorage) -> list[Place]:
+        """Add the places of a CSV file, all of them or none.
+
+        Its first line names the columns as JSON has them, and its text is UTF-8.
+        """
+        rows = csv.DictReader(TextIOWrapper(file.stream, "utf-8-sig", newline=""))
+        try:
+            given = [{name: row[name] for name in COLUMNS if row.get(name)} for row in rows]
+        except (UnicodeDecodeError, csv.Error) as error:
+            abort(400, f"The file is no CSV in UTF-8: {error}.")
+        return cls.create(given)
+
+
+class Change(Model):
+    """What happened to a place: the guide's history."""
+
+    place_id: Prop[int] = prop(index=True)
+    name: Prop[str]
+    what: Prop[str] = prop(enum=["added", "changed", "deleted"])
+    changed: Prop[list[str]] = prop(default=list)
+    time: Prop[datetime] = prop(default_fn="now")
+
+    class Meta:
+        """Kept in the guide's database, in one transaction with the change."""
+
+        data_source = db
+        remoting = READ_ONLY
 
 
 def is_in_a_known_city(place: Place) -> bool:
@@ -94,5 +199,38 @@ def is_in_a_known_city(place: Place) -> bool:
 
 Place.validate("city_id", is_in_a_known_city, message="is not a city of this guide")
 
-for model in (Country, City, Place):
+
+@Place.observe("after save")
+def keep_in_history(ctx: Any) -> None:
+    if ctx.instance is not None:
+        what = "added" if ctx.is_new else "changed"
+        add_to_history(ctx.instance, what, [] if ctx.is_new else sorted(ctx.data))
+
+
+@Place.observe("after delete")
+def keep_end_in_history(ctx: Any) -> None:
+    if ctx.instance is not None:
+        add_to_history(ctx.instance, "deleted", [])
+
+
+def add_to_history(place: Place, what: str, changed: list[str]) -> None:
+    Change.create(place_id=place.id, name=place.name, what=what, changed=changed)
+
+
+@Place.before_remote("**")
+def demand_the_key(ctx: Context) -> None:
+    key = current_app.config["KEY"]
+    if key is None or ctx.req.method in ("GET", "HEAD"):
+        return
+    if not compare_digest(ctx.req.headers.get("X-Key", "").encode(), str(key).encode()):
+        raise PermissionError("send the key of this guide as X-Key")
+
+
+@Country.after_remote("**")
+@City.after_remote("**")
+def let_it_be_cached(ctx: Context) -> None:
+    ctx.res.headers["Cache-Control"] = "public, max-age=3600"
+
+
+for model in (Country, City, Place, Change):
     loop.model(model)

@@ -24,7 +24,7 @@ from .definition import (
 )
 from .errors import DefinitionError
 from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
-from .http import answer_unrouted, bounds_of
+from .http import LazyRule, answer_unrouted, bounds_of
 from .methods import Generation
 from .model import Model, make_model
 from .remoting import Exposure, Switches, idle_patterns
@@ -298,6 +298,8 @@ class _BeforeRequest:
         app = cast("Flask", self._app())
         if self._generation != Generation.number:
             self._renew(app)
+        if isinstance(request.url_rule, LazyRule):
+            return None
         return answer_unrouted(app, self._state)
 
     def _renew(self, app: Flask) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from werkzeug.datastructures import FileStorage
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from flask_loop import GeoPoint, Loop, Model, Prop, memory, prop
+from flask_loop import GeoPoint, Loop, Model, Prop, memory, prop, remote_method
 
 pytestmark = pytest.mark.browser
 
@@ -177,6 +178,55 @@ def test_a_record_can_be_created_by_a_form(visit: Visit) -> None:
     answer = block.locator(".live-responses-table .highlight-code").first
     expect(answer).to_contain_text('"lat": 52.52')
     visit.assert_quiet()
+
+
+def test_methods_of_users_can_be_tried_out(browser: Browser) -> None:
+    class Product(Model):
+        name: Prop[str]
+
+        @remote_method(http={"verb": "get", "path": "/:word/times"}, notes="As *often* as said.")
+        @classmethod
+        def repeat(cls, word: str, count: int, separator: str = "-") -> str:
+            """Repeat a word."""
+            return separator.join([word] * count)
+
+        @remote_method
+        def label(self, photo: FileStorage, places: list[GeoPoint] | None = None) -> dict[str, Any]:
+            return {"name": self.name, "file": photo.filename, "places": places}
+
+        class Meta:
+            data_source = memory()
+
+    app = Flask("shop")
+    Loop(app, url_prefix="/api").model(Product)
+    Product.create(name="Ball")
+    with served(app) as origin, browser.new_context() as context:
+        visit = Visit(context.new_page(), origin)
+        visit.open()
+        block = visit.page.locator("#operations-Product-products_repeat")
+        expect(block.locator(".opblock-summary-description")).to_have_text("Repeat a word")
+        block.locator(".opblock-summary-control").click()
+        expect(block.locator(".opblock-description em")).to_have_text("often")
+        block.get_by_role("button", name="Try it out").click()
+        block.get_by_placeholder("word").fill("tick")
+        block.get_by_placeholder("count").fill("3")
+        block.get_by_role("button", name="Execute").click()
+        answer = block.locator(".live-responses-table .highlight-code").first
+        expect(answer).to_contain_text('"tick-tick-tick"')
+        assert visit.requested[-1] == f"{origin}/api/products/tick/times?count=3&separator=-"
+
+        block = visit.page.locator("#operations-Product-products_label")
+        block.locator(".opblock-summary-control").click()
+        block.get_by_role("button", name="Try it out").click()
+        block.get_by_placeholder("id").fill("1")
+        block.locator("input[type=file]").set_input_files(
+            {"name": "ball.png", "mimeType": "image/png", "buffer": b"abc"}
+        )
+        block.get_by_role("button", name="Execute").click()
+        answer = block.locator(".live-responses-table .highlight-code").first
+        expect(answer).to_contain_text('"file": "ball.png"')
+        expect(answer).to_contain_text('"lat": 52.52')
+        visit.assert_quiet()
 
 
 @pytest.mark.slow

@@ -123,11 +123,8 @@ def make_model_with_methods(source: DataSource) -> type[Model]:
             key: uuid.UUID | None = None,
             raw: bytes | None = None,
         ) -> dict[str, Any]:
-            return {
-                "word": word,
-                "numbers": [whole, number, exact],
-                "rest": [yes, size, at, day, key, raw],
-            }
+            numbers, others = [whole, number, exact], [yes, size, at, day, key, raw]
+            return {"word": word, "numbers": numbers, "others": others}
 
         @remote_method(
             accepts=[{"arg": "x", "type": "any", "required": True}],

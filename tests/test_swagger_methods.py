@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, Request
+from flask import Flask, Request, Response
 from marshmallow import fields
 from openapi_spec_validator import validate
 from werkzeug.datastructures import FileStorage
@@ -615,6 +615,31 @@ def test_a_stream_as_an_answer(make_app: MakeApp) -> None:
     assert answer_of(rows, type_=NDJSON) == maker
     assert answer_of(rows, type_=JSON) == list_of(maker)
     assert answer_of(paths["/api/products/raw"]["post"], type_=NDJSON) == {}
+
+
+def test_a_generator_is_a_stream_without_annotation_too(declared: Declared) -> None:
+    def count(cls):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        yield 1
+
+    declared.Product.remote_method("count_up", count)
+    assert NDJSON in declared.operation("/countUp")["responses"]["200"]["content"]
+    response = declared.app.test_client().post("/api/Products/countUp")
+    assert (response.mimetype, response.text) == (NDJSON, "1\n")
+
+
+def test_a_response_of_flasks_has_any_type(make_app: MakeApp) -> None:
+    class Product(Model):
+        @remote_method
+        @classmethod
+        def page(cls) -> Response: ...
+
+        class Meta:
+            data_source = memory()
+
+    document = document_of(make_app(Product))
+    validate(document)
+    responses = document["paths"]["/api/products/page"]["post"]["responses"]
+    assert set(responses["200"]["content"]) == {JSON, "*/*"}
 
 
 def test_a_head_request_has_no_content(declared: Declared) -> None:

@@ -10,20 +10,17 @@ from werkzeug.routing import RequestRedirect, Rule
 
 from ..state import State
 from .errors import error_response, unknown_path
-from .rules import LazyRule
 
 
 def answer_unrouted(app: Flask, state: State) -> Response | None:
     """Answer 404 in JSON for a path that is ours, before the app's own handlers see it.
 
     With a prefix that is all below it, unless the app has a rule of its own there; without one it
-    is what lies below a model's path. Verbs that a path of ours does not have never come here.
+    is what lies below a model's path.
 
-    :returns: nothing where the path is the app's own, or a method has it.
+    :returns: nothing where the path is the app's own.
     """
     prefix = state.url_prefix
-    if isinstance(request.url_rule, LazyRule):
-        return None
     problem = request.routing_exception
     if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
         return None

@@ -91,6 +91,8 @@ class Written:
             returns = _given(_with_self(evaluate(self._returns, names), model))
         except NOT_UNDERSTOOD:
             returns = MISSING  # clients need not know what a method gives to call it
+        if returns is MISSING and inspect.isgeneratorfunction(self.function):
+            returns = Iterator
         return Signature(read, returns)
 
     def _understand(self, names: Names) -> None:

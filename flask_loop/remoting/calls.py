@@ -20,7 +20,7 @@ from ..methods import Argument, RemoteMethod
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
 from .arguments import Given, Target, decode
-from .context import Context, Transport, begin, end
+from .context import Context, Result, Transport, begin, end
 from .data import NamedValues, tracked
 
 Function = Callable[..., Any]
@@ -75,7 +75,7 @@ def compile_call(
     return Call(
         target=target,
         method=method,
-        function=None if method.own else override or partial(_operate, target, method),
+        function=None if method.own else override or _operation(target, method),
         before=before,
         after=after,
         error=error,
@@ -83,10 +83,10 @@ def compile_call(
     )
 
 
-def _operate(target: Target, method: RemoteMethod, bounds: Bounds, **arguments: Any) -> Any:
+def _operation(target: Target, method: RemoteMethod) -> Function:
     if method.function is None:
         raise NotFound(f"There is no method {method.wire}.")
-    return method.function(target, bounds, **arguments)
+    return partial(method.function, target)
 
 
 def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
@@ -103,7 +103,8 @@ def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
     method = call.method
     if call.is_plain and not _has_listeners():
         arguments = decode(call.target, method, given, bounds)
-        return shape(method, call.function(bounds, **arguments), None)  # type: ignore[misc]
+        value = call.function(bounds, **arguments)  # type: ignore[misc]
+        return value if isinstance(value, Result) else shape(method, value, None)
     ctx = Context(method, call.target.model, transport)
     token = begin(ctx)
     try:

@@ -14,7 +14,7 @@ from .types import JsonSchema, nullable
 
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
-#: The type of a file that the method chooses.
+#: The type of what the method gives in a form of its own.
 ANY_TYPE = "*/*"
 
 _FILE, _STREAM = "file", "stream"
@@ -57,6 +57,8 @@ class Answers:
                 NDJSON: {"schema": item},
                 JSON: {"schema": {"type": "array", "items": item}},
             }
+        if root.kind is None and not root.or_nothing:
+            return {JSON: {"schema": {}}, ANY_TYPE: {"schema": {}}}  # an answer of Flask's
         return {JSON: {"schema": self._value(root)}}
 
     def _object(self, values: list[Returns]) -> JsonSchema:

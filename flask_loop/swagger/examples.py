@@ -84,7 +84,8 @@ def _candidates(
     elif isinstance(kind, Array):
         yield from _lists(kind, rules)
     elif isinstance(kind, Object) and not isinstance(kind.values, AnyValue):
-        yield {"key": example(kind.values)}
+        value = example(kind.values)
+        yield from ([] if value is MISSING else [{"key": value}])
     else:
         yield from _SAMPLES.get(type(kind), ())
     for rule in rules:
