@@ -8,7 +8,6 @@ observers.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -198,9 +197,11 @@ def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
     if not inspect.iscoroutinefunction(function):
         return function
 
+    import asyncio  # only here, as it takes long to import and few need it
+
     @wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
-        if _is_loop_running():
+        if asyncio._get_running_loop() is not None:
             raise RuntimeError(
                 f"{function.__qualname__} is async and is called where an event loop runs already, "
                 "which cannot wait for it; make it a plain function"
@@ -208,14 +209,6 @@ def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
         return asyncio.run(function(*arguments, **named))
 
     return run
-
-
-def _is_loop_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 # Observers
