@@ -75,7 +75,10 @@ QUERIES = [
         PARIS,
     ),
     Query("The other cities within 20 km of Tokyo", "/api/cities/1850147/nearby?kilometers=20"),
-    Query("All cities of Iceland, as a stream", "/api/cities/export?countryCode=IS"),
+    Query(
+        "All cities of Iceland, as a stream: a line of JSON for each",
+        "/api/cities/export?countryCode=IS",
+    ),
     Query(
         "Cities whose names begin with São, in capitals or not",
         "/api/cities",

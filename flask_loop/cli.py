@@ -17,7 +17,7 @@ from flask.cli import AppGroup
 
 from .errors import LoopError
 from .http import flask_path
-from .remoting import idle_patterns
+from .remoting import idle_registrations
 from .state import State
 
 P = ParamSpec("P")
@@ -61,7 +61,7 @@ def routes(as_json: bool) -> None:
     """List the routes that remote callers have now."""
     state = _state()
     _show(_routes(state), ("verb", "path", "method", "model"), as_json)
-    for idle in idle_patterns(state.exposures, state.hooks, state.switches):
+    for idle in idle_registrations(state.exposures, state.hooks, state.switches):
         click.echo(f"Warning: {idle}.", err=True)
 
 

@@ -11,9 +11,9 @@ from .connectors import Connector, find_connector
 from .definition import ModelDefinition, nearest
 from .errors import DefinitionError
 from .hooks import Observers, Pattern, names_of
-from .methods import Generation, RemoteMethod
+from .methods import Generation, RemoteMethod, declared_methods
 from .model import Model, create_model
-from .operations import OPERATION_OF, OPERATIONS
+from .operations import OPERATION_OF, OPERATIONS, outbox
 from .remoting import Switches
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -142,21 +142,30 @@ class DataSource:
     def enable_remote(self, *methods: str) -> None:
         """Let remote callers use operations, and other methods of attached models.
 
-        :param methods: Python or wire names of operations, or patterns, which mean the models' own
-            methods too: ``*`` for all, ``prototype.*`` for those of instances.
-        :raises DefinitionError: naming an operation that there is not.
+        :param methods: Python or wire names of operations or of methods that an attached model has,
+            or patterns: ``*`` for all, ``prototype.*`` for those of instances.
+        :raises DefinitionError: naming what is neither.
         """
         for name in methods:
-            self._switches.turn(_switch(name), is_on=True)
+            self._switches.turn(self._switch(name), is_on=True)
 
     def disable_remote(self, *methods: str) -> None:
         """Keep operations, and other methods of attached models, from remote callers.
 
         :param methods: as in :meth:`enable_remote`.
-        :raises DefinitionError: naming an operation that there is not.
+        :raises DefinitionError: naming what is neither.
         """
         for name in methods:
-            self._switches.turn(_switch(name), is_on=False)
+            self._switches.turn(self._switch(name), is_on=False)
+
+    def _switch(self, name: str) -> str:
+        """A pattern for a method that a model has, or for the operation that a name stands for."""
+        if "*" in name:
+            return name
+        own = [each for model in self.models() for each in declared_methods(model)]
+        if any(Pattern(name).matches(names_of(method)) for method in own):
+            return name
+        return _remote_operation(name).wire
 
     def observe(self, event: str) -> Callable[[F], F]:
         """Run a function around data operations of all models that are attached here.
@@ -181,13 +190,15 @@ class DataSource:
     def transaction(self) -> AbstractContextManager[None]:
         """A block whose writes all happen, or none where it raises. Blocks may nest.
 
+        The signals of its records are sent when the outermost block has ended.
+
         ::
 
             with db.transaction():
                 order = Order.create(customer_id=7)
                 Item.create([{"order_id": order.id, "sku": "A1"}])
         """
-        return self.connector.transaction()
+        return outbox.transaction(self.connector)
 
     def auto_update(self, models: Iterable[type[Model]] | None = None) -> None:
         """Create the tables, columns and indexes that models lack; nothing is lost.
@@ -257,15 +268,13 @@ def _operations(name: str) -> list[str]:
     return [key for key, method in OPERATIONS.items() if pattern.matches(names_of(method))]
 
 
-def _switch(name: str) -> str:
-    """A switch for the operation that remote callers have: an alias is what it stands for."""
-    if "*" in name:
-        return name
+def _remote_operation(name: str) -> RemoteMethod:
+    """The operation that remote callers have: an alias is what it stands for."""
     operation = OPERATIONS[_operation(name)]
     if operation.routes:
-        return operation.wire
+        return operation
     same = (each for each in OPERATIONS.values() if each.routes and operation.wire in each.aliases)
-    return next(same, operation).wire
+    return next(same, operation)
 
 
 def make_connector(settings: Mapping[str, Any]) -> Connector:

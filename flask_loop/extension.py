@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
@@ -27,7 +28,7 @@ from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
 from .http import LazyRule, answer_unrouted, bounds_of
 from .methods import Generation
 from .model import Model, make_model
-from .remoting import Exposure, Switches, idle_patterns
+from .remoting import Exposure, Switches, idle_registrations
 from .rest import PREFIX, ModelBlueprint, blueprint_name
 from .state import Settings, State
 from .swagger import add_docs
@@ -239,6 +240,8 @@ def _clean_prefix(prefix: str) -> str:
         raise DefinitionError(f"a url_prefix starts with a slash: {prefix!r}")
     if "<" in prefix:
         raise DefinitionError(f"a url_prefix has no placeholders: {prefix!r}")
+    if "//" in prefix:
+        raise DefinitionError(f"a url_prefix has no empty parts: {prefix!r}")
     return prefix
 
 
@@ -281,6 +284,10 @@ def _switches_of(settings: Settings) -> Switches:
         raise DefinitionError(f"LOOP_REMOTING: {error}") from None
 
 
+#: For so many seconds after rules were added, there may be requests that were matched before.
+_FRESH = 2.0
+
+
 class _BeforeRequest:
     """What runs before each request of an app, in one function, as each costs Flask some time.
 
@@ -292,33 +299,46 @@ class _BeforeRequest:
     def __init__(self, app: Flask, state: State) -> None:
         self._app, self._state = ref(app), state
         self._generation = -1
+        self._fresh_until = 0.0
         self._lock = Lock()
 
     def __call__(self) -> Response | None:
         app = cast("Flask", self._app())
         if self._generation != Generation.number:
             self._renew(app)
+        if self._fresh_until:
+            self._match_again()
         if isinstance(request.url_rule, LazyRule):
             return None
         return answer_unrouted(app, self._state)
 
     def _renew(self, app: Flask) -> None:
         with self._lock:
-            is_first = self._generation == -1
-            self._generation = Generation.number
+            number = Generation.number
+            if self._generation == number:
+                return  # another thread did it while this one waited
             rules = len(app.view_functions)
-            for blueprint in app.blueprints.values():
-                if isinstance(blueprint, ModelBlueprint):
-                    blueprint.route_new_methods(app)
-            if is_first:
-                self._warn(app)
-        if len(app.view_functions) > rules:
-            request.routing_exception = None
-            request_ctx.match_request()
+            try:
+                for blueprint in app.blueprints.values():
+                    if isinstance(blueprint, ModelBlueprint):
+                        blueprint.route_new_methods(app)
+                if self._generation == -1:
+                    self._warn(app)
+            finally:
+                if len(app.view_functions) > rules:
+                    self._fresh_until = monotonic() + _FRESH
+                self._generation = number
+
+    def _match_again(self) -> None:
+        """Match a request that may have been matched before the newest rules were there."""
+        if monotonic() > self._fresh_until:
+            self._fresh_until = 0.0
+        request.routing_exception = None
+        request_ctx.match_request()
 
     def _warn(self, app: Flask) -> None:
         state = self._state
-        for idle in idle_patterns(state.exposures, state.hooks, state.switches):
+        for idle in idle_registrations(state.exposures, state.hooks, state.switches):
             app.logger.warning("Flask-Loop: %s", idle)
 
 

@@ -160,7 +160,13 @@ class RemoteHooks:
         def register(function: F) -> F:
             if not callable(function):
                 raise TypeError(f"a remote hook is a function, not {function!r}")
-            call, takes_two = synchronous(function), _takes_two(function)
+            takes_two = _takes(function, 2)
+            if not (takes_two or _takes(function, 1)):
+                raise TypeError(
+                    "a remote hook takes the context, and one argument more if it likes; "
+                    f"{_shown(function)} takes others"
+                )
+            call = synchronous(function)
             self._hooks.append(RemoteHook(kind, parsed, call, takes_two, next(_positions)))
             Generation.advance()
             return function
@@ -181,15 +187,20 @@ def in_order(
     return sorted(found, key=lambda hook: (hook.pattern.rank, hook.position))
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a hook takes more than the context."""
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
     try:
-        inspect.signature(function).bind(None, None)
+        inspect.signature(function).bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:  # a builtin that does not say what it takes
         return True
     return True
+
+
+def _shown(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", repr(function))
+    return f"{name}{inspect.signature(function)}"
 
 
 def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,7 +217,10 @@ def synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
                 f"{function.__qualname__} is async and is called where an event loop runs already, "
                 "which cannot wait for it; make it a plain function"
             )
-        return asyncio.run(function(*arguments, **named))
+        try:
+            return asyncio.run(function(*arguments, **named))
+        except asyncio.CancelledError as error:  # no Exception, and so nobody's to answer
+            raise RuntimeError(f"{function.__qualname__} was cancelled") from error
 
     return run
 
@@ -227,6 +241,15 @@ class Observers:
     def __bool__(self) -> bool:
         return bool(self._functions)
 
+    def registrar(self, event: str) -> Callable[[F], F]:
+        """A decorator that registers a function.
+
+        :param event: one of :data:`EVENTS`.
+        :raises DefinitionError: where there is no such event.
+        """
+        _refuse_unknown(event)
+        return lambda function: self.add(event, function)
+
     def add(self, event: str, function: F) -> F:
         """Register a function.
 
@@ -235,13 +258,19 @@ class Observers:
         :returns: the function.
         :raises DefinitionError: where there is no such event.
         """
-        if event not in EVENTS:
-            raise DefinitionError(f"there is no event {event!r}{nearest(str(event), EVENTS)}")
+        _refuse_unknown(event)
         if not callable(function):
             raise TypeError(f"an observer is a function, not {function!r}")
+        if not _takes(function, 1):
+            raise TypeError(f"an observer takes the context; {_shown(function)} takes others")
         self._functions.setdefault(event, []).append(synchronous(function))
         Generation.advance()
         return function
+
+
+def _refuse_unknown(event: Any) -> None:
+    if event not in EVENTS:
+        raise DefinitionError(f"there is no event {event!r}{nearest(str(event), EVENTS)}")
 
 
 # What models have
@@ -300,8 +329,8 @@ class HookMethods:
         :returns: a decorator. The function takes the observer's context.
         :raises DefinitionError: where there is no such event.
         """
-        observers = own_of(cls, "__loop_observers__", Observers)
-        return lambda function: observers.add(event, function)
+        observers: Observers = own_of(cls, "__loop_observers__", Observers)
+        return observers.registrar(event)
 
 
 def _remote_hooks_of(model: type) -> RemoteHooks:

@@ -108,6 +108,11 @@ class ModelType(type):
         registry.add(name, model)
         return model
 
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if not name.startswith("_"):
+            Generation.advance()  # it may be a remote method
+
     def _read_body(cls, body: ClassBody) -> None:
         """Make the properties usable in expressions, and attach the model where Meta says so."""
         cls._name_properties(body.prepare(cls))

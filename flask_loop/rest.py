@@ -14,6 +14,7 @@ from .errors import DefinitionError, MethodNotAllowed
 from .http import (
     Head,
     LazyRule,
+    adding_rules,
     default_status,
     error_response,
     flask_path,
@@ -70,9 +71,9 @@ class RestTransport:
         return self._head
 
     def finish(self, response: Response, *, is_error: bool = False) -> Response:
-        """Put what was set on the head into an answer; an error has its own status."""
+        """Put what was set on the head into an answer; an error has its own status and body."""
         if self._head is not None:
-            self._head.apply(response, with_status=not is_error)
+            self._head.apply(response, is_error=is_error)
         return response
 
 
@@ -137,16 +138,17 @@ class ModelBlueprint(Blueprint):
 
     def _add_rules(self, app: Flask) -> None:
         """Add the rules of the places that were taken and have none yet."""
-        for place, path, verb in self._waiting:
-            method = place.methods[verb][0]
-            endpoint = f"{self._endpoints}.{method.name}"
-            app.view_functions.setdefault(endpoint, self._views[method.wire])
-            self._add_rule(app, path, endpoint, place.verbs_of(verb))
-        for place in self._places.values():
-            if not place.endpoint:
-                place.endpoint = f"{self._endpoints}.other_verbs_{len(app.view_functions)}"
-                app.view_functions[place.endpoint] = self._other_verbs(place)
-                self._add_rule(app, place.path, place.endpoint, None)
+        with adding_rules(app):
+            for place, path, verb in self._waiting:
+                method = place.methods[verb][0]
+                endpoint = f"{self._endpoints}.{method.name}"
+                app.view_functions.setdefault(endpoint, self._views[method.wire])
+                self._add_rule(app, path, endpoint, place.verbs_of(verb))
+            for place in self._places.values():
+                if not place.endpoint:
+                    place.endpoint = f"{self._endpoints}.other_verbs_{len(app.view_functions)}"
+                    app.view_functions[place.endpoint] = self._other_verbs(place)
+                    self._add_rule(app, place.path, place.endpoint, None)
         self._waiting = []
 
     def _is_new(self, method: RemoteMethod) -> bool:
@@ -212,9 +214,9 @@ class ModelBlueprint(Blueprint):
                 given = read(received, path)
                 outcome = exposure.invoke(method, given, transport)
                 response = self._respond(method, received, outcome, given.values, status)
+                return transport.finish(response)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
                 return transport.finish(error_response(error, self.model, method), is_error=True)
-            return transport.finish(response)
 
         view.__name__ = view.__qualname__ = method.name
         return view
@@ -229,10 +231,12 @@ class ModelBlueprint(Blueprint):
     ) -> Response:
         if method.own:
             return respond(method, outcome, received, status)
-        if received.method == "HEAD" and method.name == "exists" and not outcome["exists"]:
+        is_head = received.method == "HEAD" and method.name == "exists"
+        if is_head and outcome == {"exists": False}:
             raise self.model.__loop_plan__().not_found(given.get("id"))
         response = respond(method, outcome, received, status)
-        if status == 201 and method.name == "create":
+        is_given_by_hook = response is outcome or response.is_streamed
+        if status == 201 and method.name == "create" and not is_given_by_hook:
             self._locate(response)
         next_skip = getattr(outcome, "next_skip", None)
         if next_skip is not None:

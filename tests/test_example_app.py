@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from flask.testing import FlaskClient
 from example_app import create_app, geonames
 from example_app.home import QUERIES
 from example_app.loading import load
-from example_app.models import City, Place, db
+from example_app.models import Change, City, Place, db
 from flask_loop import ValidationError
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +58,7 @@ def guide(database: Path) -> Iterator[Flask]:
     app = create_app({"DATABASE": database, "TESTING": True})
     with app.app_context():
         Place.destroy_all()
+        Change.destroy_all()
     yield app
     close(app)
 
@@ -217,14 +219,16 @@ def test_each_query_of_the_home_page_finds_something(
 ) -> None:
     assert query.url.replace("&", "&amp;") in api.get("/").text
     answer = api.get(query.url)
-    assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    assert answer.json
+    assert answer.status_code == 200
+    assert answer.mimetype in ("application/json", "application/x-ndjson")
+    assert [json.loads(line) for line in answer.text.splitlines()] not in ([], [[]])
 
 
-def test_the_documentation_describes_the_three_models(api: FlaskClient) -> None:
+def test_the_documentation_describes_the_models(api: FlaskClient) -> None:
     assert api.get("/_docs", follow_redirects=True).status_code == 200
     paths = api.get("/_docs/openapi.json").json["paths"]
-    assert {"/api/countries", "/api/cities", "/api/places"} <= set(paths)
+    assert {"/api/countries", "/api/cities", "/api/places", "/api/changes"} <= set(paths)
+    assert {"/api/cities/nearest", "/api/cities/{id}/nearby", "/api/places/import"} <= set(paths)
 
 
 # Queries
@@ -325,6 +329,150 @@ def test_a_place_is_changed_replaced_and_deleted(api: FlaskClient, place: dict[s
         assert Place.find_by_id(place["id"]).email == "a@example.com"
     assert api.delete(path).json == {"count": 1}
     assert api.get(path).status_code == 404
+
+
+# Methods, hooks and observers
+
+
+def test_the_cities_nearest_to_a_point_come_with_their_distances(api: FlaskClient) -> None:
+    found = api.get("/api/cities/nearest?to=64.15,-21.94&limit=3").json
+    assert isinstance(found, list)
+    assert [city["name"] for city in found] == ["Reykjavík", "Kópavogur", "Hafnarfjörður"]
+    assert [city["kilometers"] for city in found] == sorted(c["kilometers"] for c in found)
+    assert len(api.get("/api/cities/nearest?to=0,0").json or []) == 10
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nearest",
+        "nearest?to=64.15",
+        "nearest?to=64.15,-21.94&limit=0",
+        "nearest?to=64.15,-21.94&limit=101",
+        "nearest?to=64.15,-21.94&limit=many",
+        f"{TOKYO}/nearby?kilometers=-1",
+        f"{TOKYO}/nearby?kilometers=1e999",
+        "export",
+    ],
+)
+def test_an_argument_that_means_nothing_is_refused(api: FlaskClient, path: str) -> None:
+    assert api.get(f"/api/cities/{path}").status_code == 400
+
+
+def test_the_cities_nearby_are_within_the_distance_and_not_the_city_itself(
+    api: FlaskClient,
+) -> None:
+    found = api.get(f"/api/cities/{TOKYO}/nearby?kilometers=5").json
+    assert found
+    assert all(0 < city["kilometers"] <= 5 and city["id"] != TOKYO for city in found)
+    assert api.get("/api/cities/1/nearby").status_code == 404
+
+
+def test_all_cities_of_a_country_are_exported(api: FlaskClient, geodata: Geodata) -> None:
+    answer = api.get("/api/cities/export?countryCode=IN")
+    exported = [json.loads(line)["id"] for line in answer.text.splitlines()]
+    expected = sorted(city["id"] for city in geodata[1] if city["country_code"] == "IN")
+    assert len(expected) > 3_000
+    assert exported == expected
+
+
+@pytest.mark.parametrize("path", ["/api/cities", "/api/countries", "/api/changes"])
+def test_clients_read_what_is_not_theirs_and_do_not_change_it(api: FlaskClient, path: str) -> None:
+    (first,) = find(api, path, limit=1) or [{}]
+    id = first.get("id", first.get("code", 1))
+    for verb, where in [
+        *(("POST", path), ("PUT", path), ("PATCH", path), ("DELETE", path)),
+        *(("PUT", f"{path}/{id}"), ("PATCH", f"{path}/{id}"), ("DELETE", f"{path}/{id}")),
+        *(("POST", f"{path}/update?where={{}}"), ("POST", f"{path}/{id}/replace")),
+    ]:
+        assert api.open(where, method=verb, json={"name": "x"}).status_code in (404, 405)
+
+
+def import_places(api: FlaskClient, text: str | bytes) -> Any:
+    content = text.encode() if isinstance(text, str) else text
+    return api.post("/api/places/import", data={"file": (BytesIO(content), "places.csv")})
+
+
+def test_places_are_imported_from_a_file(api: FlaskClient) -> None:
+    lines = ["\ufeffname,kind,cityId,rating,note", f'Ueno,park,{TOKYO},5,"Early, please"']
+    answer = import_places(api, "\r\n".join([*lines, f"Nakamise,shop,{TOKYO},,"]))
+    assert answer.status_code == 201
+    assert [(each["name"], each["rating"], each["note"]) for each in answer.json] == [
+        ("Ueno", 5, "Early, please"),
+        ("Nakamise", None, None),
+    ]
+
+
+def test_an_import_sets_only_what_clients_may_write(api: FlaskClient) -> None:
+    columns = "name,kind,cityId,id,created,nonsense"
+    row = f"Ueno,park,{TOKYO},900,2020-01-01T00:00:00Z,x,more"
+    (place,) = import_places(api, f"{columns}\n{row}").json
+    assert place["id"] != 900
+    assert not place["created"].startswith("2020")
+
+
+def test_an_import_stores_all_or_nothing(api: FlaskClient) -> None:
+    answer = import_places(api, f"name,kind,cityId\nUeno,park,{TOKYO}\n,bar,1")
+    assert refused(answer) == {"1.name": ["presence"], "1.kind": ["enum"], "1.cityId": ["custom"]}
+    assert api.get("/api/places/count").json == {"count": 0}
+    assert api.get("/api/changes/count").json == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"name\n\xff", 400), (b"", 201), (b"x" * 70_000, 413)]
+)
+def test_a_file_that_is_no_list_of_places(api: FlaskClient, content: bytes, status: int) -> None:
+    assert import_places(api, content).status_code == status
+
+
+def test_what_happens_to_a_place_is_in_the_history(api: FlaskClient, place: dict[str, Any]) -> None:
+    path = f"/api/places/{place['id']}"
+    api.patch(path, json={"rating": 4, "note": "Go early."})
+    api.patch(path, json={"rating": 9})
+    api.delete(path)
+    api.delete(path)
+    history = find(api, "/api/changes", order="id")
+    assert {each["placeId"] for each in history} == {place["id"]}
+    assert [(each["what"], each["changed"]) for each in history] == [
+        ("added", []),
+        ("changed", ["note", "rating"]),
+        ("deleted", []),
+    ]
+
+
+def test_a_guide_with_a_key_is_read_by_everybody_and_written_with_the_key(
+    api: FlaskClient, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(api.application.config, "KEY", "sésame")
+    path = f"/api/places/{place['id']}"
+    body = {"name": "Ueno", "kind": "park", "cityId": TOKYO}
+    for headers in ({}, {"X-Key": ""}, {"X-Key": "other"}):
+        assert api.get(path, headers=headers).status_code == 200
+        for verb, where in [
+            *(("POST", "/api/places"), ("PUT", "/api/places"), ("PATCH", "/api/places")),
+            *(("PATCH", path), ("PUT", path), ("DELETE", path), ("POST", f"{path}/replace")),
+        ]:
+            answer = api.open(where, method=verb, json=body, headers=headers)
+            assert answer.status_code == 403
+    assert import_places(api, f"name,kind,cityId\nUeno,park,{TOKYO}").status_code == 403
+    assert api.get("/api/places/count").json == {"count": 1}
+    monkeypatch.setitem(api.application.config, "KEY", 12345)
+    assert api.delete(path, headers={"X-Key": "12345"}).json == {"count": 1}
+    assert "This guide has a key" in api.get("/").text
+
+
+def test_what_does_not_change_may_be_cached(api: FlaskClient) -> None:
+    answers = [
+        api.get(f"/api/cities/{TOKYO}"),
+        api.get("/api/countries/JP"),
+        api.get("/api/places"),
+    ]
+    assert [each.headers.get("Cache-Control") for each in answers] == [
+        "public, max-age=3600",
+        "public, max-age=3600",
+        None,
+    ]
+    assert "Cache-Control" not in api.get("/api/cities/1").headers
 
 
 # The command line

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -242,3 +243,31 @@ def test_the_user_is_loaded_when_first_looked_at() -> None:
     LoginManager(app).request_loader(lambda request: loaded.append(1))
     assert call(lambda ctx: 1, app=app).json == 1
     assert loaded == []
+
+
+class Size(Enum):
+    SMALL = "s"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("boolean", True, "true"),
+        ("number", 3, "3"),
+        ("date", datetime(2024, 2, 1, tzinfo=UTC), "2024-02-01T00:00:00.000Z"),
+        (Size, Size.SMALL, "s"),
+        ("string", "as it is", "as it is"),
+        ("object", {"a": 1}, '{"a": 1}'),
+    ],
+)
+def test_a_value_in_a_header_is_written_as_its_type_is(kind: Any, value: Any, text: str) -> None:
+    declared = {"arg": "head", "type": kind, "http": {"target": "header", "header": "X-Head"}}
+    answer = call(lambda: value, returns=declared)
+    assert answer.headers["X-Head"] == text
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+def test_a_status_alone_has_no_body() -> None:
+    declared = {"arg": "status", "type": "number", "http": {"target": "status"}}
+    answer = call(lambda: 202, returns=declared)
+    assert (answer.status_code, answer.data) == (202, b"")

@@ -240,3 +240,29 @@ def test_a_factory_may_load_a_folder_again(write: Write) -> None:
         assert response.json == {**body, "age": None, "level": None, "id": 1}
     first, second = kept
     assert not set(first) & set(second)
+
+
+def test_a_method_of_a_definition_waits_for_its_function(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    definition = {
+        "name": "Color",
+        "properties": {"name": "string"},
+        "methods": {
+            "mix": {"http": {"verb": "get"}, "returns": {"arg": "name", "type": "string"}},
+            "prototype.shout": {"returns": {"arg": "name", "type": "string", "root": True}},
+        },
+    }
+    tmp_path.joinpath("color.json").write_text(json.dumps(definition))
+    tmp_path.joinpath("model-config.json").write_text(json.dumps({"Color": {"dataSource": "db"}}))
+    app = Flask("app")
+    app.config["LOOP_DATA_SOURCES"] = {"db": {"connector": "memory"}}
+    (color,) = Loop(app).load(tmp_path)
+    color.mix = classmethod(lambda cls: "purple")
+    client = app.test_client()
+    assert client.get("/Colors/mix").json == {"name": "purple"}
+    assert "the remote method 'shout' of Color was declared and has no function" in caplog.text
+    client.post("/Colors", json={"name": "red"})
+    assert client.post("/Colors/1/shout").status_code == 404
+    color.shout = lambda self: self.name.upper()
+    assert client.post("/Colors/1/shout").json == "RED"

@@ -1,5 +1,7 @@
 """Observers that change nothing make no difference: not to what is stored, nor to what is said.
 
+And what they set makes the difference that it makes where callers give it.
+
 ``DIFFERENTIAL_EXAMPLES=2000 pytest tests/test_observers_agree.py`` looks further, at other examples
 each time.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -361,6 +364,106 @@ def test_observers_that_change_nothing_make_no_difference(
             verb, path, body = step
             outcomes = [side.request(verb, path, jsonable(body)) for side in (plain, observed)]
         assert outcomes[0] == outcomes[1]
+        assert plain.stored() == observed.stored()
+    plain.source.close()
+    observed.source.close()
+
+
+# What observers set
+
+DEFINED = {name: values for name, values in VALUES.items() if name != "confirm"}
+SET = st.fixed_dictionaries({}, optional=DEFINED).map(
+    lambda given: {name: value for name, value in given.items() if value is not object}
+)
+WRITES = st.sampled_from(["create", "create many", "patch", "replace", "upsert", "update_all"])
+WAYS = st.sampled_from(["data", "instance", "whole"])
+
+
+class Changing:
+    """An observer that sets what a test says, in one of the ways that there are."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.changes: dict[str, Any] = {}
+        self.removed: list[str] = []
+
+    def __call__(self, ctx: Any) -> None:
+        changes = deepcopy(self.changes)
+        if self.way == "whole":
+            kept = {name: value for name, value in ctx.data.items() if name not in self.removed}
+            ctx.data = {**kept, **changes}
+            return
+        for name in self.removed:
+            ctx.data.pop(name, None)
+        for name, value in changes.items():
+            if self.way == "instance" and ctx.instance is not None:
+                setattr(ctx.instance, name, value)
+            else:
+                ctx.data[name] = value
+
+    def on(self, data: dict[str, Any]) -> dict[str, Any]:
+        """What callers would have given."""
+        kept = {name: value for name, value in data.items() if name not in self.removed}
+        return {**kept, **self.changes}
+
+
+def write(side: Side, name: str, data: dict[str, Any]) -> Any:
+    data = deepcopy(data)
+    first = side.model.find_one()
+    if name == "create many":
+        return side.call("create", [data, data])
+    if name == "update_all":
+        return side.call("update_all", {"name": "n"}, data)
+    if name == "create" or first is None:
+        return side.call("create", data)
+    ids = {each.name: getattr(first, each.name) for each in side.model.definition.ids}
+    if name == "upsert":
+        return side.call("upsert", {**data, **ids})
+    operation = {"patch": first.patch_attributes, "replace": first.replace_attributes}[name]
+    return side._outcome(lambda: operation(data))
+
+
+def unordered(outcome: Any) -> Any:
+    """An error's failures come in the order of what was given."""
+    if isinstance(outcome, tuple) and outcome[-1]:
+        return outcome[0], set(outcome[-1])
+    return outcome
+
+
+@pytest.mark.parametrize("define", [flagged, open_, closed], ids=lambda each: each.__name__)
+@agreement
+@given(
+    way=WAYS,
+    steps=st.lists(
+        st.tuples(
+            WRITES, SET, SET, st.lists(st.sampled_from(sorted(DEFINED)), max_size=2, unique=True)
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_what_observers_set_is_as_if_it_were_given(
+    define: Define,
+    settings_of_source: dict[str, Any],
+    way: str,
+    steps: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]],
+) -> None:
+    if define is open_ and "url" in settings_of_source:
+        pytest.skip("SQLite keeps no undeclared properties")
+    plain, observed = Side(define, settings_of_source), Side(define, settings_of_source)
+    definition, change = plain.model.definition, Changing(way)
+    observed.model.observe("before save")(change)
+    for operation, data, changes, removed in steps:
+        given, change.changes = map(definition.rename_keys, (data, changes))
+        if define is not open_:
+            change.changes.pop("undeclared", None)
+        change.removed = [
+            each.name
+            for each in map(definition.find, removed)
+            if each is not None and each.name not in change.changes
+        ]
+        outcomes = write(plain, operation, change.on(given)), write(observed, operation, given)
+        assert unordered(outcomes[0]) == unordered(outcomes[1])
         assert plain.stored() == observed.stored()
     plain.source.close()
     observed.source.close()

@@ -148,6 +148,7 @@ def test_a_derived_model_has_the_switches_of_its_base_and_its_own() -> None:
         (["find"], {"find"}),
         (["updateAttributes"], {"prototype.patchAttributes"}),
         (["prototype.*"], OF_INSTANCES),
+        (["cheapest", "prototype.sell"], {"cheapest", "prototype.sell"}),
         (["*"], EVERYTHING),
     ],
 )

@@ -25,6 +25,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 BINARY = {"type": "string", "format": "binary"}
 
 MakeApp = Callable[..., Flask]
@@ -99,7 +100,7 @@ TYPES: list[tuple[Any, dict[str, Any], dict[str, Any] | None]] = [
     (
         "buffer",
         {"type": "string", "contentEncoding": "base64"},
-        {"type": "string", "format": "byte"},
+        {"type": "string", "pattern": BASE64},
     ),
     (Size, {"type": "string", "enum": ["s", "l"]}, None),
     ("any", {}, ANY_TEXT),

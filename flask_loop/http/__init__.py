@@ -3,12 +3,13 @@
 from .errors import error_response, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
-from .rules import LazyRule, flask_path, placeholders, rules_of, shape
+from .rules import LazyRule, adding_rules, flask_path, placeholders, rules_of, shape
 from .unrouted import answer_unrouted
 
 __all__ = [
     "Head",
     "LazyRule",
+    "adding_rules",
     "answer_unrouted",
     "bounds_of",
     "default_status",

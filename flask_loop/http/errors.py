@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from http import HTTPStatus
 from typing import Any, cast
@@ -95,7 +96,7 @@ def _render(error: HTTPException) -> Response:
     wants_problem = request.accept_mimetypes.best_match(["application/json", PROBLEM]) == PROBLEM
     body = _problem(error, status) if wants_problem else {"error": _loopback_error(error, status)}
     response = Response(
-        orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS),
+        _json(body),
         status=status,
         content_type=PROBLEM if wants_problem else JSON,
     )
@@ -105,6 +106,13 @@ def _render(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
     return response
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # a lone surrogate, or a number of more than 64 bits
+        return json.dumps(body, default=str).encode()
 
 
 def _loopback_error(error: HTTPException, status: int) -> dict[str, Any]:

@@ -124,9 +124,17 @@ class RequestReader:
                     text.add(name)
         for argument in self._files:
             _add_file(values, argument, body)
+        if isinstance(body, Form):
+            self._refuse_files(body)
         if self._is_of_one:
             values["id"] = path["id"]
         return Given(values, text)
+
+    def _refuse_files(self, body: Form) -> None:
+        """Refuse a file where a field is meant."""
+        for name, among in self._parts:
+            if "form" in among and name in body.files:
+                raise ArgumentError(name, "is a file; send a field without a file name")
 
     def _read_body(self, request: Request) -> Any:
         """The body, where an argument may be in it; GET has one only where that is declared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,15 @@ def rules_of(app: Flask) -> Iterable[Rule]:
     """The rules of an app, in any order: ``iter_rules`` would sort them for each model."""
     rules: Iterable[Rule] = getattr(app.url_map, "_rules", None) or app.url_map.iter_rules()
     return rules
+
+
+def adding_rules(app: Flask) -> AbstractContextManager[Any]:
+    """A block that may add rules to an app that answers: no other thread sorts them meanwhile.
+
+    The lock is private to Werkzeug; where it is not there, rules are added without one.
+    """
+    lock: AbstractContextManager[Any] = getattr(app.url_map, "_remap_lock", nullcontext())
+    return lock
 
 
 @lru_cache(maxsize=10_000)

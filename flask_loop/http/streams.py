@@ -11,7 +11,7 @@ import orjson
 from flask import Request, Response, stream_with_context
 
 from .errors import report
-from .values import JSON, JSON_OPTIONS, json_value
+from .values import JSON, to_json
 
 NDJSON = "application/x-ndjson"
 #: Small items are gathered into blocks of some size in bytes, which are as fast as a large body.
@@ -19,8 +19,7 @@ BLOCK = 32 * 1024
 #: After this many seconds what was gathered is sent with the next item, for streams that are slow.
 PATIENCE = 0.05
 
-_line = partial(orjson.dumps, default=json_value, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)
-_item = partial(orjson.dumps, default=json_value, option=JSON_OPTIONS)
+_line = partial(to_json, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def stream_of_values(
@@ -39,7 +38,7 @@ def stream_of_values(
     if chosen == NDJSON:
         response = streamed(gathered(items, _line), request, NDJSON, status)
     else:
-        blocks = gathered(items, _item, b"[", b",", b"]")
+        blocks = gathered(items, to_json, b"[", b",", b"]")
         response = streamed(blocks, request, JSON, status)
     response.vary.add("Accept")
     return response

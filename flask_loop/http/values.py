@@ -14,7 +14,6 @@ from ..model import Model
 from ..types import Buffer, Date, DateTime, DecimalNumber, Geo
 
 JSON = "application/json; charset=utf-8"
-JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 _JSON_OF: dict[type, Callable[[Any], Any]] = {
     Model: lambda record: record.to_dict(),
@@ -26,9 +25,19 @@ _JSON_OF: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def to_json(value: Any) -> bytes:
-    """Write what a remote method gave: JSON values, records, and values of property types."""
-    return orjson.dumps(value, default=json_value, option=JSON_OPTIONS)
+def to_json(value: Any, option: int = 0) -> bytes:
+    """Write what a remote method gave: JSON values, records, and values of property types.
+
+    Keys that are no text become text, as in Python's own ``json``.
+
+    :param option: further options of orjson's.
+    """
+    option |= orjson.OPT_PASSTHROUGH_DATETIME
+    try:
+        return orjson.dumps(value, default=json_value, option=option)
+    except orjson.JSONEncodeError:
+        # It takes longer, and so is for those that need it.
+        return orjson.dumps(value, json_value, option | orjson.OPT_NON_STR_KEYS)
 
 
 def json_value(value: Any) -> Any:

@@ -5,9 +5,9 @@ a method. How it is called is in :mod:`flask_loop.remoting`.
 """
 
 from .declaration import OF_THE_CALL, Argument, RemoteMethod, Returns, Route
-from .declared import declared_methods
+from .declared import declared_methods, waiting_methods
 from .generation import Generation
-from .marking import RemoteMethods, remote_method, shared
+from .marking import RemoteMethods, found_in, remote_method, shared
 
 __all__ = [
     "OF_THE_CALL",
@@ -18,6 +18,8 @@ __all__ = [
     "Returns",
     "Route",
     "declared_methods",
+    "found_in",
     "remote_method",
     "shared",
+    "waiting_methods",
 ]

@@ -186,6 +186,11 @@ class RemoteMethod:
         return self.wire.startswith("prototype.")
 
     @property
+    def has_body(self) -> bool:
+        """Whether its answer has a body, and not only a head."""
+        return any(value.target == "body" for value in self.returns)
+
+    @property
     def operation(self) -> str:
         """The key in ``source.operations()``."""
         return self.wire.removeprefix("prototype.")

@@ -19,7 +19,7 @@ def declared_methods(model: Any) -> list[RemoteMethod]:
     """The remote methods that users declared on a model, and on what it derives from.
 
     The nearest declaration counts; a method that is overridden without one keeps what was declared
-    of it, and None in its place takes it away.
+    of it, and None in its place takes it away. One that has no function yet waits for it.
 
     :param model: the model.
     :returns: them, those of bases first.
@@ -30,6 +30,11 @@ def declared_methods(model: Any) -> list[RemoteMethod]:
         kept = _Kept(Generation.number, _make_all(model, {} if kept is None else kept.made))
         type.__setattr__(model, _CACHE, kept)
     return [method for *_, method in kept.made.values()]
+
+
+def waiting_methods(model: Any) -> list[str]:
+    """The names of methods that were declared and have no function yet."""
+    return [attribute for attribute in _collect(model) if found_in(model, attribute) is None]
 
 
 #: By attribute: its declaration, the class where that is, its function, and the method.
@@ -49,7 +54,10 @@ def _make_all(model: Any, before: _Made) -> _Made:
     made: _Made = {}
     operations: dict[str, str] = {}
     for attribute, (declaration, home) in _collect(model).items():
-        parts = (declaration, home, found_in(model, attribute))
+        function = found_in(model, attribute)
+        if function is None:
+            continue  # it waits for its function
+        parts = (declaration, home, function)
         known = before.get(attribute)
         if known is not None and known[:3] == parts:
             method = known[3]

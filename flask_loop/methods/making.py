@@ -31,7 +31,7 @@ def make_method(model: Any, attribute: str, declaration: Declaration, home: type
     """
     value = found_in(model, attribute)
     if plain_function(value) is None:
-        raise DefinitionError(_no_function(model, attribute, value))
+        raise DefinitionError(_no_function(value))
     on_instance = is_of_instance(value)
     _refuse_other_kind(declaration, on_instance=on_instance)
     if inspect.isasyncgenfunction(plain_function(value)):
@@ -48,9 +48,9 @@ def make_method(model: Any, attribute: str, declaration: Declaration, home: type
     )
 
 
-def _no_function(model: Any, attribute: str, value: Any) -> str:
-    if value is None:
-        return f"it has no function; give it one, as {model.__name__}.{attribute}"
+def _no_function(value: Any) -> str:
+    if hasattr(value, "__loop_prop__"):
+        return "the model has a property of this name; give the method another"
     return f"a remote method is a function, not {value!r}"
 
 
@@ -189,7 +189,7 @@ class _Maker:
         return Returns(
             name=self._wire(written.name),
             type=type_,
-            root=written.root or type_ in (FILE, STREAM),  # which is nothing inside JSON
+            root=written.root or type_ in (FILE, STREAM),
             target=written.target,
             header=written.header,
             description=written.description,

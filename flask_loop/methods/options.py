@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from ..definition import MISSING, nearest
 from ..definition.settings import refuse_unbuilt
 from ..errors import DefinitionError
+from .declaration import PLACEHOLDER
 
 #: The Python spelling of each option.
 _OPTIONS = {
@@ -79,6 +81,12 @@ _SOURCES = {
     "any": "any",
 }
 _TARGETS = ("body", "status", "header")
+#: The types of which a value is a whole body, and nothing inside JSON.
+WHOLE_BODIES = frozenset({"file", "stream", "ReadableStream"})
+_WITHOUT_BODY = (204, 304)
+#: What a header may be called, after RFC 9110.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLACEHOLDER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +176,24 @@ def read_options(given: Mapping[str, Any]) -> Options:
         read.update(_read_http(options["http"]))
     _refuse_twice("argument", (each.name for each in read.get("accepts", ())))
     _refuse_twice("value of returns", (each.name for each in read.get("returns", ())))
-    if sum(each.root for each in read.get("returns", ())) > 1:
-        raise DefinitionError("only one value of returns is the root")
+    _refuse_unsent(read.get("returns", ()), read.get("status"))
     return Options(**read)
+
+
+def _refuse_unsent(returns: Iterable[WrittenReturns], status: int | None) -> None:
+    """Refuse values that would have no place in the answer."""
+    in_body = [each for each in returns if each.target == "body"]
+    if in_body and status in _WITHOUT_BODY:
+        raise DefinitionError(
+            f"an answer with the status {status} has no body for {in_body[0].name!r}"
+        )
+    whole = next((each for each in in_body if each.root), None)
+    other = next((each for each in in_body if each is not whole), None)
+    if whole is not None and other is not None:
+        raise DefinitionError(
+            f"the value {whole.name!r} of returns is the whole body, in which {other.name!r} has "
+            "no place"
+        )
 
 
 def _listed(key: str, value: Any) -> list[Any]:
@@ -260,7 +283,7 @@ def _read_source(name: str, written: Any) -> str | Callable[[Any], Any]:
         return "any"
     if callable(written):
         return written  # type: ignore[no-any-return]
-    if written in _SOURCES:
+    if isinstance(written, str) and written in _SOURCES:
         return _SOURCES[written]
     raise DefinitionError(
         f"the argument {name!r} has no source {written!r}{nearest(str(written), _SOURCES)}"
@@ -272,13 +295,31 @@ def _read_source(name: str, written: Any) -> str | Callable[[Any], Any]:
 
 def _read_returns(written: Mapping[str, Any]) -> WrittenReturns:
     given = _by_python_names("key of returns", written, _RETURNS_KEYS)
+    type_ = given.get("type", "any")
     root = _flag("root", given.get("root", False))
+    root = root or (isinstance(type_, str) and type_ in WHOLE_BODIES)
     name = given.get("name", "result") if root else _name("a value of returns", given)
-    http = given.get("http") or {}
-    if not isinstance(http, Mapping):
-        raise DefinitionError(f"the http of a value of returns is a dict, not {http!r}")
+    target, header = _read_target(name, given.get("http") or {})
+    if root and target != "body":
+        raise DefinitionError(
+            f"the value {name!r} of returns is the root of the body, and goes to the {target}"
+        )
+    return WrittenReturns(
+        name=name,
+        type=type_,
+        root=root,
+        target=target,
+        header=header,
+        description=_text("description", given.get("description")),
+    )
+
+
+def _read_target(name: str, written: Any) -> tuple[str, str | None]:
+    """Where a value goes: to the body, the status, or a header of this name."""
+    if not isinstance(written, Mapping):
+        raise DefinitionError(f"the http of a value of returns is a dict, not {written!r}")
     http = _by_python_names(
-        "key of the http of returns", http, {"target": "target", "header": "header"}
+        "key of the http of returns", written, {"target": "target", "header": "header"}
     )
     target, header = http.get("target", "body"), http.get("header")
     if target not in _TARGETS:
@@ -290,14 +331,11 @@ def _read_returns(written: Mapping[str, Any]) -> WrittenReturns:
             f"the value {name!r} of returns goes to a header with a name, "
             f"as in {{'target': 'header', 'header': 'X-Total'}}, not {http!r}"
         )
-    return WrittenReturns(
-        name=name,
-        type=given.get("type", "any"),
-        root=root,
-        target=target,
-        header=header,
-        description=_text("description", given.get("description")),
-    )
+    if header is not None and not _TOKEN.fullmatch(header):
+        raise DefinitionError(
+            f"the value {name!r} of returns goes to a header's name, not {header!r}"
+        )
+    return target, header
 
 
 _READ_EACH: dict[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -339,9 +377,25 @@ def _read_path(written: Any) -> str:
     if not isinstance(written, str):
         raise DefinitionError(f"a path is text, not {written!r}")
     path = "/" + written.strip("/")
-    if "//" in path or any(letter.isspace() or letter in '<>?#%\\"' for letter in path):
+    if braced := re.search(r"\{(\w+)\}", path):
+        raise DefinitionError(
+            f"the path {written!r}: placeholders are written {':' + braced[1]!r}, not {braced[0]!r}"
+        )
+    if "//" in path or any(letter.isspace() or letter in '<>?#%\\"{}*' for letter in path):
         raise DefinitionError(
             f"the path {written!r} is made of parts between slashes, with neither spaces nor "
-            'any of <>?#%\\"'
+            'any of <>?#%\\"{}*'
         )
+    if dots := {".", ".."}.intersection(path.split("/")):
+        raise DefinitionError(
+            f"the path {written!r} has the part {dots.pop()!r}, which no client sends"
+        )
+    for name in PLACEHOLDER.findall(path):
+        if not _PLACEHOLDER_NAME.fullmatch(name):
+            problem = (
+                "begins with a digit"
+                if name.isascii()
+                else "is made of other signs than a-z, A-Z, 0-9 and _"
+            )
+            raise DefinitionError(f"the path {written!r}: the placeholder {':' + name!r} {problem}")
     return path

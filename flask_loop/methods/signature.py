@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import FrameType, FunctionType, NoneType
-from typing import Any, Self, get_args, get_origin
+from types import FrameType, FunctionType, NoneType, UnionType
+from typing import Any, Self, Union, get_args, get_origin
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Request, Response
@@ -47,8 +47,8 @@ class Written:
     """A function as it was written: its parameters, its annotations, and where they stand.
 
     Annotations are understood when a method of it is first used, since they may name what is
-    defined later; where they stand in a function and can be understood at once, they are, so that
-    the function's variables are not kept.
+    defined later; where they stand in a function and can be understood at once, they are. Then the
+    function's variables are no longer kept.
 
     :param function: the function.
     :param frame: where it is declared, which may be another place than where it is defined.
@@ -74,6 +74,11 @@ class Written:
         :param takes_owner: whether the first parameter is the class or the instance.
         :raises DefinitionError: naming the parameter whose annotation means nothing.
         """
+        self._scope.own[home.__name__] = home
+        names = Names(self._scope, with_models=True, known=_KNOWN)
+        if self._scope.frame is not None:
+            with suppress(*NOT_UNDERSTOOD):
+                self._understand(names)
         parameters = self._parameters
         if takes_owner:
             if not parameters or parameters[0].kind not in _POSITIONAL:
@@ -82,8 +87,6 @@ class Written:
                 )
             if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
                 parameters = parameters[1:]
-        self._scope.own[home.__name__] = home
-        names = Names(self._scope, with_models=True, known=_KNOWN)
         read = [
             each.replace(annotation=_with_self(_read(each, names), model)) for each in parameters
         ]
@@ -96,6 +99,7 @@ class Written:
         return Signature(read, returns)
 
     def _understand(self, names: Names) -> None:
+        """Put what the annotations mean in their place, and let go of the variables around them."""
         parameters = [
             each.replace(annotation=evaluate(each.annotation, names)) for each in self._parameters
         ]
@@ -124,10 +128,12 @@ def _with_self(annotation: Any, model: type) -> Any:
     """An annotation in which ``Self`` is the model."""
     if annotation is Self:
         return model
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if Self not in arguments:
+    given = get_args(annotation)
+    arguments = tuple(_with_self(each, model) for each in given)
+    if arguments == given:
         return annotation
-    return origin[tuple(model if each is Self else each for each in arguments)]
+    origin = get_origin(annotation)
+    return (Union if origin is UnionType else origin)[arguments]
 
 
 def _given(value: Any) -> Any:

@@ -91,7 +91,9 @@ class TypeReader:
 def _names_in(written: t.Any) -> t.Iterator[str]:
     """The names of types in what stands for one."""
     if isinstance(written, str):
-        yield written.strip("[]")
+        while written.startswith("[") and written.endswith("]"):
+            written = written[1:-1]
+        yield written
     elif isinstance(written, list | tuple):
         for part in written:
             yield from _names_in(part)

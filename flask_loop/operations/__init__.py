@@ -1,5 +1,6 @@
 """What attaching gives a model: the operations, each of them a remote method."""
 
+from . import outbox
 from .base import OPERATION_OF, OPERATIONS, Attached, Source, guard_overrides, is_overridden
 from .bulk import Bulk
 from .observation import Observation
@@ -23,4 +24,5 @@ __all__ = [
     "as_observed",
     "guard_overrides",
     "is_overridden",
+    "outbox",
 ]

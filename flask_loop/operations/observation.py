@@ -13,7 +13,7 @@ from uuid import UUID
 from ..connectors.base import Record
 from ..definition import MISSING, ModelDefinition, nearest
 from ..geo import GeoPoint
-from ..query import Filter, FilterParser, Where, WhereExpression, both
+from ..query import And, Compare, Filter, FilterParser, Not, Or, Where, WhereExpression, both
 from ..remoting.context import Context, current_context, current_options
 from ..types import TypeMismatch
 
@@ -105,6 +105,8 @@ class Observation:
     def query(self, query: Filter | Mapping[str, Any]) -> None:
         if self.event != "access":
             raise TypeError(f"the query is decided before {self.event!r}: set it in 'access'")
+        if query is None:
+            raise TypeError("a query is a filter or a dict, not None; {} is all records")
         self._query = query if isinstance(query, Filter) else self._parser.filter(query)
 
     @property
@@ -147,12 +149,11 @@ class Observation:
         return self._query
 
     def _parsed(self, where: Any) -> Where:
-        if where is None:
-            raise TypeError("a where is a dict or an expression, not None; {} is all records")
         if isinstance(where, Mapping | WhereExpression):
             return self._parser.where(where)
-        parsed: Where = where
-        return parsed
+        if isinstance(where, And | Or | Not | Compare):
+            return where
+        raise TypeError(f"a where is a dict or an expression, not {where!r}; {{}} is all records")
 
     # What is written, or was read
 
@@ -208,7 +209,7 @@ class Observation:
     def tell_deleted(self, record: Record | None) -> None:
         """Show the record that is deleted, where it is one."""
         if record is not None:
-            self._instance = self.model.from_record(record)
+            self._instance = self.model.from_record(copied(record))
 
     def tell_draft(self, make: Callable[[Any], Draft]) -> None:
         """Show what is written; an instance that was shown before holds it from now on.

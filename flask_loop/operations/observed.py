@@ -13,19 +13,19 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Column, Layout, Record, Rows, id_where
-from ..definition import MISSING
 from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
 from ..methods import Generation
 from ..query import And, Filter, Where, both, conjuncts
-from ..schema import BLANK, Serializer
+from ..schema import BLANK, UNKNOWN, Serializer, load_undeclared
 from ..signals import RECORD_SIGNALS, record_saved, records_deleted, records_updated
 from ..types import TypeMismatch
 from ..validation import Validator
 from . import outbox
-from .observation import Draft, Observation, copied
+from .drafts import Drafts
+from .observation import Observation, copied, same
 from .plan import FindOverride, Plan
-from .write import Write
+from .write import Write, failed_names
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -93,6 +93,7 @@ class ObservedPlan(Plan):
     ) -> None:
         super().__init__(model, serializer, validator, find_override)
         self._observers = observers
+        self._drafts = Drafts(model, serializer)
         self._layout = lru_cache(maxsize=_MAX_LAYOUTS)(self._make_layout)
 
     @property
@@ -111,12 +112,14 @@ class ObservedPlan(Plan):
             observer(observation)
 
     def _send(self, signal: Signal, give: Callable[[], dict[str, Any]]) -> None:
-        """Send a signal when the transaction has ended, where anybody listens."""
+        """Send a signal when the transaction has ended, where anybody listens.
+
+        :param give: gives what is sent, as it is now.
+        """
         model = self.model
         if signal.has_receivers_for(model):
-            outbox.current(self.connector).add(
-                lambda: signal.send(model, _async_wrapper=synchronous, **give())
-            )
+            send = partial(signal.send, model, _async_wrapper=synchronous, **give())
+            outbox.current(self.connector).add(send)
 
     # Which records
 
@@ -126,8 +129,8 @@ class ObservedPlan(Plan):
         self._tell("access", observation)
         return observation
 
-    def _place(self, id: Any) -> Place:
-        observation = self._access(Filter(where=id_where(self.definition, id)))
+    def _place(self, id: Any, fields: tuple[str, ...] | None = None) -> Place:
+        observation = self._access(Filter(where=id_where(self.definition, id), fields=fields))
         self._keep_on(id, observation)
         return Place(id, observation)
 
@@ -160,8 +163,8 @@ class ObservedPlan(Plan):
         rows, is_cut = super().page(observation.decided, most)
         return self._shown(rows, observation), is_cut
 
-    def get(self, id: Any) -> Rows:
-        place = self._place(id)
+    def get(self, id: Any, fields: tuple[str, ...] | None = None) -> Rows:
+        place = self._place(id, fields)
         return self._shown(self._rows_at(place), place.observation)
 
     def exists(self, id: Any) -> bool:
@@ -190,7 +193,7 @@ class ObservedPlan(Plan):
         if "loaded" not in self._observers:
             return record
         observation = Observation(self.model, self.parser, is_new=within.is_new, within=within)
-        observation.tell_draft(partial(self._draft, record, {}))
+        observation.tell_draft(partial(self._drafts.of_record, record))
         self._tell("loaded", observation)
         draft = observation.draft
         if draft is None:
@@ -246,7 +249,7 @@ class ObservedPlan(Plan):
         if "before save" not in self._observers:
             return
         where = observation.where
-        observation.tell_draft(partial(self._draft_of, write, self._unloaded(write)))
+        observation.tell_draft(partial(self._drafts.of_given, write))
         self._tell("before save", observation)
         if observation.where is not where:
             self._decide_again(write)
@@ -266,8 +269,8 @@ class ObservedPlan(Plan):
 
     def _load_again(self, write: Write, changes: Record, removed: Iterable[str]) -> None:
         """Load a write once more, as if what observers set had been given."""
-        first, failed = write.values, _names(write.failures)
-        data = {**self._as_given(write, failed), **changes}
+        first = write.values
+        data = {**self._as_given(write), **changes}
         for name in removed:
             data.pop(name, None)
         loadable = self._loadable
@@ -277,31 +280,24 @@ class ObservedPlan(Plan):
             if not loadable(name):
                 self._set_by_type(write, name, value)
         if not write.partial:
-            failed = _names(write.failures)
-            kept = first.keys() - data.keys() - failed - set(removed)
+            kept = first.keys() - data.keys() - failed_names(write.failures) - set(removed)
             write.values.update((name, first[name]) for name in kept)
 
-    def _as_given(self, write: Write, failed: set[str]) -> dict[str, Any]:
+    def _as_given(self, write: Write) -> dict[str, Any]:
         """What was given and what became of it by defaults, for loading it again.
 
         A schema of the user's own gets what was given as it came: it may change what it loads.
         """
-        first, given = write.values, write.data
-        taken = given
-        if self.serializer.generated:
-            taken = {
-                name: given[name] if name in failed else first[name]
-                for name in given
-                if name in failed or name in first
-            }
-        if write.partial:
-            return dict(taken)
+        first, given, failed = write.values, write.data, failed_names(write.failures)
         defaults = {
             name: value
-            for name, value in first.items()
-            if name not in given and name not in failed and value is not None
+            for name, value in ({} if write.partial else first).items()
+            if value is not None and name not in {*given, *failed} and self._loadable(name)
         }
-        return {**{n: v for n, v in defaults.items() if self._loadable(n)}, **taken}
+        if not self.serializer.generated:
+            return {**defaults, **given}
+        loaded = {name: first[name] for name in given if name in first}
+        return {**defaults, **loaded, **{name: given[name] for name in failed if name in given}}
 
     def _loadable(self, name: str) -> bool:
         """Whether the schema takes a value for a name; observers may set any property."""
@@ -310,22 +306,31 @@ class ObservedPlan(Plan):
         return name in self.serializer.schema.load_fields
 
     def _set_by_type(self, write: Write, name: str, value: Any) -> None:
-        property_ = self.definition.properties[name]
         try:
-            if value is None and not (property_.nullable or property_.generated):
-                raise TypeMismatch(BLANK.code, BLANK)
-            loaded = None if value is None else property_.type.load(value)
+            loaded = self._typed(name, value)
         except TypeMismatch as error:
             write.failures.append(Failure((name, *error.path), error.code, str(error)))
         else:
             write.values[name] = write.record[name] = loaded
+
+    def _typed(self, name: str, value: Any) -> Any:
+        """A value as records hold it.
+
+        :raises TypeMismatch: where it is not of its property's type.
+        """
+        property_ = self.definition.properties[name]
+        if value is None:
+            if not (property_.nullable or property_.generated):
+                raise TypeMismatch(BLANK.code, BLANK)
+            return None
+        return property_.type.load(value)
 
     def _persist(self, write: Write) -> None:
         """Tell what goes to the data source; what observers change of it goes there as it is."""
         if "persist" not in self._observers or not write.values:
             return
         observation: Observation = write.observation
-        observation.tell_draft(partial(self._draft_of, write, {}))
+        observation.tell_draft(partial(self._drafts.of_valid, write))
         self._tell("persist", observation)
         if (draft := observation.draft) is None:
             return
@@ -334,12 +339,27 @@ class ObservedPlan(Plan):
             self._refuse_new_id(write.id, changes)
         elif write.partial:
             self._refuse_ids(changes)
-        write.values.update(changes)
         for name in removed:
-            if write.partial or name not in self.definition.properties:
-                write.values.pop(name, None)
-            else:
-                write.values[name] = None
+            write.values.pop(name, None)
+            if name in self.definition.properties and not write.partial:
+                changes[name] = None
+        write.values.update((name, self._fit(name, value)) for name, value in changes.items())
+
+    def _fit(self, name: str, value: Any) -> Any:
+        """A value that ``persist`` observers set, as records hold it.
+
+        :raises TypeError: where readers of the record could not read it.
+        """
+        definition = self.definition
+        try:
+            if name in definition.properties:
+                return self._typed(name, value)
+            if not definition.settings.keeps_unknown:
+                raise TypeMismatch(UNKNOWN.code, UNKNOWN)
+            return load_undeclared(name, value)
+        except TypeMismatch as error:
+            place = f"{definition.name}.{name}"
+            raise TypeError(f"an observer of 'persist' set {place} to {value!r}: {error}") from None
 
     def _insert(self, writes: Sequence[Write], *, indexed: bool) -> None:
         for write in writes:
@@ -350,18 +370,27 @@ class ObservedPlan(Plan):
 
     def _store(self, write: Write) -> None:
         self._persist(write)
+        if not write.partial:
+            self._keep_unseen(write)
         super()._store(write)
         self._saved(write)
+
+    def _keep_unseen(self, write: Write) -> None:
+        """Replace nothing that clients cannot give back by what ``loaded`` observers showed."""
+        shown = write.current or {}
+        for name in self._acceptance.kept:
+            if same(write.values[name], shown.get(name)):
+                write.values[name] = write.stored[name]
 
     def _saved(self, write: Write) -> None:
         observation: Observation = write.observation
         stored = {**write.stored, **write.values} if write.partial else write.values
         write.record = self._loaded(stored, observation)
-        observation.tell_draft(partial(self._draft_of, write, {}, is_stored=True))
+        observation.tell_draft(partial(self._drafts.of_stored, write))
         self._tell("after save", observation)
         self._send(
             record_saved,
-            lambda: {"instance": observation.instance, "created": observation.is_new},
+            lambda: {"instance": self._instance(write.record), "created": write.is_new},
         )
 
     def _store_all(self, write: Write) -> int:
@@ -369,12 +398,12 @@ class ObservedPlan(Plan):
         count = super()._store_all(write)
         observation: Observation = write.observation
         observation.count = count
-        observation.tell_draft(partial(self._draft_of, write, {}))
+        observation.tell_draft(partial(self._drafts.of_stored, write))
         self._tell("after save", observation)
         if count:
-            data = copied(write.values)
             self._send(
-                records_updated, lambda: {"where": write.where, "data": data, "count": count}
+                records_updated,
+                lambda: {"where": write.where, "data": copied(write.values), "count": count},
             )
         return count
 
@@ -393,15 +422,18 @@ class ObservedPlan(Plan):
             rows = self._rows_at(place, whole=True)
             if not rows:
                 return 0
-            observation.tell_deleted(rows.records()[0])
-            return self._delete(observation, id)
+            return self._delete(observation, id, rows.records()[0])
 
     @property
     def _shows_deletes(self) -> bool:
         observed = "before delete" in self._observers or "after delete" in self._observers
         return observed or records_deleted.has_receivers_for(self.model)
 
-    def _delete(self, observation: Observation, id: Any = None) -> int:
+    def _delete(
+        self, observation: Observation, id: Any = None, record: Record | None = None
+    ) -> int:
+        """Delete what an operation is on: whatever matches, or one record with its id."""
+        observation.tell_deleted(record)
         self._tell("before delete", observation)
         if id is not None:
             self._keep_on(id, observation)
@@ -413,81 +445,10 @@ class ObservedPlan(Plan):
         if count:
             self._send(
                 records_deleted,
-                lambda: {"where": where, "count": count, "instance": observation.instance},
+                lambda: {"where": where, "count": count, "instance": self._instance(record)},
             )
         return count
 
-    # What observers see of a record
-
-    def _unloaded(self, write: Write) -> dict[str, Any]:
-        """What was given and could not be loaded, or is for a schema of the user's own alone."""
-        failed, properties = _names(write.failures), self.definition.properties
-        others = not self.serializer.generated
-        return {
-            name: value
-            for name, value in write.data.items()
-            if name in failed or (others and name not in properties and name not in write.values)
-        }
-
-    def _draft_of(
-        self,
-        write: Write,
-        unloaded: Mapping[str, Any],
-        instance: Any,
-        *,
-        is_stored: bool = False,
-    ) -> Draft:
-        is_bulk = write.partial and write.current is None
-        if is_bulk:
-            return self._draft(
-                write.values, unloaded, instance, fallback=lambda name: MISSING, is_bulk=True
-            )
-        if not write.partial:
-            return self._draft(
-                write.record,
-                unloaded,
-                instance,
-                fallback=self._default,
-                is_new=write.observation.is_new and not is_stored,
-            )
-        current = write.current or {}
-        return self._draft(
-            write.record,
-            unloaded,
-            instance,
-            written={*write.values, *unloaded},
-            fallback=lambda name: copied(current.get(name)),
-        )
-
-    def _default(self, name: str) -> Any:
-        property_ = self.definition.properties[name]
-        return property_.make_default() if property_.has_default else None
-
-    def _draft(
-        self,
-        record: Record,
-        unloaded: Mapping[str, Any],
-        instance: Any,
-        *,
-        is_new: bool = False,
-        **options: Any,
-    ) -> Draft:
-        """An instance that holds a record, and values that could not be loaded as they came."""
-        held = copied({name: value for name, value in record.items() if name not in unloaded})
-        if instance is None:
-            instance = self.model.from_record(held, is_new=is_new)
-        else:
-            instance.__dict__.pop("_undeclared", None)
-            instance._take(held)
-            instance.__dict__["_is_new"] = is_new
-        state = instance.__dict__
-        if not self.serializer.generated or self.definition.settings.strict == "validate":
-            state.setdefault("_undeclared", {})
-        for name, value in unloaded.items():
-            declared = name in self.definition.properties
-            (state if declared else state["_undeclared"])[name] = copied(value)
-        return Draft(instance, **options)
-
-
-def _names(failures: Iterable[Failure]) -> set[str]:
-    return {each.path[0] for each in failures if isinstance(each.path[0], str)}
+    def _instance(self, record: Record | None) -> Any:
+        """An instance that shares nothing with the record that it holds."""
+        return None if record is None else self.model.from_record(copied(record))

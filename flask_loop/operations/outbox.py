@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 
@@ -13,7 +13,7 @@ Send = Callable[[], object]
 
 
 class Outbox:
-    """The signals that an operation will send, and those of the operations inside it.
+    """The signals that a transaction will send, and those of the operations inside it.
 
     :param connector: whose transaction it waits for.
     """
@@ -30,15 +30,15 @@ class Outbox:
         self._sends.append(send)
 
     def waits_for(self, connector: Connector) -> bool:
-        """Whether the caller is in this operation's transaction.
+        """Whether the caller is in this transaction.
 
-        A copied context may be run by another thread, or when the operation is over.
+        A copied context may be run by another thread, or when the transaction is over.
         """
         return self._is_open and self._connector is connector and self._thread == get_ident()
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """A part of the operation: what it would send is forgotten where it raises."""
+        """A part of the transaction: what it would send is forgotten where it raises."""
         count = len(self._sends)
         try:
             yield
@@ -46,34 +46,39 @@ class Outbox:
             del self._sends[count:]
             raise
 
-    def close(self) -> list[Send]:
+    def close(self) -> None:
         self._is_open = False
-        return self._sends
+
+    def send(self) -> None:
+        """Send the signals in their order, each of them whatever receivers of another raise."""
+        with ExitStack() as sends:
+            for send in reversed(self._sends):
+                sends.callback(send)
 
 
 _outboxes: ContextVar[tuple[Outbox, ...]] = ContextVar("flask_loop_outboxes", default=())
 
 
 @contextmanager
-def transaction(connector: Connector) -> Iterator[Outbox]:
-    """The transaction of one operation; its signals are sent when the outermost one has ended."""
+def transaction(connector: Connector) -> Iterator[None]:
+    """A transaction; the signals of what is done in it are sent when the outermost has ended."""
     outer = next((each for each in _outboxes.get() if each.waits_for(connector)), None)
     if outer is not None:
         with outer.part(), connector.transaction():
-            yield outer
+            yield
         return
     outbox = Outbox(connector)
-    token = _outboxes.set((*_outboxes.get(), outbox))
+    _outboxes.set((*_outboxes.get(), outbox))
     try:
         with connector.transaction():
-            yield outbox
+            yield
     finally:
-        _outboxes.reset(token)
-        sends = outbox.close()
-    for send in sends:
-        send()
+        outbox.close()
+        # Another source's transaction may have begun meanwhile, and go on.
+        _outboxes.set(tuple(each for each in _outboxes.get() if each is not outbox))
+    outbox.send()
 
 
 def current(connector: Connector) -> Outbox:
-    """The outbox of the operation that the caller is in."""
+    """The outbox of the transaction that the caller is in."""
     return next(each for each in _outboxes.get() if each.waits_for(connector))

@@ -7,7 +7,7 @@ that nobody looks at never makes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -31,7 +31,7 @@ from ..types import TypeMismatch
 from ..validation import Batch, Uniqueness, Validator
 from .acceptance import Acceptance
 from .arguments import unsaved
-from .write import Write
+from .write import Write, failed_names
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -122,9 +122,15 @@ class Plan:
             return rows, False
         return Rows(rows.raw[:most], rows.layout), True
 
-    def get(self, id: Any) -> Rows:
-        """The record with an id, as one row or none."""
-        return self.connector.get(self.definition, id)
+    def get(self, id: Any, fields: tuple[str, ...] | None = None) -> Rows:
+        """The record with an id, as one row or none.
+
+        :param fields: the Python names of the properties wanted, or None for all.
+        """
+        if fields is None:
+            return self.connector.get(self.definition, id)
+        where = id_where(self.definition, id)
+        return self.connector.select(self.definition, Filter(where=where, fields=fields, limit=1))
 
     def record(self, id: Any) -> Record:
         """The record with an id.
@@ -251,7 +257,7 @@ class Plan:
         """Change some properties of all matching records; each must be valid afterwards."""
         with self._own_transaction():
             write = self._matching(where, data)
-            failed = _failed(write.failures)
+            failed = failed_names(write.failures)
             self._raise(
                 write.failures
                 + self.validator.check_values(write.values, only=write.values, skip=failed)
@@ -435,7 +441,7 @@ class Plan:
             subject=lambda: self.model.from_record(record, is_new=id is None),
             is_taken=is_taken,
             only=only,
-            skip=_failed(failures),
+            skip=failed_names(failures),
         )
         return [failure for failure in found if failure not in failures]
 
@@ -452,12 +458,18 @@ class Plan:
             record.update(self.definition.id_values(id))
 
     def _store(self, write: Write) -> None:
-        """Store a record that was changed or replaced."""
+        """Store a record that was changed or replaced.
+
+        :raises ModelNotFound: where it is gone.
+        """
+        count = 1
         with self._unique_as_failure(indexed=False):
             if not write.partial:
-                self.connector.replace(self.definition, write.id, write.values)
+                count = self.connector.replace(self.definition, write.id, write.values)
             elif write.values:
-                self.connector.update(self.definition, write.where, write.values)
+                count = self.connector.update(self.definition, write.where, write.values)
+        if not count:
+            raise self.not_found(write.id)
 
     def _store_all(self, write: Write) -> int:
         """Store changes to all matching records, and give how many matched."""
@@ -508,10 +520,6 @@ class Plan:
     def _own_transaction(self) -> AbstractContextManager[None]:
         """A transaction where a write needs more than its one statement."""
         return self.transaction() if self._looks_first else nullcontext()
-
-
-def _failed(failures: Iterable[Failure]) -> set[str]:
-    return {failure.path[0] for failure in failures if isinstance(failure.path[0], str)}
 
 
 def python_names(plan: Plan, data: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ..connectors.base import Rows, id_where
+from ..connectors.base import id_where
 from ..errors import FilterError, ModelNotFound
 from ..methods import Argument, RemoteMethod, Returns, Route
-from ..query import Bounds, Compare, Filter, Or, Path, Where, WhereExpression, both
+from ..query import Bounds, Filter, Or, Where, WhereExpression, both
 from ..query.parser import FILTER_KEYS
 from .base import Attached, declare, instance_operation
 from .plan import Plan
@@ -96,7 +96,7 @@ class Reading(Attached):
         parsed = _filter(plan, filter, {})
         only_fields(parsed)
         try:
-            found = _by_id(plan, plan.load_id(id), parsed)
+            found = plan.get(plan.load_id(id), parsed.fields)
         except ModelNotFound:
             return None
         return FoundOne(plan, found).python() if found else None
@@ -198,17 +198,6 @@ def _one_of(plan: Plan, ids: list[Any]) -> Where:
     return Or(tuple(id_where(definition, id) for id in ids))
 
 
-def _by_id(plan: Plan, id: Any, filter: Filter) -> Rows:
-    if filter.fields is None:
-        return plan.get(id)
-    paths = [(Path(each, (), each.type), each.name) for each in plan.definition.ids]
-    values = plan.definition.id_values(id)
-    where = filter.where
-    for path, name in paths:
-        where = both(where, Compare(path, "eq", values[name]))
-    return plan.find(replace(filter, where=where, limit=1))
-
-
 # What remote calls run. Ids, filters and wheres are in their normal form already.
 
 
@@ -231,7 +220,7 @@ def nothing_found(plan: Plan) -> ModelNotFound:
 
 def _find_by_id(plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None) -> FoundOne:
     only_fields(filter)
-    rows = plan.get(id) if filter is None else _by_id(plan, id, filter)
+    rows = plan.get(id, None if filter is None else filter.fields)
     if not rows:
         raise plan.not_found(id)
     return FoundOne(plan, rows)

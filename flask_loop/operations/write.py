@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..connectors.base import Record
@@ -56,3 +56,18 @@ class Write:
         self.data, self.partial, self.where = data, partial, where
         self.id, self.current = id, current
         self.observation: Any = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a record is created."""
+        return self.id is None and not self.partial
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it is changes to whatever matches."""
+        return self.id is None and self.partial
+
+
+def failed_names(failures: Iterable[Failure]) -> set[str]:
+    """The names of the properties that are wrong."""
+    return {each.path[0] for each in failures if isinstance(each.path[0], str)}

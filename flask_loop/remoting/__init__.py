@@ -11,7 +11,7 @@ from .context import (
     options,
 )
 from .data import ClientData
-from .exposure import Exposure, idle_patterns
+from .exposure import Exposure, idle_registrations
 from .switches import Switches, SwitchMethods
 
 __all__ = [
@@ -29,6 +29,6 @@ __all__ = [
     "current_context",
     "current_options",
     "decode",
-    "idle_patterns",
+    "idle_registrations",
     "options",
 ]

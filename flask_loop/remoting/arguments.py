@@ -6,7 +6,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from ..definition import MISSING, Embedded
 from ..errors import ArgumentError
@@ -64,6 +63,8 @@ def decode(
     received: Given,
     bounds: Bounds,
     ctx: Context | None = None,
+    *,
+    readings: Sequence[Reading] | None = None,
 ) -> Arguments:
     """Give a method's arguments their types.
 
@@ -72,11 +73,13 @@ def decode(
     :param received: what the caller gave.
     :param bounds: how much a filter may ask for.
     :param ctx: the call, for arguments that are taken from it.
+    :param readings: what :func:`readings_of` gave for the method, where the caller keeps it.
     :returns: the arguments by wire name.
     :raises ArgumentError: naming an argument that is missing or of the wrong type.
     """
     if method.own:
-        return _decode_own(target, method, received, ctx)
+        readings = readings_of(method) if readings is None else readings
+        return _decode_own(readings, target, received, ctx)
     given = received.values
     arguments: dict[str, Any] = {}
     _refuse_mistaken(method, given)
@@ -133,8 +136,8 @@ def _data(argument: Argument, given: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """How one argument is read.
+class Reading:
+    """How one argument of a user's own method is read.
 
     :ivar read: reads what a client gave.
     :ivar of_call: gives what is no client's.
@@ -151,15 +154,16 @@ _OF_CALL: dict[str, Callable[[Context], Any]] = {
     "response": lambda ctx: ctx.res,
     "options": lambda ctx: ctx.options,
 }
-_readings: WeakKeyDictionary[RemoteMethod, Sequence[_Reading]] = WeakKeyDictionary()
+
+
+def readings_of(method: RemoteMethod) -> Sequence[Reading]:
+    """How the arguments of a method are read; of an operation, which has its own way, none."""
+    return tuple(map(_reading, method.accepts)) if method.own else ()
 
 
 def _decode_own(
-    target: Target, method: RemoteMethod, received: Given, ctx: Context | None
+    readings: Sequence[Reading], target: Target, received: Given, ctx: Context | None
 ) -> Arguments:
-    readings = _readings.get(method)
-    if readings is None:
-        readings = _readings[method] = tuple(map(_reading, method.accepts))
     arguments: Arguments = {}
     for each in readings:
         argument = each.argument
@@ -174,16 +178,16 @@ def _decode_own(
     return arguments
 
 
-def _reading(argument: Argument) -> _Reading:
+def _reading(argument: Argument) -> Reading:
     source = argument.source
     of_call = _OF_CALL.get(source) if isinstance(source, str) else source
     if argument.kind is None:
-        return _Reading(argument, _files if argument.type == "[file]" else _file, of_call)
+        return Reading(argument, _files if argument.type == "[file]" else _file, of_call)
     read = one_or_many(argument.kind) if argument.many else reader_of(argument.kind)
-    return _Reading(argument, read, of_call)
+    return Reading(argument, read, of_call)
 
 
-def _value(reading: _Reading, target: Target, received: Given) -> Any:
+def _value(reading: Reading, target: Target, received: Given) -> Any:
     """What a client gave for an argument, what it is by default, or ``MISSING``."""
     argument = reading.argument
     value = received.values.get(argument.name, MISSING)

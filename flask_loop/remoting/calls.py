@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import NotFound
+from ..errors import ArgumentError, NotFound
 from ..hooks import (
     AFTER,
     BEFORE,
@@ -16,10 +17,10 @@ from ..hooks import (
     in_order,
     synchronous,
 )
-from ..methods import Argument, RemoteMethod
+from ..methods import Argument, RemoteMethod, Returns
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
-from .arguments import Given, Target, decode
+from .arguments import Arguments, Given, Reading, Target, decode, readings_of
 from .context import Context, Result, Transport, begin, end
 from .data import NamedValues, tracked
 
@@ -34,6 +35,7 @@ class Call:
     :ivar method: the method.
     :ivar function: what is called of an operation, with the bounds and the arguments; None for a
         user's own method.
+    :ivar readings: how the arguments of a user's own method are read.
     :ivar before: hooks before it.
     :ivar after: hooks after it.
     :ivar error: hooks after an error.
@@ -43,6 +45,7 @@ class Call:
     target: Target
     method: RemoteMethod
     function: Function | None
+    readings: Sequence[Reading]
     before: tuple[RemoteHook, ...]
     after: tuple[RemoteHook, ...]
     error: tuple[RemoteHook, ...]
@@ -76,6 +79,7 @@ def compile_call(
         target=target,
         method=method,
         function=None if method.own else override or _operation(target, method),
+        readings=readings_of(method),
         before=before,
         after=after,
         error=error,
@@ -132,12 +136,18 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
     if remote_call_started.receivers:
         remote_call_started.send(ctx.sender, ctx=ctx)
     method = call.method
-    ctx.args = decode(call.target, method, given, bounds, ctx)
+    ctx.args = decode(call.target, method, given, bounds, ctx, readings=call.readings)
     if method.own and method.on_instance:
+        if "id" not in given.values:
+            raise ArgumentError("id", "is required")
         ctx.instance = call.target.instance(given.values["id"])
-    if call.before:
-        _run_before_hooks(call, ctx)
-    value = _call_own(ctx) if call.function is None else call.function(bounds, **ctx.args)
+    if call.function is None:
+        for hook in call.before:
+            hook.run(ctx)
+        value = _call_own(ctx)
+    else:
+        arguments = _run_before_hooks(call, ctx) if call.before else ctx.args
+        value = call.function(bounds, **arguments)
     ctx.result = shape(method, value, ctx)
     for hook in call.after:
         hook.run(ctx)
@@ -145,21 +155,33 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
         remote_call_finished.send(ctx.sender, ctx=ctx)
 
 
-def _run_before_hooks(call: Call, ctx: Context) -> None:
-    args = ctx.args
-    for argument in call.method.accepts:
+def _run_before_hooks(call: Call, ctx: Context) -> Arguments:
+    """Run the hooks before an operation, and give the arguments as they left them.
+
+    :raises ArgumentError: naming one that is required and that a hook took away.
+    """
+    accepts = call.method.accepts
+    for argument in accepts:
         if argument.type == "model":
-            args[argument.name] = tracked(args[argument.name])
+            ctx.args[argument.name] = tracked(ctx.args[argument.name])
     for hook in call.before:
         hook.run(ctx)
-    for argument in call.method.accepts:
-        if argument.type in ("filter", "where"):
-            args[argument.name] = _parsed(call, argument, args[argument.name])
+    arguments = {each.name: _normal(call, each, ctx.args.get(each.name)) for each in accepts}
+    ctx.args.update(arguments)
+    return arguments
 
 
-def _parsed(call: Call, argument: Argument, value: Any) -> Any:
-    """A filter or a where in its normal form, also where a hook put it there in another."""
-    if not isinstance(value, Mapping | WhereExpression | str):
+def _normal(call: Call, argument: Argument, value: Any) -> Any:
+    """An argument of an operation in its normal form, also where a hook gave it in another."""
+    if value is None and argument.required:
+        raise ArgumentError(argument.name, "is required")
+    if argument.type == "model":
+        return {} if value is None else value
+    if argument.type not in ("filter", "where"):
+        return value
+    is_for_one = any(each.source == "path" for each in call.method.accepts)
+    is_text_or_such = isinstance(value, Mapping | WhereExpression | str)
+    if not is_text_or_such and (value is not None or is_for_one):
         return value
     parser = call.target.parser
     return parser.filter(value) if argument.type == "filter" else parser.where(value)
@@ -202,7 +224,11 @@ def _within(ctx: Context, items: Iterator[Any]) -> Iterator[Any]:
     finally:
         close = getattr(items, "close", None)
         if close is not None:
-            close()
+            token = begin(ctx)
+            try:
+                close()
+            finally:
+                end(token)
 
 
 def shape(method: RemoteMethod, value: Any, ctx: Context | None) -> Any:
@@ -232,13 +258,14 @@ def _several(method: RemoteMethod, value: Any, ctx: Context | None) -> Any:
         if each.target == "body":
             body[each.name] = item
         elif item is not None and ctx is not None:
-            _set_head(ctx.res, each.header if each.target == "header" else None, item)
+            _set_head(ctx.res, each, item)
     root = next((each for each in declared if each.root), None)
     return body or None if root is None else body[root.name]
 
 
-def _set_head(head: Any, header: str | None, value: Any) -> None:
-    if header is None:
+def _set_head(head: Any, declared: Returns, value: Any) -> None:
+    if declared.header is None:
         head.status_code = value
-    else:
-        head.headers[header] = str(value)
+        return
+    dumped = value if declared.kind is None else declared.kind.dump(value)
+    head.headers[declared.header] = dumped if isinstance(dumped, str) else json.dumps(dumped)

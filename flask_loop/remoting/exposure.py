@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import NotFound
+from ..errors import DefinitionError, NotFound
 from ..hooks import (
     Pattern,
     RemoteHook,
@@ -15,7 +16,7 @@ from ..hooks import (
     names_of,
     with_prefixes,
 )
-from ..methods import Generation, RemoteMethod
+from ..methods import Generation, RemoteMethod, found_in, waiting_methods
 from ..query import Bounds
 from .arguments import Given
 from .calls import Call, compile_call, run
@@ -67,10 +68,11 @@ class Exposure:
 
         :raises NotFound: where they have none.
         """
-        pattern = Pattern(name)
-        for method in self.remote_methods():
-            if pattern.matches(names_of(method)):
-                return method
+        with suppress(DefinitionError):
+            pattern = Pattern(name)
+            for method in () if pattern.rank else self.remote_methods():
+                if pattern.matches(names_of(method)):
+                    return method
         raise NotFound(f"There is no method {self.model.definition.plural}.{name}.")
 
     def is_remote(self, method: RemoteMethod) -> bool:
@@ -93,18 +95,20 @@ class Exposure:
             call = calls[method.wire] = self._compile(plan, method)
         return run(call, given, transport, self.bounds)
 
-    def idle_patterns(self) -> Iterator[tuple[str, str]]:
-        """What was registered on the model for methods that it has not: what, and its pattern."""
-        methods = self.methods
+    def idle(self) -> Iterator[str]:
+        """Say what was registered on the model in vain, as it has no such methods."""
+        methods, name = self.methods, self.model.model_name
         for hook in _hooks_of(self.model):
             if not any(map(hook.pattern.is_hook_of, methods)):
-                yield f"{hook.kind} hook", hook.pattern.text
+                yield f"the {hook.kind} hook {hook.pattern.text!r} of {name} matches no method"
         named = [names_of(method) for method in methods]
         of_definition = Switches.of(self.model.definition.settings.remoting)
         for switches in (*inherited(self.model, "__loop_switches__"), of_definition):
             for pattern in switches:
                 if not any(map(pattern.matches, named)):
-                    yield "switch", pattern.text
+                    yield f"the switch {pattern.text!r} of {name} matches no method"
+        for attribute in waiting_methods(self.model):
+            yield f"the remote method {attribute!r} of {name} was declared and has no function"
 
     def means_any(self, pattern: Pattern) -> bool:
         """Whether a pattern of the whole Loop, or of the app, means one of the model's methods."""
@@ -126,7 +130,9 @@ class Exposure:
 
     def _decide(self, method: RemoteMethod) -> bool:
         source = self.model.data_source
-        if not method.own and (source is None or not source.is_enabled(method.operation)):
+        if source is None and (method.on_instance or not method.own):
+            return False
+        if not method.own and not self._has_operation(method):
             return False
         names = names_of(method)
         for switches in reversed(inherited(self.model, "__loop_switches__")):
@@ -138,6 +144,11 @@ class Exposure:
             return said
         return method.remote if source is None else bool(source.shows(method))
 
+    def _has_operation(self, method: RemoteMethod) -> bool:
+        """Whether the source and the model have an operation; None in its place takes it away."""
+        is_there = found_in(self.model, method.name) is not None
+        return is_there and bool(self.model.data_source.is_enabled(method.operation))
+
     def _names(self) -> tuple[str, str]:
         definition = self.model.definition
         return definition.plural, definition.name
@@ -147,18 +158,17 @@ def _hooks_of(model: type) -> Iterable[RemoteHook]:
     return [hook for hooks in inherited(model, "__loop_remote_hooks__") for hook in hooks]
 
 
-def idle_patterns(
+def idle_registrations(
     exposures: Mapping[Any, Exposure], hooks: Iterable[RemoteHook], switches: Iterable[Pattern]
 ) -> Iterator[str]:
-    """Say which hooks and switches were registered for methods that there are not.
+    """Say what was registered in vain, for methods that there are not.
 
     :param exposures: the exposed models of an app.
     :param hooks: the remote hooks of the whole Loop.
     :param switches: the patterns in the app's configuration.
     """
     for exposure in exposures.values():
-        for what, text in exposure.idle_patterns():
-            yield f"the {what} {text!r} of {exposure.model.model_name} matches no method"
+        yield from exposure.idle()
     of_all = [(f"{hook.kind} hook", hook.pattern) for hook in hooks]
     of_all += [("setting LOOP_REMOTING", pattern) for pattern in switches]
     for what, pattern in of_all:

@@ -12,6 +12,7 @@ from .fields import (
     UNKNOWN,
     Message,
     TypedField,
+    load_undeclared,
     make_schema,
     spell_path,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Message",
     "Serializer",
     "TypedField",
+    "load_undeclared",
     "make_schema",
     "spell_path",
 ]

@@ -20,8 +20,12 @@ MULTIPART = "multipart/form-data"
 BINARY: JsonSchema = {"type": "string", "format": "binary"}
 #: Text that is read as the value whose only text it is.
 _TEXT_OF_ANY: JsonSchema = {"type": ["string", "number", "boolean"]}
-#: Buffers where they come as text; with contentEncoding, as in JSON, the page asks for a file.
-_BASE64: JsonSchema = {"type": "string", "format": "byte"}
+#: Buffers where they come as text. Where a schema names the encoding, the page asks for a file and
+#: sends that as it is.
+_BASE64: JsonSchema = {
+    "type": "string",
+    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
 _PARAMETERS = ("path", "query", "header")
 
 
