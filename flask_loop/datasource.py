@@ -35,7 +35,7 @@ class DataSource:
         self._attached: WeakSet[type[Model]] = WeakSet()
         self._enabled: dict[str, bool] = {}
         self._switches = Switches()
-        self._observers = Observers()
+        self.__loop_observers__ = Observers()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -183,7 +183,7 @@ class DataSource:
                 if ctx.user is not None:
                     ctx.narrow({"tenant_id": ctx.user.tenant_id})
         """
-        return lambda function: self._observers.add(event, function)
+        return lambda function: self.__loop_observers__.add(event, function)
 
     # The backend
 

@@ -333,8 +333,11 @@ class _BeforeRequest:
         """Match a request that may have been matched before the newest rules were there."""
         if monotonic() > self._fresh_until:
             self._fresh_until = 0.0
+        rule, values = request.url_rule, request.view_args
         request.routing_exception = None
         request_ctx.match_request()
+        if request.url_rule is rule:
+            request.view_args = values  # as the app's url_value_preprocessor left them
 
     def _warn(self, app: Flask) -> None:
         state = self._state

@@ -18,7 +18,6 @@ from .http import (
     default_status,
     error_response,
     flask_path,
-    placeholders,
     reader_of,
     respond,
     rules_of,
@@ -286,7 +285,7 @@ class ModelBlueprint(Blueprint):
         found = place.method_for(request.method)
         if found is not None and self.exposure.is_remote(found[0]):
             method, route = found
-            named = dict(zip(placeholders(route.path), path.values(), strict=True))
+            named = dict(zip(route.placeholders, path.values(), strict=True))
             return self._views[method.wire](**named)
         allowed = place.allowed(self.exposure)
         if not allowed:

@@ -237,6 +237,52 @@ def test_an_overridden_operation_gets_its_arguments_in_their_order() -> None:
     assert app.test_client().put("/notes/1", json={"text": "b"}).json == {"text": "b", "id": 1}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data | {"owner": "ada"},
+        lambda data: data.copy() | {"owner": "ada"},
+        lambda data: data.update(owner="ada") or data.copy(),
+        lambda data: data.setdefault("owner", "ada") and data,
+        lambda data: data.clear() or data | {"name": "jug", "owner": "ada"},
+    ],
+    ids=["or", "copy and or", "update and copy", "setdefault", "clear"],
+)
+def test_what_a_hook_sets_is_the_servers_however_it_sets_it(
+    shop: Shop, client: FlaskClient, change: Any
+) -> None:
+    @shop.Product.before_remote("create")
+    def own(ctx: Any) -> None:
+        ctx.args["data"] = change(ctx.args["data"])
+
+    created = client.post("/products", json={"name": "jug"}).json
+    assert created == {"name": "jug", "owner": "ada", "id": 3}
+
+
+@pytest.mark.parametrize("take", ["clear", "popitem"])
+def test_what_a_hook_set_may_be_taken_away_again(
+    shop: Shop, client: FlaskClient, take: str
+) -> None:
+    @shop.Product.before_remote("prototype.patch_attributes")
+    def change(ctx: Any) -> None:
+        ctx.args["data"]["owner"] = "ada"
+        getattr(ctx.args["data"], take)()
+
+    answer = client.patch("/products/1", json={"name": "mug"})
+    name = "cup" if take == "clear" else "mug"
+    assert answer.json == {"name": name, "owner": None, "id": 1}
+
+
+@pytest.mark.parametrize("verb", ["post", "put", "patch"])
+def test_a_client_does_not_set_what_is_the_servers_where_hooks_look(
+    shop: Shop, client: FlaskClient, verb: str
+) -> None:
+    shop.Product.before_remote("**")(lambda ctx: ctx.args["data"].get("owner"))
+    path = "/products" if verb == "post" else "/products/1"
+    answer = client.open(path, method=verb.upper(), json={"name": "jug", "owner": "eve"})
+    assert (answer.status_code, answer.get_json()["owner"]) == (200, None)
+
+
 # Results that an after hook changed
 
 
@@ -493,6 +539,12 @@ def test_an_operation_that_a_model_takes_away_is_not_there_for_clients() -> None
     assert client.get("/records/1").json == {"text": "a", "id": 1}
 
 
+def test_a_method_cannot_be_called_like_what_every_model_has(shop: Shop) -> None:
+    for name in ("find", "definition"):
+        with pytest.raises(DefinitionError, match="every model has; give the method another name"):
+            shop.Product.remote_method(name, lambda cls: None)
+
+
 def test_a_method_cannot_be_called_like_a_property() -> None:
     class Tool(Model):
         name: Prop[str]
@@ -541,6 +593,48 @@ def test_a_late_method_is_there_for_the_next_request_of_any_thread_and_disturbs_
         sys.setswitchinterval(before)
     calls = 30 * (others + 1)
     assert Counter(statuses) == {204: calls, 200: calls}
+
+
+def test_a_late_method_leaves_the_hosts_values_of_its_urls_as_they_are(shop: Shop) -> None:
+    taken: list[str] = []
+
+    @shop.app.url_value_preprocessor
+    def take_language(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        if values and "language" in values:
+            taken.append(values.pop("language"))
+
+    @shop.app.get("/<language>/about")
+    def about() -> str:
+        return taken[-1]
+
+    assert shop.client.get("/de/about").text == "de"
+    for name in ("late", "later"):
+        shop.Product.remote_method(name, lambda cls: None)
+        assert [shop.client.get(f"/{each}/about").text for each in ("fr", "it")] == ["fr", "it"]
+
+
+def test_threads_that_look_at_once_see_the_same_method(shop: Shop) -> None:
+    others = 6
+    ready = Barrier(others)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def look(number: int) -> list[Any]:
+        seen = []
+        for index in range(100):
+            if number == 0:
+                shop.Product.remote_method(f"late{index}", lambda cls: None)
+            ready.wait()
+            seen.append(shop.Product.__loop_methods__()[-1])
+            ready.wait()
+        return seen
+
+    try:
+        with ThreadPoolExecutor(others) as pool:
+            seen = list(pool.map(look, range(others)))
+    finally:
+        sys.setswitchinterval(before)
+    assert [len(set(each)) for each in zip(*seen, strict=True)] == [1] * 100
 
 
 # What is kept

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from flask_loop import DataSource, Model, Prop, prop
 from flask_loop.errors import ModelNotFound
 from flask_loop.hooks import EVENTS
+from flask_loop.operations import ObservedPlan, Plan
 from flask_loop.signals import record_saved, records_deleted, records_updated
 
 Apps = Callable[..., Any]
@@ -132,6 +136,32 @@ def test_persist_leaves_no_null_where_none_may_be(note: type[Any], way: str) -> 
     with pytest.raises(TypeError, match=r"'persist'.*text"):
         note.replace_by_id(1, {"text": "c"})
     assert [each.text for each in note.find()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("event", ["before save", "persist"])
+def test_data_that_is_put_in_place_of_other_data_keeps_the_id(note: type[Any], event: str) -> None:
+    @note.observe(event)
+    def put(ctx: Any) -> None:
+        ctx.data = {"text": "put"}
+
+    assert note.replace_by_id(1, {"text": "c", "size": 1}).to_record() == {
+        "id": 1,
+        "text": "put",
+        "size": None,
+        "tags": None,
+        "owner": None,
+    }
+    assert note.upsert(id=2, text="c", size=1).to_record() == {
+        "id": 2,
+        "text": "put",
+        "size": None,
+        "tags": None,
+        "owner": "you",
+    }
+    assert note.create(text="c", size=1).id == 3
+    assert [(each.id, each.text, each.size) for each in note.find()] == [
+        *((1, "put", None), (2, "put", None), (3, "put", None)),
+    ]
 
 
 def test_persist_adds_nothing_that_the_model_does_not_keep(memory_source: DataSource) -> None:
@@ -275,6 +305,24 @@ def test_receivers_get_what_was_stored_whatever_became_of_the_instances(
     assert deleted == ["c"]
 
 
+def test_a_model_whose_last_receiver_has_gone_is_as_before(
+    note: type[Any], memory_source: DataSource
+) -> None:
+    other = memory_source.create_model("other", {"text": str})
+
+    def receive(sender: Any, **given: Any) -> None: ...
+
+    with hearing(other):
+        with hearing(note):
+            assert isinstance(note.__loop_plan__(), ObservedPlan)
+        assert type(note.__loop_plan__()) is Plan
+        record_saved.connect(receive, sender=note)
+        del receive  # which Blinker holds weakly
+        gc.collect()
+        other.observe("access")(lambda ctx: None)
+        assert type(note.__loop_plan__()) is Plan
+
+
 def test_every_event_is_observed_inside_the_users_own_transaction(
     note: type[Any], source: DataSource
 ) -> None:
@@ -284,3 +332,43 @@ def test_every_event_is_observed_inside_the_users_own_transaction(
     with source.transaction():
         note.create(text="c")
     assert seen == ["before save", "persist", "loaded", "after save"]
+
+
+# Threads, and what is held
+
+
+def test_what_observers_of_many_threads_count_is_right(note: type[Any], source: DataSource) -> None:
+    """A counter that is read and written in an observer is in the transaction of the operation."""
+    tally = source.create_model("tally", {"total": int})
+    source.auto_update()
+    tally.create(total=0)
+
+    @note.observe("after save")
+    def add(ctx: Any) -> None:
+        found = tally.find_one()
+        found.patch_attributes(total=found.total + 1)
+        if ctx.instance.text == "bad":
+            raise LookupError
+
+    def create(number: int) -> None:
+        with suppress(LookupError):
+            note.create(text="bad" if number % 4 == 0 else "good")
+
+    with hearing(note) as heard, ThreadPoolExecutor(20) as pool:
+        list(pool.map(create, range(100)))
+    assert (tally.find_one().total, note.count() - 2, len(heard)) == (75, 75, 75)
+
+
+def test_an_observed_model_goes_when_nobody_holds_it(memory_source: DataSource) -> None:
+    def observed() -> ref[Any]:
+        model = memory_source.create_model("gone", {"text": str})
+        for event in EVENTS:
+            model.observe(event)(lambda ctx: ctx.instance)
+        record_saved.connect_via(model)(lambda sender, **given: None)
+        model.create(text="a").patch_attributes(text="b")
+        model.find(fields=["text"])
+        return ref(model)
+
+    models = [observed() for _ in range(3)]
+    gc.collect()
+    assert [each() for each in models] == [None] * 3

@@ -3,7 +3,7 @@
 from .errors import error_response, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
-from .rules import LazyRule, adding_rules, flask_path, placeholders, rules_of, shape
+from .rules import LazyRule, adding_rules, flask_path, rules_of, shape
 from .unrouted import answer_unrouted
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "default_status",
     "error_response",
     "flask_path",
-    "placeholders",
     "reader_of",
     "respond",
     "rules_of",

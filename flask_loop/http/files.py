@@ -20,9 +20,7 @@ from .streams import gathered, keep_uploads, streamed
 OCTETS = "application/octet-stream"
 
 # With those that turn the direction of text, by which one extension looks like another.
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BLOCK = 64 * 1024
 
 

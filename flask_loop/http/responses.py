@@ -16,7 +16,6 @@ from .files import file_response
 from .streams import stream_of_values
 from .values import JSON, to_json
 
-_STREAMS = ("stream", "ReadableStream")
 #: Headers that say something of a body, which is another one where the answer is an error.
 _OF_BODY = frozenset(
     (
@@ -110,9 +109,9 @@ def respond(method: RemoteMethod, outcome: Any, request: Request, status: int) -
     root = next((each.type for each in method.returns if each.root), None)
     if root == "file":
         return file_response(outcome, request, status)
-    if root in _STREAMS and outcome is None:
+    if root == "stream" and outcome is None:
         return Response(status=204)
-    if root in _STREAMS or isinstance(outcome, Iterator):
+    if root == "stream" or isinstance(outcome, Iterator):
         is_array = root is not None and root.startswith(("[", "array"))
         # A method that declares nothing has 204, which has no body.
         status = 200 if status == 204 else status

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.routing import Rule
 
+from ..methods import PLACEHOLDER
+
 if TYPE_CHECKING:
     from flask import Flask
-
-_PLACEHOLDER = re.compile(r":(\w+)")
 
 
 class LazyRule(Rule):
@@ -39,12 +39,7 @@ class LazyRule(Rule):
 
 def flask_path(path: str) -> str:
     """A route's path as Werkzeug writes it: ``/:id/exists`` → ``/<id>/exists``."""
-    return _PLACEHOLDER.sub(r"<\1>", path.rstrip("/"))
-
-
-def placeholders(path: str) -> list[str]:
-    """The names of the placeholders in a route's path."""
-    return _PLACEHOLDER.findall(path)
+    return PLACEHOLDER.sub(r"<\1>", path.rstrip("/"))
 
 
 def rules_of(app: Flask) -> Iterable[Rule]:

@@ -4,13 +4,14 @@ A :class:`RemoteMethod` says all that the routes, the OpenAPI document and the c
 a method. How it is called is in :mod:`flask_loop.remoting`.
 """
 
-from .declaration import OF_THE_CALL, Argument, RemoteMethod, Returns, Route
+from .declaration import OF_THE_CALL, PLACEHOLDER, Argument, RemoteMethod, Returns, Route
 from .declared import declared_methods, waiting_methods
 from .generation import Generation
 from .marking import RemoteMethods, found_in, remote_method, shared
 
 __all__ = [
     "OF_THE_CALL",
+    "PLACEHOLDER",
     "Argument",
     "Generation",
     "RemoteMethod",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from ..errors import DefinitionError
@@ -13,6 +14,7 @@ from .making import make_method
 from .marking import Declaration, attribute_named, declare, found_in, mark_of, recorded
 
 _CACHE = "__loop_declared_methods__"
+_lock = Lock()
 
 
 def declared_methods(model: Any) -> list[RemoteMethod]:
@@ -26,9 +28,14 @@ def declared_methods(model: Any) -> list[RemoteMethod]:
     :raises DefinitionError: naming the model, the method, and what means nothing.
     """
     kept = model.__dict__.get(_CACHE)
-    if kept is None or kept.number != Generation.number:
-        kept = _Kept(Generation.number, _make_all(model, {} if kept is None else kept.made))
-        type.__setattr__(model, _CACHE, kept)
+    while kept is None or kept.number != Generation.number:
+        number = Generation.number
+        made = _Kept(number, _make_all(model, {} if kept is None else kept.made))
+        with _lock:
+            if model.__dict__.get(_CACHE) is kept:
+                type.__setattr__(model, _CACHE, made)
+        # Another thread may have made them meanwhile: there is one method of each name for all.
+        kept = model.__dict__[_CACHE]
     return [method for *_, method in kept.made.values()]
 
 

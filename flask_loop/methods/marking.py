@@ -236,7 +236,12 @@ def attribute_named(model: type, name: str) -> str:
     """
     name = name.removeprefix(_PROTOTYPE)
     if not name.isidentifier() or name in RESERVED:
-        problem = "is what every model has" if name in RESERVED else "is no name of a method"
+        is_taken = name in RESERVED
+        problem = (
+            "is what every model has; give the method another name"
+            if is_taken
+            else "is no name of a method"
+        )
         raise DefinitionError(f"the remote method {name!r} of {model.__name__}: {name!r} {problem}")
     attributes = dict.fromkeys(key for cls in model.__mro__ for key in cls.__dict__)
     if name in attributes:

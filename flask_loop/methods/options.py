@@ -82,7 +82,7 @@ _SOURCES = {
 }
 _TARGETS = ("body", "status", "header")
 #: The types of which a value is a whole body, and nothing inside JSON.
-WHOLE_BODIES = frozenset({"file", "stream", "ReadableStream"})
+_WHOLE_BODIES = frozenset({"file", "stream", "ReadableStream"})
 _WITHOUT_BODY = (204, 304)
 #: What a header may be called, after RFC 9110.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -297,7 +297,7 @@ def _read_returns(written: Mapping[str, Any]) -> WrittenReturns:
     given = _by_python_names("key of returns", written, _RETURNS_KEYS)
     type_ = given.get("type", "any")
     root = _flag("root", given.get("root", False))
-    root = root or (isinstance(type_, str) and type_ in WHOLE_BODIES)
+    root = root or (isinstance(type_, str) and type_ in _WHOLE_BODIES)
     name = given.get("name", "result") if root else _name("a value of returns", given)
     target, header = _read_target(name, given.get("http") or {})
     if root and target != "body":

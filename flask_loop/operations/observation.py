@@ -256,19 +256,15 @@ class Draft:
         self._removed: set[str] = set()
         self._before: Record = copied(instance.to_record())
 
-    def changes(self) -> Record:
-        """What observers set, by Python names."""
-        before = self._before
-        return {
+    def outcome(self) -> tuple[Record, set[str]]:
+        """What observers set, by Python names, and what they took out, which is not written."""
+        before, now = self._before, self.instance.to_record()
+        changes = {
             name: copied(value)
-            for name, value in self.instance.to_record().items()
+            for name, value in now.items()
             if name not in before or not same(value, before[name])
         }
-
-    def removed(self) -> set[str]:
-        """What observers took out, and which is not written."""
-        gone: set[str] = self._before.keys() - self.instance.to_record().keys()
-        return self._removed | gone
+        return changes, self._removed | (before.keys() - now.keys())
 
     def names(self) -> list[str]:
         """What is written."""
@@ -277,6 +273,9 @@ class Draft:
 
     def holds(self, name: str) -> bool:
         """Whether a name is written."""
+        is_there = name in self.definition.properties and name in self.instance.__dict__
+        if is_there and (self._written is None or name in self._written):
+            return name not in self._removed
         return self._is_written(name, self.instance.to_record())
 
     def _is_written(self, name: str, now: Record) -> bool:

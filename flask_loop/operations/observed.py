@@ -46,7 +46,7 @@ def as_observed(plan: Plan) -> Plan:
     generation = Generation.number  # what is registered meanwhile advances it again
     model: Any = plan.model
     observers = observers_of(model)
-    if observers or any(signal.has_receivers_for(model) for signal in RECORD_SIGNALS):
+    if observers or any(outbox.is_heard(signal, model) for signal in RECORD_SIGNALS):
         parts = (model, plan.serializer, plan.validator, plan.find_override)
         plan = ObservedPlan(*parts, observers)
     elif isinstance(plan, ObservedPlan):
@@ -57,7 +57,7 @@ def as_observed(plan: Plan) -> Plan:
 
 def observers_of(model: Any) -> dict[str, list[Callable[[Observation], Any]]]:
     """The observers of a model by event: its data source's, then its bases', then its own."""
-    of_source = getattr(model.data_source, "_observers", None)
+    of_source = getattr(model.data_source, "__loop_observers__", None)
     registered: list[Observers] = [of_source] if of_source else []
     registered += inherited(model, "__loop_observers__")
     by_event = {event: [each for some in registered for each in some.of(event)] for event in EVENTS}
@@ -117,7 +117,7 @@ class ObservedPlan(Plan):
         :param give: gives what is sent, as it is now.
         """
         model = self.model
-        if signal.has_receivers_for(model):
+        if outbox.is_heard(signal, model):
             send = partial(signal.send, model, _async_wrapper=synchronous, **give())
             outbox.current(self.connector).add(send)
 
@@ -198,8 +198,11 @@ class ObservedPlan(Plan):
         draft = observation.draft
         if draft is None:
             return record
-        changed, removed, properties = draft.changes(), draft.removed(), self.definition.properties
-        shown = {**record, **changed, **dict.fromkeys(removed)}
+        changes, removed = draft.outcome()
+        if not (changes or removed):
+            return record
+        shown = {**record, **changes, **dict.fromkeys(removed)}
+        properties = self.definition.properties
         return {
             name: value
             for name, value in shown.items()
@@ -254,7 +257,7 @@ class ObservedPlan(Plan):
         if observation.where is not where:
             self._decide_again(write)
         if (draft := observation.draft) is not None:
-            changes, removed = draft.changes(), draft.removed()
+            changes, removed = draft.outcome()
             if changes or removed:
                 self._load_again(write, changes, removed)
 
@@ -334,15 +337,16 @@ class ObservedPlan(Plan):
         self._tell("persist", observation)
         if (draft := observation.draft) is None:
             return
-        changes, removed = draft.changes(), draft.removed()
+        changes, removed = draft.outcome()
+        for name in removed:
+            if write.partial or name not in self.definition.properties:
+                write.values.pop(name, None)
+            else:
+                changes[name] = None
         if write.id is not None:
             self._refuse_new_id(write.id, changes)
         elif write.partial:
             self._refuse_ids(changes)
-        for name in removed:
-            write.values.pop(name, None)
-            if name in self.definition.properties and not write.partial:
-                changes[name] = None
         write.values.update((name, self._fit(name, value)) for name, value in changes.items())
 
     def _fit(self, name: str, value: Any) -> Any:
@@ -427,7 +431,7 @@ class ObservedPlan(Plan):
     @property
     def _shows_deletes(self) -> bool:
         observed = "before delete" in self._observers or "after delete" in self._observers
-        return observed or records_deleted.has_receivers_for(self.model)
+        return observed or outbox.is_heard(records_deleted, self.model)
 
     def _delete(
         self, observation: Observation, id: Any = None, record: Record | None = None

@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Connector
+
+if TYPE_CHECKING:
+    from blinker import Signal
 
 Send = Callable[[], object]
 
@@ -82,3 +86,11 @@ def transaction(connector: Connector) -> Iterator[None]:
 def current(connector: Connector) -> Outbox:
     """The outbox of the transaction that the caller is in."""
     return next(each for each in _outboxes.get() if each.waits_for(connector))
+
+
+def is_heard(signal: Signal, sender: Any) -> bool:
+    """Whether a signal of a sender has receivers now.
+
+    Blinker's own ``has_receivers_for`` is still true when the last of a sender's has gone.
+    """
+    return any(True for _ in signal.receivers_for(sender))

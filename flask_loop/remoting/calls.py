@@ -179,12 +179,12 @@ def _normal(call: Call, argument: Argument, value: Any) -> Any:
         return {} if value is None else value
     if argument.type not in ("filter", "where"):
         return value
-    is_for_one = any(each.source == "path" for each in call.method.accepts)
-    is_text_or_such = isinstance(value, Mapping | WhereExpression | str)
-    if not is_text_or_such and (value is not None or is_for_one):
-        return value
-    parser = call.target.parser
-    return parser.filter(value) if argument.type == "filter" else parser.where(value)
+    is_of_one = any(each.source == "path" for each in call.method.accepts)
+    is_left_out = value is None and not is_of_one
+    if is_left_out or isinstance(value, Mapping | WhereExpression | str):
+        parser = call.target.parser
+        return parser.filter(value) if argument.type == "filter" else parser.where(value)
+    return value
 
 
 def _call_own(ctx: Context) -> Any:

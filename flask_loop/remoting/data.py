@@ -27,7 +27,7 @@ class ClientData(dict[str, Any]):
         super().__delitem__(key)
         self.trusted.discard(key)
 
-    def __ior__(self, other: Any) -> ClientData:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> ClientData:  # type: ignore[override]
         self.update(other)
         return self
 
@@ -43,6 +43,25 @@ class ClientData(dict[str, Any]):
     def pop(self, key: str, *default: Any) -> Any:
         self.trusted.discard(key)
         return super().pop(key, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        key, value = super().popitem()
+        self.trusted.discard(key)
+        return key, value
+
+    def clear(self) -> None:
+        super().clear()
+        self.trusted.clear()
+
+    def copy(self) -> ClientData:
+        copied = ClientData(self)
+        copied.trusted.update(self.trusted)
+        return copied
+
+    def __or__(self, other: Any) -> ClientData:  # type: ignore[override]
+        both = self.copy()
+        both.update(other)
+        return both
 
 
 def tracked(data: Any) -> Any:
