@@ -16,6 +16,7 @@ from .extension import Loop
 from .geo import GeoPoint
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
+from .operations import Observation
 from .remoting import Context, current_context, options
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Model",
     "ModelNotFound",
     "NotAttachedError",
+    "Observation",
     "Prop",
     "RemoteError",
     "ValidationError",

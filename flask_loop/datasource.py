@@ -183,7 +183,7 @@ class DataSource:
                 if ctx.user is not None:
                     ctx.narrow({"tenant_id": ctx.user.tenant_id})
         """
-        return lambda function: self.__loop_observers__.add(event, function)
+        return self.__loop_observers__.registrar(event)
 
     # The backend
 
