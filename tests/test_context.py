@@ -338,6 +338,44 @@ def test_a_stream_is_made_inside_its_call() -> None:
     assert current_context() is None
 
 
+def test_an_answer_of_flasks_that_is_a_stream_is_made_inside_its_call() -> None:
+    class Log(Model):
+        class Meta:
+            data_source = memory()
+
+        @remote_method(http={"verb": "get"})
+        @classmethod
+        def lines(cls) -> Response:
+            def make() -> Iterator[str]:
+                ctx = current_context()
+                yield f"{ctx and ctx.method_string}\n"
+
+            return Response(make(), mimetype="text/plain")
+
+    app = Flask("app")
+    Loop(app).model(Log)
+    assert app.test_client().get("/logs/lines").text == "logs.lines\n"
+
+
+def test_an_observer_of_what_finds_the_user_sees_nobody() -> None:
+    source = memory()
+    User = source.create_model("user", {"name": str})
+    Note = source.create_model("note", {"owner": str})
+    User.create(name="ann")
+    Note.create([{"owner": "ann"}, {"owner": "bob"}])
+
+    @source.observe("access")
+    def only_own(ctx: Any) -> None:
+        if ctx.user is not None:
+            ctx.narrow({"owner": ctx.user.get_id()})
+
+    app = Flask("app")
+    app.secret_key = "test"
+    LoginManager(app).request_loader(lambda request: Person(User.find_one({"name": "ann"}).name))
+    Loop(app).model(Note)
+    assert app.test_client().get("/notes").json == [{"owner": "ann", "id": 1}]
+
+
 # Signals
 
 

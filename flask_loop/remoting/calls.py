@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import isgenerator
 from typing import Any
 
 from ..errors import ArgumentError, NotFound
@@ -120,8 +121,17 @@ def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
         raise ctx.error from error
     finally:
         end(token)
-    outcome = ctx.outcome
-    return _within(ctx, outcome) if _is_stream(outcome) else outcome
+    return _still_running(ctx, ctx.outcome)
+
+
+def _still_running(ctx: Context, outcome: Any) -> Any:
+    """An outcome whose items, if it has such, are made as if the call were still running."""
+    if _is_stream(outcome):
+        return _Within(ctx, outcome)
+    parts: Any = getattr(outcome, "response", None)  # of an answer of the transport's own
+    if isgenerator(parts):
+        outcome.response = _Within(ctx, parts)
+    return outcome
 
 
 def _has_listeners() -> bool:
@@ -208,23 +218,29 @@ def _is_stream(value: Any) -> bool:
     return isinstance(value, Iterator) and not hasattr(value, "read")
 
 
-def _within(ctx: Context, items: Iterator[Any]) -> Iterator[Any]:
-    """The items of a stream, made as if the call were still running."""
-    nothing = object()
-    try:
-        while True:
-            token = begin(ctx)
-            try:
-                item = next(items, nothing)
-            finally:
-                end(token)
-            if item is nothing:
-                return
-            yield item
-    finally:
-        close = getattr(items, "close", None)
+class _Within:
+    """The items of a stream, made as if the call were still running.
+
+    It is no generator: one that never began would not close what it holds.
+    """
+
+    def __init__(self, ctx: Context, items: Iterator[Any]) -> None:
+        self._ctx, self._items = ctx, items
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        token = begin(self._ctx)
+        try:
+            return next(self._items)
+        finally:
+            end(token)
+
+    def close(self) -> None:
+        close = getattr(self._items, "close", None)
         if close is not None:
-            token = begin(ctx)
+            token = begin(self._ctx)
             try:
                 close()
             finally:

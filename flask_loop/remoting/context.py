@@ -130,6 +130,7 @@ class Context:
     def user(self) -> Any:
         """Who calls, as Flask-Login knows them; None where that is nobody."""
         if self._user is _UNKNOWN:
+            self._user = None  # to observers of what is read to find out who it is
             self._user = self._transport.user()
         return self._user
 
