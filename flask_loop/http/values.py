@@ -33,11 +33,24 @@ def to_json(value: Any, option: int = 0) -> bytes:
     :param option: further options of orjson's.
     """
     option |= orjson.OPT_PASSTHROUGH_DATETIME
+    value = _without_records(value)
     try:
         return orjson.dumps(value, default=json_value, option=option)
     except orjson.JSONEncodeError:
         # It takes longer, and so is for those that need it.
         return orjson.dumps(value, json_value, option | orjson.OPT_NON_STR_KEYS)
+
+
+def _without_records(value: Any) -> Any:
+    """A record, or a list of them, as JSON objects.
+
+    orjson calls back for each, and from Python 3.12 on it keeps the class of what it asks for.
+    """
+    if isinstance(value, Model):
+        return value.to_dict()
+    if type(value) is list:
+        return [each.to_dict() if isinstance(each, Model) else each for each in value]
+    return value
 
 
 def json_value(value: Any) -> Any:
