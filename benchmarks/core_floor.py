@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import sqlalchemy as sa
 from flask import Flask, Response, json, jsonify, request
@@ -81,6 +82,7 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 1_000_000
     engine = sa.create_engine(f"sqlite:///{path}")
+    finalize(app, engine.dispose)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import orjson
 from flask import Flask, Response, request
@@ -73,8 +74,9 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         try:
             return local.connection  # type: ignore[no-any-return]
         except AttributeError:
-            local.connection = sqlite3.connect(path)
+            local.connection = sqlite3.connect(path, check_same_thread=False)
             local.connection.execute("PRAGMA foreign_keys = ON")
+            finalize(app, local.connection.close)
             return local.connection  # type: ignore[no-any-return]
 
     with connection() as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -663,3 +665,33 @@ def test_a_writer_that_takes_too_long_is_not_waited_for(file: Path) -> None:
     assert impatient.connector.session.in_use == 0  # type: ignore[attr-defined]
     patient.close()
     impatient.close()
+
+
+def test_a_source_that_nobody_has_closes_its_connections_in_silence(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def use() -> None:
+        source = create_data_source(connector="sqlite", database=file)
+        thing = source.create_model("thing", {"name": str})
+        source.auto_update()
+        thing.create(name="a")
+        thing.me_too = thing  # so that it is left to the garbage collector
+        kept.append(weakref.ref(source.connector))
+
+    kept: list[weakref.ref[Any]] = []
+    before = open_files(file)
+    use()
+    gc.collect()
+    assert kept[0]() is None
+    assert open_files(file) == before == 0
+    assert caplog.text == ""
+
+
+def open_files(file: Path) -> int:
+    """How often this process has a database open."""
+    folder = Path("/proc/self/fd")
+    targets = []
+    for each in folder.iterdir() if folder.exists() else ():
+        with suppress(OSError):
+            targets.append(each.readlink())
+    return targets.count(file)

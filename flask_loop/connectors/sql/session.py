@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from threading import RLock, get_ident
 from typing import Any, NoReturn, Protocol
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import sqlalchemy as sa
 
@@ -45,13 +45,9 @@ class Session:
         self._translate = translate
         self._begin = begin
         self._single = single
+        self._closing: finalize[..., Session] | None = None
         self._forget()
         _sessions.add(self)
-
-    def __del__(self) -> None:
-        # A driver warns of connections that are left to the garbage collector.
-        with suppress(Exception):
-            self.close()
 
     @property
     def in_transaction(self) -> bool:
@@ -151,6 +147,11 @@ class Session:
 
     def _forget(self) -> None:
         self._idle: list[_DriverConnection] = []
+        if self._closing is not None:
+            self._closing.detach()
+        # A driver warns of connections that are left to the garbage collector.
+        self._closing = finalize(self, _let_go, self.engine, self._idle)
+        self._closing.atexit = False
         self._turn: AbstractContextManager[Any] = RLock() if self._single else nullcontext()
         self._open: ContextVar[_Transaction | None] = ContextVar("transaction", default=None)
 
@@ -204,6 +205,14 @@ class Session:
             yield
         except sa.exc.SQLAlchemyError as error:
             raise_translated(error, self._translate)
+
+
+def _let_go(engine: sa.Engine, idle: list[_DriverConnection]) -> None:
+    """Close the connections of a session that is gone."""
+    with suppress(Exception):
+        while idle:
+            idle.pop().close()
+        engine.dispose()
 
 
 def raise_translated(error: Exception, translate: Translate) -> NoReturn:

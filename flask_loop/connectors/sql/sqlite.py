@@ -75,7 +75,13 @@ class SqliteConnector(SqlConnector):
             echo=self.settings.get("echo", False),
             **options,
         )
-        sa.event.listen(engine, "connect", self._prepare)
+        # It does not hold the connector: an engine lives until the session is done with it.
+        timeout, synchronous = self._timeout, self._synchronous
+
+        def prepare(connection: sqlite3.Connection, record: Any) -> None:
+            _prepare(connection, timeout, synchronous)
+
+        sa.event.listen(engine, "connect", prepare)
         return Session(engine, translate, begin="BEGIN IMMEDIATE", single=in_memory)
 
     def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
@@ -96,30 +102,32 @@ class SqliteConnector(SqlConnector):
             raise DefinitionError(f"{url.render_as_string()} is not the URL of a SQLite database")
         return url
 
-    def _prepare(self, connection: sqlite3.Connection, record: Any) -> None:
-        cursor = connection.cursor()
-        self._use_wal(cursor)
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
-        cursor.close()
-        connection.create_function("loop_distance", 4, _distance, deterministic=True)
-        connection.create_function("loop_like", 3, _like, deterministic=True)
-        connection.create_function("loop_regexp", 3, _regexp, deterministic=True)
 
-    def _use_wal(self, cursor: sqlite3.Cursor) -> None:
-        deadline = monotonic() + self._timeout
-        while True:
-            try:
-                cursor.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if _is_read_only(error):
-                    return  # it is read as it is
-                # SQLite itself does not wait where two connections switch a new database at once.
-                if not _is_busy(error) or monotonic() > deadline:
-                    raise
-                sleep(0.005)
-            else:
-                return
+def _prepare(connection: sqlite3.Connection, timeout: float, synchronous: str) -> None:
+    cursor = connection.cursor()
+    _use_wal(cursor, timeout)
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    cursor.close()
+    connection.create_function("loop_distance", 4, _distance, deterministic=True)
+    connection.create_function("loop_like", 3, _like, deterministic=True)
+    connection.create_function("loop_regexp", 3, _regexp, deterministic=True)
+
+
+def _use_wal(cursor: sqlite3.Cursor, timeout: float) -> None:
+    deadline = monotonic() + timeout
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _is_read_only(error):
+                return  # it is read as it is
+            # SQLite itself does not wait where two connections switch a new database at once.
+            if not _is_busy(error) or monotonic() > deadline:
+                raise
+            sleep(0.005)
+        else:
+            return
 
 
 def _number(settings: Mapping[str, Any], key: str, default: float, *, least: float) -> float:
