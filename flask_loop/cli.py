@@ -24,6 +24,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
+NO_MODELS = "No models are exposed: loop.model(Product) exposes one."
+NO_METHODS = "No model has a method for remote callers: all are switched off."
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 loop = AppGroup("loop", help="Show what Flask-Loop exposes.", short_help="Show models and routes.")
@@ -60,7 +62,8 @@ Examples:
 def routes(as_json: bool) -> None:
     """List the routes that remote callers have now."""
     state = _state()
-    _show(_routes(state), ("verb", "path", "method", "model"), as_json)
+    empty = NO_METHODS if state.exposures else NO_MODELS
+    _show(_routes(state), ("verb", "path", "method", "model"), as_json, empty)
     for idle in idle_registrations(state.exposures, state.hooks, state.switches):
         click.echo(f"Warning: {idle}.", err=True)
 
@@ -77,7 +80,7 @@ Examples:
 def models(as_json: bool) -> None:
     """List the exposed models and where their records are."""
     columns = ("name", "path", "data_source", "connector", "properties", "id")
-    _show(_models(_state()), columns, as_json)
+    _show(_models(_state()), columns, as_json, NO_MODELS)
 
 
 def _state() -> State:
@@ -126,7 +129,7 @@ def _models(state: State) -> list[Row]:
 # Output
 
 
-def _show(rows: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
+def _show(rows: Sequence[Row], columns: Sequence[str], as_json: bool, empty: str) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -138,7 +141,7 @@ def _show(rows: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
         for line in _aligned([headings, *cells]):
             click.echo(line)
     if not rows:
-        click.echo("No models are exposed: loop.model(Product) exposes one.", err=True)
+        click.echo(empty, err=True)
 
 
 def _text(value: Any) -> str:

@@ -25,7 +25,7 @@ from .definition import (
 )
 from .errors import DefinitionError
 from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
-from .http import LazyRule, answer_unrouted, bounds_of
+from .http import LazyRule, answer_unrouted, bounds_of, propagates
 from .methods import Generation
 from .model import Model, make_model
 from .remoting import Exposure, Switches, idle_registrations
@@ -318,16 +318,19 @@ class _BeforeRequest:
             if self._generation == number:
                 return  # another thread did it while this one waited
             rules = len(app.view_functions)
-            try:
-                for blueprint in app.blueprints.values():
-                    if isinstance(blueprint, ModelBlueprint):
-                        blueprint.route_new_methods(app)
-                if self._generation == -1:
-                    self._warn(app)
-            finally:
-                if len(app.view_functions) > rules:
-                    self._fresh_until = monotonic() + _FRESH
-                self._generation = number
+            problems: list[DefinitionError] = []
+            for blueprint in app.blueprints.values():
+                if isinstance(blueprint, ModelBlueprint):
+                    problems += blueprint.route_new_methods(app)
+            if self._generation == -1:
+                self._warn(app)
+            if len(app.view_functions) > rules:
+                self._fresh_until = monotonic() + _FRESH
+            self._generation = number
+        for problem in problems:
+            app.logger.error("Flask-Loop: %s", problem)
+        if problems and propagates(app):
+            raise problems[0]
 
     def _match_again(self) -> None:
         """Match a request that may have been matched before the newest rules were there."""

@@ -15,7 +15,6 @@ from functools import wraps
 from itertools import count
 from typing import Any, TypeVar
 
-from .definition import nearest
 from .definition.naming import wire_name
 from .errors import DefinitionError
 from .methods import Generation, RemoteMethod
@@ -270,7 +269,9 @@ class Observers:
 
 def _refuse_unknown(event: Any) -> None:
     if event not in EVENTS:
-        raise DefinitionError(f"there is no event {event!r}{nearest(str(event), EVENTS)}")
+        called = "; observe is called with an event first" if callable(event) else ""
+        known = ", ".join(map(repr, EVENTS))
+        raise DefinitionError(f"there is no event {event!r}{called}; there are {known}")
 
 
 # What models have

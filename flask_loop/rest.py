@@ -101,14 +101,18 @@ class ModelBlueprint(Blueprint):
         self._endpoints = f"{name_prefix}.{self.name}" if name_prefix else self.name
         self._add_rules(app)
 
-    def route_new_methods(self, app: Flask) -> None:
+    def route_new_methods(self, app: Flask) -> list[DefinitionError]:
         """Add rules for methods that were declared since the model was exposed.
 
-        :raises DefinitionError: where a path is taken by the app, by another model or by another
-            method, naming both; the other new methods have their rules then.
+        :returns: what is wrong with those that have none: a declaration that means nothing, or a
+            path that is taken by the app, by another model or by another method.
         """
         problems = []
-        for method in self.exposure.methods:
+        try:
+            methods = self.exposure.declared()
+        except DefinitionError as error:
+            return [error]
+        for method in methods:
             try:
                 if self._is_new(method):
                     self.refuse_taken_paths(app, [method])
@@ -116,8 +120,7 @@ class ModelBlueprint(Blueprint):
             except DefinitionError as error:
                 problems.append(error)
         self._add_rules(app)
-        if problems:
-            raise problems[0]
+        return problems
 
     def refuse_taken_paths(self, app: Flask, methods: Iterable[RemoteMethod] | None = None) -> None:
         """Refuse an app that has rules of its own, or another model's, for the same paths.

@@ -270,21 +270,33 @@ def test_what_is_set_is_seen_validated_and_stored(product: type[Any], by: str) -
     assert product.find_by_id(1).name == "c"
 
 
-def test_an_observer_mends_what_could_not_be_loaded(product: type[Any]) -> None:
+def test_an_observer_gives_what_is_missing_and_gets_only_values_of_their_types(
+    product: type[Any],
+) -> None:
+    seen: list[Any] = []
+
     @product.observe("before save")
     def mend(ctx: Any) -> None:
-        if ctx.data.get("unit_price") == "free":
+        seen.append(ctx.data.get("unit_price"))
+        if ctx.data.get("unit_price") is None:
             ctx.data["unit_price"] = "0"
         if ctx.instance is not None and ctx.instance.name is None:
             ctx.instance.name = "nameless"
 
-    assert product.create(unit_price="free").unit_price == 0
+    assert product.create(unit_price="7").unit_price == 7
     assert product.find_one().name == "nameless"
-    assert product.find_one().patch_attributes(unit_price="free").unit_price == 0
-    assert product.update_all({}, {"unit_price": "free"}) == 1
-    with pytest.raises(ValidationError) as caught:
-        product.create(unit_price="cheap")
-    assert [each.path for each in caught.value.failures] == [("unit_price",)]
+    assert product.find_one().patch_attributes(unit_price=None).unit_price == 0
+    assert seen == [7, None]
+    for refused in (
+        lambda: product.create(unit_price="cheap"),
+        lambda: product.find_one().patch_attributes(unit_price="cheap"),
+        lambda: product.update_all({}, {"unit_price": "cheap"}),
+        lambda: product.create([{"name": "a"}, {"name": "b", "unit_price": "cheap"}]),
+    ):
+        with pytest.raises(ValidationError, match="is not a number"):
+            refused()
+    assert seen == [7, None, 1.5]
+    assert product.count() == 1
 
 
 def test_values_that_are_changed_in_place_are_stored(product: type[Any]) -> None:

@@ -895,3 +895,14 @@ def test_a_file_or_a_stream_is_the_whole_answer(kind: str) -> None:
 
     (method,) = declared_methods(Item)
     assert method.returns[0].root
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"verb": "get"}, {"path": "/x"}, {"accepts": {"arg": "a", "type": "string", "source": "path"}}],
+)
+def test_an_option_that_stands_outside_of_http_is_told_where_it_belongs(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises(DefinitionError, match="it belongs in http"):
+        remote_method(**options)(lambda cls: None)

@@ -341,3 +341,36 @@ def test_registering_something_else_changes_no_route(product: Any) -> None:
     product.observe("access")(lambda ctx: None)
     assert client.get("/products/info").json == {"stats": {"records": 1}}
     assert len(list(client.application.url_map.iter_rules())) == rules
+
+
+def test_a_late_method_that_means_nothing_costs_nobody_else_anything(
+    product: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = memory().create_model("other", {"name": str})
+    client = app_of(product, other)
+    client.application.add_url_rule("/health", "health", lambda: "well")
+
+    @product.remote_method("bad")  # type: ignore[untyped-decorator]
+    def bad(cls: Any, x: set[int]) -> None: ...
+
+    @other.remote_method("good", http={"verb": "get"})  # type: ignore[untyped-decorator]
+    def good(cls: Any) -> int:
+        return 1
+
+    other.before_remote("crate")(lambda ctx: None)
+    assert client.get("/health").text == "well"
+    assert client.get("/others/good").json == 1
+    assert client.get("/products/info").json == {"stats": {"records": 1}}
+    assert client.get("/_docs/openapi.json").status_code == 200
+    assert "the remote method Product.bad: " in caplog.text
+    assert "the before hook 'crate' of other matches no method" in caplog.text
+
+
+def test_a_method_without_classmethod_says_what_it_needs() -> None:
+    class Item(Model):
+        @remote_method
+        def stats(cls) -> int:  # noqa: N805
+            return 1
+
+    with pytest.raises(DefinitionError, match=r"Item\.stats: .* it needs @classmethod"):
+        app_of(Item)

@@ -1,6 +1,6 @@
 """What REST makes of Flask's requests, and what it answers: bodies, uploads, streams, errors."""
 
-from .errors import error_response, unknown_path
+from .errors import error_response, propagates, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
 from .rules import LazyRule, adding_rules, flask_path, rules_of, shape
@@ -15,6 +15,7 @@ __all__ = [
     "default_status",
     "error_response",
     "flask_path",
+    "propagates",
     "reader_of",
     "respond",
     "rules_of",

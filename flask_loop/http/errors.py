@@ -51,7 +51,7 @@ def error_response(
         # One of the operating system names a file in its text.
         text = str(error) if error.errno is None else ""
         return _render(Forbidden(text or "Access denied."))
-    if _propagates(_app()):
+    if propagates(_app()):
         raise error
     report(error)
     return _render(_unexpected(None if method is None else method.error_status))
@@ -64,7 +64,7 @@ def report(error: Exception) -> None:
     """
     app = _app()
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-    if not _propagates(app):
+    if not propagates(app):
         app.log_exception(sys.exc_info())
 
 
@@ -77,7 +77,8 @@ def _app() -> Flask:
     return app
 
 
-def _propagates(app: Flask) -> bool:
+def propagates(app: Flask) -> bool:
+    """Whether an app raises unexpected exceptions on, as in debug and in tests."""
     said = app.config["PROPAGATE_EXCEPTIONS"]
     return bool(app.testing or app.debug if said is None else said)
 

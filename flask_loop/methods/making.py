@@ -34,6 +34,8 @@ def make_method(model: Any, attribute: str, declaration: Declaration, home: type
         raise DefinitionError(_no_function(value))
     on_instance = is_of_instance(value)
     _refuse_other_kind(declaration, on_instance=on_instance)
+    if on_instance and next(iter(inspect.signature(value).parameters), None) == "cls":
+        raise DefinitionError("its first parameter is cls, so it needs @classmethod")
     if inspect.isasyncgenfunction(plain_function(value)):
         raise DefinitionError("an async generator is not streamed; write a plain generator")
     called = _signature(model, attribute, model, declaration)

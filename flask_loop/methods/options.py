@@ -212,7 +212,12 @@ def _by_python_names(
     renamed: dict[str, Any] = {}
     for key, value in given.items():
         if key not in known:
-            raise DefinitionError(f"there is no {what} {key!r}{nearest(str(key), known)}")
+            place = (
+                "; it belongs in http"
+                if key in (*_HTTP_KEYS, "source", "target")
+                else nearest(str(key), known)
+            )
+            raise DefinitionError(f"there is no {what} {key!r}{place}")
         if known[key] in renamed:
             raise DefinitionError(f"the {what} {known[key]!r} is given in both spellings")
         renamed[known[key]] = value

@@ -249,7 +249,7 @@ class ObservedPlan(Plan):
         observation: Observation = write.observation
         if write.current is not None:
             observation.tell_current(write.current)
-        if "before save" not in self._observers:
+        if "before save" not in self._observers or _misfits(write.failures):
             return
         where = observation.where
         observation.tell_draft(partial(self._drafts.of_given, write))
@@ -456,3 +456,11 @@ class ObservedPlan(Plan):
     def _instance(self, record: Record | None) -> Any:
         """An instance that shares nothing with the record that it holds."""
         return None if record is None else self.model.from_record(copied(record))
+
+
+def _misfits(failures: Iterable[Failure]) -> bool:
+    """Whether something is not of its type, so that the write is refused whatever observers do.
+
+    What is missing or null they may still give.
+    """
+    return any(each.code != BLANK.code or len(each.path) > 1 for each in failures)

@@ -115,7 +115,7 @@ def _find_by_id(
 
 
 def _create(call: Call, plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Any:
-    return call(accept_new(plan, bounds, data))
+    return call(accept_new(plan, data))
 
 
 def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:

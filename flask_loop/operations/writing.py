@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..errors import ArgumentError, Failure, ModelNotFound, ValidationError
+from ..errors import Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
 from .base import Attached, declare, instance_operation
@@ -295,27 +295,19 @@ Data = Mapping[str, Any]
 
 
 def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored | StoredMany:
-    accepted = accept_new(plan, bounds, data)
+    accepted = accept_new(plan, data)
     if isinstance(accepted, list):
         return StoredMany(plan, plan.create_many(accepted))
     return Stored(plan, plan.create(accepted))
 
 
-def accept_new(
-    plan: Plan, bounds: Bounds, data: Data | Sequence[Data]
-) -> dict[str, Any] | list[dict[str, Any]]:
+def accept_new(plan: Plan, data: Data | Sequence[Data]) -> dict[str, Any] | list[dict[str, Any]]:
     """What remote callers may write of one new record, or of several.
 
-    :raises ArgumentError: where they are too many, or not all of them objects.
     :raises ValidationError: where they give what they must not.
     """
     if isinstance(data, Mapping):
         return plan.accept(data, creating=True)
-    if len(data) > bounds.values:
-        raise ArgumentError("data", f"has more than {bounds.values} records")
-    for index, each in enumerate(data):
-        if not isinstance(each, Mapping):
-            raise ArgumentError("data", f"is not a list of objects: see index {index}")
     return _accept_many(plan, data)
 
 

@@ -92,7 +92,7 @@ def decode(
         elif argument.type == "where":
             arguments[argument.name] = target.remote_parser(bounds).where(value)
         elif argument.type == "model":
-            arguments[argument.name] = _data(argument, given)
+            arguments[argument.name] = _data(argument, given, bounds)
         elif argument.source == "path":
             arguments[argument.name] = target.load_id(value)
     return arguments
@@ -123,13 +123,19 @@ def _filter(target: Target, method: RemoteMethod, value: Any, bounds: Bounds) ->
     return target.remote_parser(bounds).filter(value)
 
 
-def _data(argument: Argument, given: Mapping[str, Any]) -> Any:
+def _data(argument: Argument, given: Mapping[str, Any], bounds: Bounds) -> Any:
     value = given.get(argument.name, {})
-    if isinstance(value, Mapping) or (argument.many and isinstance(value, list)):
+    if isinstance(value, Mapping):
         return value
-    raise ArgumentError(
-        argument.name, "is not an object" + (" or a list of objects" if argument.many else "")
-    )
+    if not (argument.many and isinstance(value, list)):
+        many = " or a list of objects" if argument.many else ""
+        raise ArgumentError(argument.name, f"is not an object{many}")
+    if len(value) > bounds.values:
+        raise ArgumentError(argument.name, f"has more than {bounds.values} records")
+    for index, each in enumerate(value):
+        if not isinstance(each, Mapping):
+            raise ArgumentError(argument.name, f"is not a list of objects: see index {index}")
+    return value
 
 
 # Users' own methods

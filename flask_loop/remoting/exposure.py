@@ -52,12 +52,22 @@ class Exposure:
         self._hooks = hooks
         self._switches = switches
         self._compiled = _Compiled(-1)
+        self._methods = self.declared()
+
+    def declared(self) -> list[RemoteMethod]:
+        """The methods of the model that have a route, whether remote callers have them or not.
+
+        :raises DefinitionError: naming one whose declaration means nothing.
+        """
+        methods: list[RemoteMethod] = self.model.__loop_methods__()
+        return methods
 
     @property
     def methods(self) -> list[RemoteMethod]:
-        """The methods that have a route, whether remote callers have them now or not."""
-        methods: list[RemoteMethod] = self.model.__loop_methods__()
-        return methods
+        """What :meth:`declared` gives, or last gave before one was declared that means nothing."""
+        with suppress(DefinitionError):
+            self._methods = self.declared()
+        return self._methods
 
     def remote_methods(self) -> list[RemoteMethod]:
         """The methods that remote callers have now."""
