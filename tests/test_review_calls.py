@@ -153,7 +153,7 @@ def test_a_hook_or_observer_that_cannot_be_called_is_refused_where_it_is_registe
 
 
 def test_an_event_that_there_is_not_is_refused_at_once(shop: Shop) -> None:
-    with pytest.raises(DefinitionError, match="no event .acess.; there are .access."):
+    with pytest.raises(DefinitionError, match=r"no event .acess.; there are .access."):
         shop.Product.observe("acess")
     with pytest.raises(DefinitionError, match="observe is called with an event first"):
         shop.Product.observe(lambda ctx: None)  # without its parentheses
