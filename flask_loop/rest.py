@@ -26,7 +26,7 @@ from .http import (
 )
 from .methods import RemoteMethod, Route
 from .model import Model
-from .remoting import Exposure
+from .remoting import Exposure, Result
 from .state import State
 
 #: What the endpoints of all models begin with.
@@ -240,7 +240,7 @@ class ModelBlueprint(Blueprint):
         is_given_by_hook = response is outcome or response.is_streamed
         if status == 201 and method.name == "create" and not is_given_by_hook:
             self._locate(response)
-        next_skip = getattr(outcome, "next_skip", None)
+        next_skip = getattr(outcome, "next_skip", None) if isinstance(outcome, Result) else None
         if next_skip is not None:
             response.headers["Link"] = f'<{self._next_page(given, next_skip)}>; rel="next"'
         return response

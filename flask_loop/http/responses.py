@@ -11,6 +11,7 @@ from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..methods import RemoteMethod
+from ..model import Model
 from ..remoting import Result
 from .files import file_response
 from .streams import stream_of_values
@@ -83,6 +84,10 @@ def _is_latin(value: str) -> bool:
     return value.isascii() or all(ord(sign) < 256 for sign in value)
 
 
+#: The types of what is no JSON.
+_NOT_JSON = ("file", "stream")
+
+
 def default_status(method: RemoteMethod, created_status: int) -> int:
     """The status of a method's success where nobody sets another."""
     if method.status is not None:
@@ -104,6 +109,8 @@ def respond(method: RemoteMethod, outcome: Any, request: Request, status: int) -
     """
     if isinstance(outcome, Result):
         return Response(to_json(outcome.json()), status=status, content_type=JSON)
+    if isinstance(outcome, Model) and method.returns[0].type not in _NOT_JSON:
+        return Response(to_json(outcome), status=status, content_type=JSON)
     if isinstance(outcome, AnyResponse):
         return cast("Response", outcome)
     root = next((each.type for each in method.returns if each.root), None)

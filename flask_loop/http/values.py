@@ -48,7 +48,7 @@ def _without_records(value: Any) -> Any:
     """
     if isinstance(value, Model):
         return value.to_dict()
-    if type(value) is list:
+    if type(value) is list and value and isinstance(value[0], Model):
         return [each.to_dict() if isinstance(each, Model) else each for each in value]
     return value
 

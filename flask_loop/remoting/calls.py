@@ -126,6 +126,8 @@ def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
 
 def _still_running(ctx: Context, outcome: Any) -> Any:
     """An outcome whose items, if it has such, are made as if the call were still running."""
+    if isinstance(outcome, Result) or hasattr(type(outcome), "__loop_model__"):
+        return outcome
     if _is_stream(outcome):
         return _Within(ctx, outcome)
     parts: Any = getattr(outcome, "response", None)  # of an answer of the transport's own
@@ -158,7 +160,7 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
     else:
         arguments = _run_before_hooks(call, ctx) if call.before else ctx.args
         value = call.function(bounds, **arguments)
-    ctx.result = shape(method, value, ctx)
+    ctx.result = value if isinstance(value, Result) else shape(method, value, ctx)
     for hook in call.after:
         hook.run(ctx)
     if remote_call_finished.receivers:
@@ -174,8 +176,12 @@ def _run_before_hooks(call: Call, ctx: Context) -> Arguments:
     for argument in accepts:
         if argument.type == "model":
             ctx.args[argument.name] = tracked(ctx.args[argument.name])
+    given = ctx.args
+    decoded = given.copy()
     for hook in call.before:
         hook.run(ctx)
+    if ctx.args is given and all(given.get(name) is value for name, value in decoded.items()):
+        return decoded
     arguments = {each.name: _normal(call, each, ctx.args.get(each.name)) for each in accepts}
     ctx.args.update(arguments)
     return arguments
