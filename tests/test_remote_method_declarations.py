@@ -906,3 +906,13 @@ def test_an_option_that_stands_outside_of_http_is_told_where_it_belongs(
 ) -> None:
     with pytest.raises(DefinitionError, match="it belongs in http"):
         remote_method(**options)(lambda cls: None)
+
+
+def test_a_file_needs_a_verb_with_a_body() -> None:
+    class Item(Model):
+        @remote_method(http={"verb": "get"}, accepts={"arg": "photo", "type": "file"})
+        @classmethod
+        def show(cls, photo: Any) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"Item\.show: the file 'photo' needs a body"):
+        declared_methods(Item)

@@ -113,6 +113,7 @@ class _Maker:
             Route(each.verb, self._path(each.path or f"/{name}", on_instance=on_instance))
             for each in options.routes
         )
+        self._refuse_files_without_body(routes)
         return RemoteMethod(
             name=self._attribute,
             wire=f"prototype.{name}" if on_instance else name,
@@ -127,6 +128,11 @@ class _Maker:
             max_body=options.max_body,
             own=True,
         )
+
+    def _refuse_files_without_body(self, routes: tuple[Route, ...]) -> None:
+        files = [each.name for each in self.arguments.values() if each.type in (FILE, FILES)]
+        if files and all(route.verb in ("GET", "HEAD") for route in routes):
+            raise DefinitionError(f"the file {files[0]!r} needs a body, which GET has not")
 
     def _wire(self, name: str) -> str:
         return name if self._keeps_names else wire_name(name)
