@@ -68,6 +68,21 @@ class Layout:
     compiled: dict[Any, Any] = field(default_factory=dict)
 
 
+def layout_of_records(definition: ModelDefinition, fields: Iterable[str] | None = None) -> Layout:
+    """How records themselves are read as rows.
+
+    :param definition: the model.
+    :param fields: the Python names of the properties wanted, or None for all.
+    """
+    properties = definition.properties
+    chosen = properties.values() if fields is None else [properties[name] for name in fields]
+    columns = {
+        each.name: Column((each.name,), None, None if each.type.dumps_itself else each.type.dump)
+        for each in chosen
+    }
+    return Layout(columns, open=fields is None and definition.settings.keeps_unknown)
+
+
 class Rows(Sequence[Any]):
     """What a query found: raw rows, and the layout to read them by."""
 

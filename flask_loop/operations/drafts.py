@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..connectors.base import Record
 from ..definition import MISSING
 from ..schema import Serializer
-from .observation import Draft, copied
+from ..types import detached
+from .observation import Draft
 from .write import Write, failed_names
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Drafts:
         return Draft(
             held,
             written={*write.values, *unloaded},
-            fallback=lambda name: copied(current.get(name)),
+            fallback=lambda name: detached(current.get(name)),
         )
 
     def _unloaded(self, write: Write) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Drafts:
         self, record: Record, unloaded: Mapping[str, Any], instance: Any, *, is_new: bool
     ) -> Any:
         """An instance that holds a record, and values that could not be loaded as they came."""
-        held = copied({name: value for name, value in record.items() if name not in unloaded})
+        held = detached({name: value for name, value in record.items() if name not in unloaded})
         if instance is None:
             instance = self._model.from_record(held, is_new=is_new)
         else:
@@ -93,5 +94,5 @@ class Drafts:
             state.setdefault("_undeclared", {})
         for name, value in unloaded.items():
             declared = name in self._definition.properties
-            (state if declared else state["_undeclared"])[name] = copied(value)
+            (state if declared else state["_undeclared"])[name] = detached(value)
         return instance

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from ..connectors.base import Record
 from ..definition import MISSING, ModelDefinition, nearest
-from ..geo import GeoPoint
 from ..query import And, Compare, Filter, FilterParser, Not, Or, Where, WhereExpression, both
 from ..remoting.context import Context, current_context, current_options
-from ..types import TypeMismatch
+from ..types import TypeMismatch, detached
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -161,7 +156,7 @@ class Observation:
     def current(self) -> Any:
         """The record as it was before a save, as an instance; None of a new one."""
         if isinstance(self._current, dict):
-            self._current = self.model.from_record(copied(self._current))
+            self._current = self.model.from_record(detached(self._current))
         return self._current
 
     @property
@@ -209,7 +204,7 @@ class Observation:
     def tell_deleted(self, record: Record | None) -> None:
         """Show the record that is deleted, where it is one."""
         if record is not None:
-            self._instance = self.model.from_record(copied(record))
+            self._instance = self.model.from_record(detached(record))
 
     def tell_draft(self, make: Callable[[Any], Draft]) -> None:
         """Show what is written; an instance that was shown before holds it from now on.
@@ -254,13 +249,13 @@ class Draft:
         self.definition: ModelDefinition = type(instance).definition
         self._written, self._fallback = written, fallback
         self._removed: set[str] = set()
-        self._before: Record = copied(instance.to_record())
+        self._before: Record = detached(instance.to_record())
 
     def outcome(self) -> tuple[Record, set[str]]:
         """What observers set, by Python names, and what they took out, which is not written."""
         before, now = self._before, self.instance.to_record()
         changes = {
-            name: copied(value)
+            name: detached(value)
             for name, value in now.items()
             if name not in before or not same(value, before[name])
         }
@@ -371,23 +366,6 @@ class Data(MutableMapping[str, Any]):
     def _name(self, key: str) -> str:
         found = self._draft.definition.find(key)
         return key if found is None else found.name
-
-
-_IMMUTABLE = frozenset(
-    {type(None), bool, int, float, str, bytes, Decimal, datetime, date, UUID, GeoPoint}
-)
-
-
-def copied(value: Any) -> Any:
-    """A copy that shares nothing that can be changed with the value."""
-    kind = type(value)
-    if kind in _IMMUTABLE:
-        return value
-    if kind is dict:
-        return {key: copied(item) for key, item in value.items()}
-    if kind is list:
-        return [copied(item) for item in value]
-    return copy.deepcopy(value)
 
 
 def same(first: Any, second: Any) -> bool:

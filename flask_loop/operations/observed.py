@@ -12,18 +12,18 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ..connectors.base import Column, Layout, Record, Rows, id_where
+from ..connectors.base import Record, Rows, id_where, layout_of_records
 from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
 from ..methods import Generation
 from ..query import And, Filter, Where, both, conjuncts
 from ..schema import BLANK, UNKNOWN, Serializer, load_undeclared
 from ..signals import RECORD_SIGNALS, record_saved, records_deleted, records_updated
-from ..types import TypeMismatch
+from ..types import TypeMismatch, detached
 from ..validation import Validator
 from . import outbox
 from .drafts import Drafts
-from .observation import Observation, copied, same
+from .observation import Observation, same
 from .plan import FindOverride, Plan
 from .write import Write, failed_names
 
@@ -94,7 +94,7 @@ class ObservedPlan(Plan):
         super().__init__(model, serializer, validator, find_override)
         self._observers = observers
         self._drafts = Drafts(model, serializer)
-        self._layout = lru_cache(maxsize=_MAX_LAYOUTS)(self._make_layout)
+        self._layout = lru_cache(maxsize=_MAX_LAYOUTS)(partial(layout_of_records, self.definition))
 
     @property
     def is_watched(self) -> bool:
@@ -208,18 +208,6 @@ class ObservedPlan(Plan):
             for name, value in shown.items()
             if (name in record if name in properties else name not in removed)
         }
-
-    def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
-        """How records are read as rows."""
-        properties = self.definition.properties
-        chosen = properties.values() if fields is None else [properties[name] for name in fields]
-        columns = {
-            each.name: Column(
-                (each.name,), None, None if each.type.dumps_itself else each.type.dump
-            )
-            for each in chosen
-        }
-        return Layout(columns, open=fields is None and self.definition.settings.keeps_unknown)
 
     # Writing
 
@@ -407,7 +395,7 @@ class ObservedPlan(Plan):
         if count:
             self._send(
                 records_updated,
-                lambda: {"where": write.where, "data": copied(write.values), "count": count},
+                lambda: {"where": write.where, "data": detached(write.values), "count": count},
             )
         return count
 
@@ -455,7 +443,7 @@ class ObservedPlan(Plan):
 
     def _instance(self, record: Record | None) -> Any:
         """An instance that shares nothing with the record that it holds."""
-        return None if record is None else self.model.from_record(copied(record))
+        return None if record is None else self.model.from_record(detached(record))
 
 
 def _misfits(failures: Iterable[Failure]) -> bool:

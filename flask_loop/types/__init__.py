@@ -9,6 +9,7 @@ neither NUL nor lone surrogates, objects are at most :data:`MAX_DEPTH` deep.
 """
 
 from .base import PropertyType, TypeMismatch
+from .copies import detached
 from .numbers import MAX_INTEGER, MIN_INTEGER, DecimalNumber, Integer, Number
 from .scalars import Boolean, Buffer, Enumeration, Geo, Null, String, Uuid, text_problem
 from .structures import (
@@ -45,6 +46,7 @@ __all__ = [
     "String",
     "TypeMismatch",
     "Uuid",
+    "detached",
     "is_deeper",
     "json_value",
     "text_problem",

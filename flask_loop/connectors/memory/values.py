@@ -1,8 +1,7 @@
-"""Values: copies that nobody else holds, and the keys that stand for values in indexes."""
+"""Values: which can be changed in place, and the keys that stand for values in indexes."""
 
 from __future__ import annotations
 
-import copy
 import enum
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -31,24 +30,11 @@ _IMMUTABLE_TYPES = (
     types.Enumeration,
 )
 _KEYS = frozenset({type(None), int, float, str, bytes, Decimal, datetime, date, UUID, GeoPoint})
-_IMMUTABLE = _KEYS | {bool}
 
 
 def is_mutable(kind: types.PropertyType) -> bool:
     """Whether values of a type can be changed in place."""
     return not isinstance(kind, _IMMUTABLE_TYPES)
-
-
-def detached(value: Any) -> Any:
-    """A copy that shares nothing that can be changed with the value."""
-    kind = type(value)
-    if kind in _IMMUTABLE:
-        return value
-    if kind is dict:
-        return {key: detached(item) for key, item in value.items()}
-    if kind is list:
-        return [detached(item) for item in value]
-    return copy.deepcopy(value)
 
 
 def frozen(value: Any) -> Key:

@@ -8,10 +8,10 @@ from typing import Any
 
 from ...definition import ModelDefinition, Property
 from ...errors import DefinitionError
-from ...types import Integer, Number
-from ..base import Column, Layout, Record, Rows
+from ...types import Integer, Number, detached
+from ..base import Layout, Record, Rows, layout_of_records
 from .table import Table
-from .values import Key, detached, is_mutable
+from .values import Key, is_mutable
 
 Copy = Callable[[Record], Record]
 Fields = tuple[str, ...] | None
@@ -75,17 +75,10 @@ class View:
         return alone and id.generated and isinstance(id.type, Integer | Number)
 
     def _make_reader(self, fields: Fields) -> tuple[Layout, Copy]:
-        properties = self.definition.properties
-        chosen = properties.values() if fields is None else [properties[name] for name in fields]
-        columns = {
-            each.name: Column(
-                (each.name,), None, None if each.type.dumps_itself else each.type.dump
-            )
-            for each in chosen
-        }
-        if fields is not None:
-            return Layout(columns), _selector(chosen)
-        return Layout(columns, open=self.definition.settings.keeps_unknown), self._copy
+        layout = layout_of_records(self.definition, fields)
+        if fields is None:
+            return layout, self._copy
+        return layout, _selector([self.definition.properties[name] for name in fields])
 
 
 def _copier(definition: ModelDefinition) -> Copy:
