@@ -36,7 +36,7 @@ class Size(enum.Enum):
     LARGE = "l"
 
 
-class Maker(Model):
+class Weaver(Model):
     city: Prop[str]
     code: Prop[str | None] = prop(hidden=True)
 
@@ -53,7 +53,7 @@ class Declared:
 
     def __init__(self, make_app: MakeApp) -> None:
         self.Product: Any = memory().create_model("Product", {"name": "String"})
-        self.Maker = Maker
+        self.Weaver = Weaver
         self.app = make_app(self.Product)
 
     def declare(self, name: str, **options: Any) -> None:
@@ -79,7 +79,7 @@ def declared(make_app: MakeApp) -> Declared:
 
 INTEGER = {"type": "integer", "format": "int64"}
 POINT = {"$ref": "#/components/schemas/GeoPoint"}
-MAKER = {"$ref": "#/components/schemas/NewMaker"}
+WEAVER = {"$ref": "#/components/schemas/NewWeaver"}
 ANY_TEXT = {"type": ["string", "number", "boolean"]}
 
 
@@ -115,9 +115,9 @@ OBJECTS: list[tuple[Any, dict[str, Any]]] = [
     (dict[str, int], {"type": "object", "additionalProperties": INTEGER}),
     ("GeoPoint", POINT),
     ([GeoPoint], list_of(POINT)),
-    (Maker, MAKER),
-    ([Maker], list_of(MAKER)),
-    (dict[str, Maker], {"type": "object", "additionalProperties": MAKER}),
+    (Weaver, WEAVER),
+    ([Weaver], list_of(WEAVER)),
+    (dict[str, Weaver], {"type": "object", "additionalProperties": WEAVER}),
     (list[list[int]], list_of(list_of(INTEGER))),
 ]
 
@@ -179,12 +179,12 @@ def test_the_properties_of_an_argument_are_those_that_a_client_may_write(
     declared: Declared,
 ) -> None:
     declared.declare("m", accepts={"arg": "value", "type": {"a": "number", "b": ["string"]}})
-    declared.declare("n", accepts={"arg": "value", "type": "Maker"})
+    declared.declare("n", accepts={"arg": "value", "type": "Weaver"})
     content = declared.operation("/m")["requestBody"]["content"]
     value = content[JSON]["schema"]["properties"]["value"]
     assert set(value["properties"]) == {"a", "b"}
     assert value["type"] == ["object", "null"]
-    assert set(declared.component("NewMaker")["properties"]) == {"city"}
+    assert set(declared.component("NewWeaver")["properties"]) == {"city"}
 
 
 def test_one_or_many(declared: Declared) -> None:
@@ -262,7 +262,7 @@ def test_the_whole_body(declared: Declared) -> None:
         accepts=[
             {
                 "arg": "data",
-                "type": "Maker",
+                "type": "Weaver",
                 "required": True,
                 "description": "Who.",
                 "http": {"source": "body"},
@@ -275,7 +275,7 @@ def test_the_whole_body(declared: Declared) -> None:
     assert operation["requestBody"] == {
         "description": "Who.",
         "required": True,
-        "content": {JSON: {"schema": MAKER}, FORM: {"schema": MAKER}},
+        "content": {JSON: {"schema": WEAVER}, FORM: {"schema": WEAVER}},
     }
     # The body is taken, so that other arguments are in the query.
     assert [(each["name"], each["in"]) for each in operation["parameters"]] == [("dry", "query")]
@@ -382,7 +382,7 @@ def test_null_is_a_value_where_the_annotation_says_so(make_app: MakeApp) -> None
     class Product(Model):
         @remote_method
         @classmethod
-        def m(cls, a: int | None, b: int = 1, c: Maker | None = None) -> int | None: ...
+        def m(cls, a: int | None, b: int = 1, c: Weaver | None = None) -> int | None: ...
 
         class Meta:
             data_source = memory()
@@ -394,7 +394,7 @@ def test_null_is_a_value_where_the_annotation_says_so(make_app: MakeApp) -> None
     fields = content[JSON]["schema"]["properties"]
     assert fields["a"]["type"] == ["integer", "null"]
     assert fields["b"]["type"] == "integer"
-    assert fields["c"] == {"anyOf": [MAKER, {"type": "null"}]}
+    assert fields["c"] == {"anyOf": [WEAVER, {"type": "null"}]}
     assert "required" not in content[JSON]["schema"]
     # No text means null.
     assert content[FORM]["schema"]["properties"]["a"]["type"] == "integer"
@@ -508,16 +508,16 @@ def test_named_values(declared: Declared) -> None:
 
 
 def test_records_as_answers(declared: Declared) -> None:
-    returns = [("one", "Maker"), ("several", ["Maker"]), ("by", dict[str, Maker])]
+    returns = [("one", "Weaver"), ("several", ["Weaver"]), ("by", dict[str, Weaver])]
     for name, type_ in returns:
         declared.declare(
             name, accepts=[], returns={"arg": "x", "type": type_, "root": True}, http={}
         )
-    maker = {"$ref": "#/components/schemas/Maker"}
+    maker = {"$ref": "#/components/schemas/Weaver"}
     assert answer_of(declared.operation("/one")) == maker
     assert answer_of(declared.operation("/several")) == list_of(maker)
     assert answer_of(declared.operation("/by"))["additionalProperties"] == maker
-    assert set(declared.component("Maker")["properties"]) == {"city", "id"}
+    assert set(declared.component("Weaver")["properties"]) == {"city", "id"}
 
 
 def test_a_method_without_annotation_may_give_anything_or_nothing(make_app: MakeApp) -> None:
@@ -601,7 +601,7 @@ def test_a_stream_as_an_answer(make_app: MakeApp) -> None:
     class Product(Model):
         @remote_method(http={"verb": "get"})
         @classmethod
-        def rows(cls) -> Iterator[Maker]: ...
+        def rows(cls) -> Iterator[Weaver]: ...
 
         @remote_method(returns={"arg": "x", "type": "ReadableStream", "root": True})
         @classmethod
@@ -611,7 +611,7 @@ def test_a_stream_as_an_answer(make_app: MakeApp) -> None:
             data_source = memory()
 
     paths = document_of(make_app(Product))["paths"]
-    maker = {"$ref": "#/components/schemas/Maker"}
+    maker = {"$ref": "#/components/schemas/Weaver"}
     rows = paths["/api/products/rows"]["get"]
     assert answer_of(rows, type_=NDJSON) == maker
     assert answer_of(rows, type_=JSON) == list_of(maker)
@@ -885,9 +885,9 @@ def test_the_documents_of_methods_of_every_kind_are_valid(make_app: MakeApp) -> 
             tags: list[str] | None = None,
             extra: dict[str, int] | None = None,
             thing: Any = None,
-            maker: Maker | None = None,
-            makers: list[Maker] | None = None,
-        ) -> list[Maker]: ...
+            maker: Weaver | None = None,
+            makers: list[Weaver] | None = None,
+        ) -> list[Weaver]: ...
 
         @remote_method
         @classmethod
