@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..definition import ModelDefinition
+from ..definition import Link, ModelDefinition
 from ..query import Compare, Filter, Path, Where
 from ..query.nodes import And
 
@@ -31,12 +31,17 @@ class Capabilities:
     :ivar unique: whether unique indexes hold when several write at once.
     :ivar undeclared: whether records may have keys that are no property (``strict = False``).
     :ivar persistent: whether records outlive the process.
+    :ivar joins: whether wheres, orders and :meth:`Connector.select_related` follow links to other
+        models on the same connector.
+    :ivar foreign_keys: whether it keeps foreign key constraints.
     """
 
     transactions: bool = True
     unique: bool = True
     undeclared: bool = True
     persistent: bool = True
+    joins: bool = False
+    foreign_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,20 @@ def value_source(
     return f"(None if {parts[0]} is None else c{position}({', '.join(parts)}))"
 
 
+class RelatedRows:
+    """What a query of related records found.
+
+    :ivar rows: their rows.
+    :ivar keys: for each of them, the key of the record that it is related to: a value, or a tuple
+        where the key is several properties.
+    """
+
+    __slots__ = ("keys", "rows")
+
+    def __init__(self, rows: Rows, keys: Sequence[Any]) -> None:
+        self.rows, self.keys = rows, keys
+
+
 class Connector(ABC):
     """One backend, as a data source uses it. Connectors are safe to use from several threads.
 
@@ -170,6 +189,27 @@ class Connector(ABC):
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         """Find the record with an id; the rows are one or none."""
         return self.select(definition, Filter(where=id_where(definition, id), limit=1))
+
+    def select_related(
+        self,
+        definition: ModelDefinition,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+    ) -> RelatedRows:
+        """Find the records that links lead to from several records, in one query.
+
+        It is called where the capability ``joins`` says that it can be.
+
+        :param definition: the model that the last link leads to.
+        :param filter: which of them; its ``limit`` and ``skip`` hold for each key, and so does its
+            order.
+        :param links: the way from the model with the keys: one link, or two through a third model,
+            none of them ``listed``.
+        :param keys: the values of the first link's own properties, each once and not null: tuples
+            where they are several.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def count(self, definition: ModelDefinition, where: Where) -> int:

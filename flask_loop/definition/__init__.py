@@ -13,19 +13,33 @@ from .model import (
 from .naming import RESERVED, lower_camel, plural, wire_name
 from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry
+from .relation import (
+    KINDS,
+    Dependent,
+    ForeignKey,
+    Link,
+    RelationDefinition,
+    RelationOptions,
+)
 from .settings import Settings, shared_methods
 
 __all__ = [
+    "KINDS",
     "MISSING",
     "PLAIN_BASES",
     "RESERVED",
     "ClassBody",
+    "Dependent",
     "Embedded",
+    "ForeignKey",
     "Index",
+    "Link",
     "Missing",
     "ModelDefinition",
     "Property",
     "Registry",
+    "RelationDefinition",
+    "RelationOptions",
     "Settings",
     "Spec",
     "definition_from_dict",

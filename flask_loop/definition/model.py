@@ -27,6 +27,7 @@ from .embedding import Embedded, embedded_in
 from .naming import RESERVED, lower_camel, plural, unfit_model_name
 from .property import Property
 from .registry import Registry, nearest, registry
+from .relation import Dependent, ForeignKey, RelationDefinition
 from .resolution import resolve_type
 from .settings import Settings
 
@@ -56,6 +57,11 @@ class ModelDefinition:
     :ivar ids: the properties that are the id, in order.
     :ivar rules: the validation rules that were declared by ``validates_…``.
     :ivar version: grows with each change, so that what was compiled from an older one is known.
+    :ivar shape: grows when relations add properties or foreign keys. What a connector keeps for a
+        definition holds for one shape.
+    :ivar relations: the relations by Python name, as far as the models that they name exist.
+    :ivar dependents: what becomes of other models' records when one of this model's is deleted.
+    :ivar foreign_keys: the constraints that a database shall keep.
     """
 
     def __init__(
@@ -74,6 +80,10 @@ class ModelDefinition:
         self.properties = {each.name: each for each in properties}
         self.rules: list[Any] = []
         self.version = 0
+        self.shape = 0
+        self.relations: dict[str, RelationDefinition] = {}
+        self.dependents: list[Dependent] = []
+        self.foreign_keys: list[ForeignKey] = []
         self._model: ref[Any] | None = None
         self._complete_id()
         self._set_flags()
@@ -206,6 +216,13 @@ class ModelDefinition:
     def find(self, name: str, *, wire_only: bool = False) -> Property | None:
         """The property of this wire name or, for Python callers, Python name."""
         return self.by_wire.get(name) or (None if wire_only else self.properties.get(name))
+
+    def find_relation(self, name: str, *, wire_only: bool = False) -> RelationDefinition | None:
+        """The relation of this wire name or, for Python callers, Python name."""
+        found = None if wire_only else self.relations.get(name)
+        if found is None:
+            found = next((each for each in self.relations.values() if each.wire == name), None)
+        return found
 
     def id_of(self, record: Mapping[str, Any]) -> Any:
         """The record's id: a value, or a tuple where the id is several properties."""

@@ -9,10 +9,11 @@ the property's type already. Logic is two-valued: a comparison with a missing va
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..definition import Property
+from ..definition import Link, ModelDefinition, Property, RelationDefinition
 from ..geo import GeoPoint
 from ..types import PropertyType
 
@@ -82,7 +83,29 @@ class Compare:
     member: bool = False
 
 
-Where: TypeAlias = And | Or | Not | Compare
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Whether one of the records that a link leads to matches.
+
+    :ivar where: what it matches, in terms of the model that the link leads to.
+    """
+
+    link: Link
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Whether one of the records inside a property, which has one or a list of them, matches.
+
+    :ivar where: what it matches, in terms of the embedded model.
+    """
+
+    path: Path
+    where: Where
+
+
+Where: TypeAlias = And | Or | Not | Compare | Related | Inside
 
 EVERYTHING = And(())
 NOTHING = Or(())
@@ -90,8 +113,31 @@ NOTHING = Or(())
 
 @dataclass(frozen=True, slots=True)
 class Order:
+    """One key of an order.
+
+    :ivar path: a property, of the model that the links lead to.
+    :ivar links: the way to the record whose property it is; each leads to one record or none.
+    """
+
     path: Path
     descending: bool = False
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Include:
+    """A relation whose records come with those that are found.
+
+    :ivar scope: which of them, and in which order; ``limit`` and ``skip`` hold for each record that
+        they come with. Where their model differs from record to record, a function of it.
+    """
+
+    relation: RelationDefinition
+    scope: Filter | Callable[[ModelDefinition], Filter]
+
+    def scope_of(self, definition: ModelDefinition) -> Filter:
+        """The scope for records of a model that the relation leads to."""
+        return self.scope if isinstance(self.scope, Filter) else self.scope(definition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +150,8 @@ class Filter:
     :ivar skip: so many records are left out first.
     :ivar fields: the Python names of the properties wanted, or None for all.
     :ivar near: where set, the nearest record comes first and ``order`` only breaks ties.
+    :ivar include: relations whose records come with them; connectors leave that to others.
+    :ivar extra: names among ``fields`` that only the includes need, and nobody is shown.
     """
 
     where: Where = EVERYTHING
@@ -112,6 +160,8 @@ class Filter:
     skip: int = 0
     fields: tuple[str, ...] | None = None
     near: Compare | None = None
+    include: tuple[Include, ...] = ()
+    extra: tuple[str, ...] = ()
 
 
 def equality(property: Property, value: Any) -> Compare:
