@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from .connectors import Connector, find_connector
-from .definition import ModelDefinition, nearest
+from .definition import ModelDefinition, Relating, nearest
 from .errors import DefinitionError
 from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod, declared_methods
@@ -65,6 +65,7 @@ class DataSource:
 
     def models(self) -> list[type[Model]]:
         """The models that are attached, and those that derive from them, by name."""
+        Relating.settle()
         found = {each for model in self._attached for each in _with_derived(model)}
         attached = [model for model in found if model.data_source is self]
         return sorted(attached, key=lambda model: model.model_name)

@@ -361,8 +361,11 @@ class _FolderModels(Registry):
     def add(self, name: str, model: type) -> None:
         self._own[name] = model
 
-    def get(self, name: str) -> type:
-        return self._own[name] if name in self._own else registry.get(name)
+    def named(self, name: str) -> list[type]:
+        return [self._own[name]] if name in self._own else registry.named(name)
+
+    def known(self) -> list[str]:
+        return [*self._own, *registry.known()]
 
 
 class _Folder:

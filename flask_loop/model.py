@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from inspect import getattr_static
 from threading import RLock
 from types import FrameType, GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
@@ -12,10 +13,12 @@ from weakref import ref
 
 from .connectors.base import Record
 from .definition import (
+    HAS_AND_BELONGS_TO_MANY,
     MISSING,
     ClassBody,
     Embedded,
     ModelDefinition,
+    Relating,
     definition_from_dict,
     definition_from_json,
     registry,
@@ -26,6 +29,7 @@ from .methods import Generation, RemoteMethod, RemoteMethods
 from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_overridden
 from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
+from .relations import DESCRIPTORS, RelationMethods
 from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch
@@ -106,6 +110,7 @@ class ModelType(type):
         if body is not None:
             model._read_body(body)
         registry.add(name, model)
+        Relating.note_model()
         return model
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -116,6 +121,10 @@ class ModelType(type):
     def _read_body(cls, body: ClassBody) -> None:
         """Make the properties usable in expressions, and attach the model where Meta says so."""
         cls._name_properties(body.prepare(cls))
+        for name, kind in body.relations.items():
+            cls._name_relation(name, kind)
+        if body.relations:
+            Relating.note_body(cls)
         if body.data_source is not None:
             cls.attach_to(body.data_source)  # type: ignore[attr-defined]
 
@@ -130,6 +139,8 @@ class ModelType(type):
                 if cls._definition is None:
                     cls._adopt(body.define(cls))
             cls._body = None
+        if Relating.is_open():
+            Relating.settle()
         return cast("ModelDefinition", cls._definition)
 
     @property
@@ -169,6 +180,21 @@ class ModelType(type):
         cls._name_properties(definition.properties)
         definition.model = cls
         cls._definition = definition
+        for each in definition.declarations:
+            cls._name_relation(each.name, each.kind)
+        if definition.unresolved:
+            Relating.note_definition(definition)
+
+    def _name_relation(cls, name: str, kind: str) -> None:
+        """Give the class the attribute of a relation, unless a base has it."""
+        if not isinstance(getattr_static(cls, name, None), DESCRIPTORS[kind]):
+            setattr(cls, name, DESCRIPTORS[kind](name))
+
+    def _hold(cls, model: type) -> None:
+        """Keep another model for as long as this one is there."""
+        held = cls.__dict__.get("_held", ())
+        if model not in held:
+            cls._held = (*held, model)
 
     def _name_properties(cls, names: Iterable[str]) -> None:
         for name in names:
@@ -181,6 +207,8 @@ class ModelType(type):
 
     def _choose_plan(cls, known: Plan | None) -> Plan:
         """The plan for what the definition, and those who observe the model, are now."""
+        if Relating.is_open():
+            Relating.settle()
         if known is None or known.version != known.definition.version:
             known = cls._make_plan()
         return as_observed(known)
@@ -209,7 +237,13 @@ _INSTANCE_STATE = ("_is_new", "_errors", "_undeclared")
 
 
 class Model(
-    Bulk, ValidationMethods, RemoteMethods, HookMethods, SwitchMethods, metaclass=ModelType
+    Bulk,
+    ValidationMethods,
+    RelationMethods,
+    RemoteMethods,
+    HookMethods,
+    SwitchMethods,
+    metaclass=ModelType,
 ):
     """One record of a model.
 
@@ -310,6 +344,9 @@ class Model(
             raise TypeError(f"a model is attached to a data source, not to {source!r}")
         cls.data_source = source
         Generation.advance()
+        for each in cls._definition.relations.values() if cls._definition is not None else ():
+            if each.kind == HAS_AND_BELONGS_TO_MANY and each.through is not None:
+                _attach_links(each.through.model, source)
         attached = getattr(source, "attached", None)
         if attached is not None:
             attached(cls)
@@ -379,6 +416,12 @@ class Model(
 
     def _forget(self) -> None:
         self.__dict__["_is_new"] = True
+
+
+def _attach_links(through: Any, source: Source) -> None:
+    """Attach the model of the rows of a relation, which nobody may have attached."""
+    if through is not None and through.data_source is None:
+        through.attach_to(source)
 
 
 def _as_instances(kind: Any, value: Any) -> Any:
@@ -457,3 +500,6 @@ def _model_from_json(document: Mapping[str, Any]) -> type[Any]:
 
     definition = definition_from_json(document, find_base=find_base)
     return make_model(definition, bases[0])
+
+
+Relating.make_model = create_model

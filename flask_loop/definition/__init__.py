@@ -13,22 +13,39 @@ from .model import (
 from .naming import RESERVED, lower_camel, plural, wire_name
 from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry
+from .relating import Declaration, Relating, declaration
 from .relation import (
+    BELONGS_TO,
+    EMBEDS_MANY,
+    EMBEDS_ONE,
+    HAS_AND_BELONGS_TO_MANY,
+    HAS_MANY,
+    HAS_ONE,
     KINDS,
+    REFERENCES_MANY,
     Dependent,
     ForeignKey,
     Link,
     RelationDefinition,
     RelationOptions,
 )
+from .relation_options import RelationSpec, relation
 from .settings import Settings, shared_methods
 
 __all__ = [
+    "BELONGS_TO",
+    "EMBEDS_MANY",
+    "EMBEDS_ONE",
+    "HAS_AND_BELONGS_TO_MANY",
+    "HAS_MANY",
+    "HAS_ONE",
     "KINDS",
     "MISSING",
     "PLAIN_BASES",
+    "REFERENCES_MANY",
     "RESERVED",
     "ClassBody",
+    "Declaration",
     "Dependent",
     "Embedded",
     "ForeignKey",
@@ -38,10 +55,13 @@ __all__ = [
     "ModelDefinition",
     "Property",
     "Registry",
+    "Relating",
     "RelationDefinition",
     "RelationOptions",
+    "RelationSpec",
     "Settings",
     "Spec",
+    "declaration",
     "definition_from_dict",
     "definition_from_json",
     "lower_camel",
@@ -49,6 +69,7 @@ __all__ = [
     "plural",
     "prop",
     "registry",
+    "relation",
     "shared_methods",
     "type_resolver",
     "wire_name",

@@ -6,14 +6,16 @@ import inspect
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from types import FrameType
-from typing import Any, ClassVar, get_origin
+from types import FrameType, UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
+from weakref import ref
 
 from ..errors import DefinitionError
 from .annotations import NOT_UNDERSTOOD, Names, Scope, evaluate, understand
 from .building import make_property
 from .model import (
     ModelDefinition,
+    declare_all,
     merge_properties,
     merge_rules,
     refuse_reserved,
@@ -21,6 +23,9 @@ from .model import (
 )
 from .property import Property, Spec
 from .registry import registry
+from .relating import Declaration, declaration, declarations_of
+from .relation import ANNOTATIONS
+from .relation_options import RelationSpec
 from .settings import Settings
 
 
@@ -42,26 +47,32 @@ class ClassBody:
         self.meta = namespace.get("Meta")
         if self.meta is not None and not isinstance(self.meta, type):
             raise DefinitionError(f"{name}.Meta is a class, not {self.meta!r}")
-        for key, value in namespace.items():
-            if isinstance(value, Spec) and key not in namespace.get("__annotations__", {}):
-                raise DefinitionError(f"{name}.{key} = prop(...) needs a type: {key}: Prop[str]")
+        written = namespace.get("__annotations__", {})
+        _refuse_untyped(name, namespace, written)
+        relations = {key: each for key, each in written.items() if _kind_of(each)}
         annotations = {
-            key: annotation
-            for key, annotation in namespace.get("__annotations__", {}).items()
-            if _is_property(key, annotation)
+            key: each
+            for key, each in written.items()
+            if key not in relations and _is_property(key, each)
         }
-        values = {key: namespace.pop(key) for key in annotations if key in namespace}
+        values = {key: namespace.pop(key) for key in (*annotations, *relations) if key in namespace}
         scope = Scope.around(frame)
         scope.own.update(
             (key, value) for key, value in namespace.items() if isinstance(value, type)
         )
-        self._own = _Part(annotations, values, scope)
+        self._own = _Part(annotations, values, scope, relations)
         self._mixins: dict[type, _Part] = {}
 
     @property
     def data_source(self) -> Any:
         """The data source that ``Meta`` names, or None."""
         return getattr(self.meta, "data_source", None)
+
+    @property
+    def relations(self) -> dict[str, str]:
+        """The kinds of the relations, by name; known once the class is."""
+        parts = [*self._mixins.values(), self._own]
+        return {name: each.kind for part in parts for name, each in part.relations.items()}
 
     def prepare(self, model: type) -> list[str]:
         """Take note of the class that was made of the body.
@@ -98,7 +109,30 @@ class ClassBody:
             self.name, merge_properties(parts, own), settings, class_body=True
         )
         definition.rules = merge_rules(bases)
+        declare_all(definition, bases, [*self._declared(), *self._declared_in(settings)])
         return definition
+
+    def _declared_in(self, settings: Settings) -> list[Declaration]:
+        return declarations_of(self.name, settings.relations, registry)
+
+    def _declared(self) -> Iterable[Declaration]:
+        """The relations of the body, and of its mixins."""
+        for part in (*self._mixins.values(), self._own):
+            for name, annotation in part.relations.items():
+                spec = part.values.get(name, {})
+                if not isinstance(spec, RelationSpec | dict):
+                    raise DefinitionError(
+                        f"{self.name}.{name}: a relation is described by relation(...), not by "
+                        f"{spec!r}"
+                    )
+                yield declaration(
+                    self.name,
+                    annotation.kind,
+                    name,
+                    spec,
+                    models=registry,
+                    understand=annotation.understand,
+                )
 
     def _properties(
         self, base: Any, bases: list[ModelDefinition], settings: Settings
@@ -161,22 +195,32 @@ class _Part:
     :param annotations: by name.
     :param values: what stands behind ``=``, by name.
     :param scope: where the names in annotations are found.
+    :param relations: the annotations of relations, by name.
     """
 
-    def __init__(self, annotations: dict[str, Any], values: dict[str, Any], scope: Scope) -> None:
+    def __init__(
+        self,
+        annotations: dict[str, Any],
+        values: dict[str, Any],
+        scope: Scope,
+        relations: dict[str, Any],
+    ) -> None:
         self.annotations, self.values, self.scope = annotations, values, scope
+        self.relations = {
+            name: _RelationAnnotation(annotation, scope) for name, annotation in relations.items()
+        }
 
     @classmethod
     def of_mixin(cls, mixin: type) -> _Part:
         """The properties of a class that is no model; only ``Prop[...]`` makes one there."""
-        annotations = {
-            key: annotation
-            for key, annotation in inspect.get_annotations(mixin).items()
-            if _is_prop(annotation)
+        written = inspect.get_annotations(mixin)
+        annotations = {key: each for key, each in written.items() if _is_prop(each)}
+        relations = {key: each for key, each in written.items() if _kind_of(each)}
+        values = {
+            key: mixin.__dict__[key] for key in (*annotations, *relations) if key in mixin.__dict__
         }
-        values = {key: mixin.__dict__[key] for key in annotations if key in mixin.__dict__}
         module = sys.modules.get(mixin.__module__)
-        return cls(annotations, values, Scope([vars(module) if module else {}]))
+        return cls(annotations, values, Scope([vars(module) if module else {}]), relations)
 
     def understand_early(self) -> None:
         """Evaluate the annotations of a class in a function, where they can be already."""
@@ -187,7 +231,66 @@ class _Part:
             self.annotations = {
                 name: evaluate(annotation, names) for name, annotation in self.annotations.items()
             }
+            for each in self.relations.values():
+                each.understand()
             self.scope.frame = None
+
+
+class _RelationAnnotation:
+    """An annotation such as ``HasMany[Chapter]``, whose model may be defined later.
+
+    :param annotation: as it was written.
+    :param scope: where its names are found.
+    """
+
+    def __init__(self, annotation: Any, scope: Scope) -> None:
+        self.kind = str(_kind_of(annotation))
+        self._inside: Any = _inside(annotation)
+        self._scope: Scope | None = scope
+        self._found: tuple[Any, ...] = ()
+
+    def understand(self) -> tuple[Any, ...]:
+        """The models that it names, or what else stands there."""
+        if self._scope is not None:
+            found = evaluate(self._inside, Names(self._scope, with_models=True))
+            alternatives = get_args(found) if get_origin(found) in (Union, UnionType) else (found,)
+            # The classes are held by the model that names them, and by nothing else.
+            self._found = tuple(
+                ref(each) if isinstance(each, type) else each
+                for each in alternatives
+                if each is not type(None)
+            )
+            self._inside = self._scope = None
+        found = tuple(each() if isinstance(each, ref) else each for each in self._found)
+        if None in found:
+            raise DefinitionError("the model that it leads to is gone")
+        return found
+
+
+def _refuse_untyped(name: str, namespace: dict[str, Any], written: dict[str, Any]) -> None:
+    for key, value in namespace.items():
+        if isinstance(value, Spec) and key not in written:
+            raise DefinitionError(f"{name}.{key} = prop(...) needs a type: {key}: Prop[str]")
+        if isinstance(value, RelationSpec) and not _kind_of(written.get(key)):
+            raise DefinitionError(
+                f"{name}.{key} = relation(...) needs a type: {key}: HasMany[Chapter]"
+            )
+
+
+def _kind_of(annotation: Any) -> str | None:
+    """The kind of the relation that an annotation means, or None."""
+    if isinstance(annotation, str):
+        return ANNOTATIONS.get(annotation.partition("[")[0].rpartition(".")[2].strip())
+    origin = get_origin(annotation) or annotation
+    return getattr(origin, "__loop_relation__", None)
+
+
+def _inside(annotation: Any) -> Any:
+    """What stands in the brackets of an annotation."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[2].rpartition("]")[0].strip() or "Any"
+    given = get_args(annotation)
+    return given[0] if given else Any
 
 
 def _is_property(name: str, annotation: Any) -> bool:

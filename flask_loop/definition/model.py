@@ -27,6 +27,7 @@ from .embedding import Embedded, embedded_in
 from .naming import RESERVED, lower_camel, plural, unfit_model_name
 from .property import Property
 from .registry import Registry, nearest, registry
+from .relating import Declaration, Relating, declarations_of, resolve_all
 from .relation import Dependent, ForeignKey, RelationDefinition
 from .resolution import resolve_type
 from .settings import Settings
@@ -60,6 +61,7 @@ class ModelDefinition:
     :ivar shape: grows when relations add properties or foreign keys. What a connector keeps for a
         definition holds for one shape.
     :ivar relations: the relations by Python name, as far as the models that they name exist.
+    :ivar unresolved: what is declared of relations whose models do not exist yet.
     :ivar dependents: what becomes of other models' records when one of this model's is deleted.
     :ivar foreign_keys: the constraints that a database shall keep.
     """
@@ -82,6 +84,8 @@ class ModelDefinition:
         self.version = 0
         self.shape = 0
         self.relations: dict[str, RelationDefinition] = {}
+        self.declarations: list[Declaration] = []
+        self.unresolved: list[Declaration] = []
         self.dependents: list[Dependent] = []
         self.foreign_keys: list[ForeignKey] = []
         self._model: ref[Any] | None = None
@@ -178,12 +182,84 @@ class ModelDefinition:
         """Say that rules were added, so that nothing compiled before is used again."""
         self.version += 1
 
-    def resolve(self) -> list[Any]:
-        """Find every model that is named as a type.
+    def declare(self, declaration: Declaration) -> None:
+        """Add a relation; it is there as soon as the models that it names are.
 
-        :returns: their classes, for the class of this model to hold.
-        :raises DefinitionError: naming the property whose type does not exist.
+        :raises DefinitionError: where another relation has the name.
         """
+        known = [each for each in self.declarations if each.name == declaration.name]
+        if any(each.is_like(declaration) for each in known):
+            return
+        if any(each.declared_by == declaration.declared_by for each in known):
+            raise DefinitionError(f"{self.name}.{declaration.name}: it is declared already")
+        for each in known:
+            self._forget(each)
+        self.declarations.append(declaration)
+        self.unresolved.append(declaration)
+        Relating.note_definition(self)
+
+    def _forget(self, declared: Declaration) -> None:
+        """Let a relation of a base make room for another one of its name."""
+        self.declarations.remove(declared)
+        self.relations.pop(declared.name, None)
+        if declared in self.unresolved:
+            self.unresolved.remove(declared)
+
+    def add_property(self, made: Property) -> None:
+        """Add a key that a relation makes."""
+        self.properties[made.name] = self.by_wire[made.wire] = made
+        self._refuse_clashes()
+        self.__dict__.pop("embedded", None)
+        self.shape += 1
+        self.changed()
+        if self.model is not None:
+            self.model._name_properties((made.name,))
+
+    def add_dependent(self, dependent: Dependent) -> None:
+        """Take note of what becomes of other records when one of this model's is deleted.
+
+        :raises DefinitionError: where something else was said of the same records.
+        """
+        for each in self.dependents:
+            is_same = (each.definition, each.foreign_key, each.fixed) == (
+                dependent.definition,
+                dependent.foreign_key,
+                dependent.fixed,
+            )
+            if is_same and each.on_delete != dependent.on_delete:
+                raise DefinitionError(f"on_delete: {each.relation!r} says {each.on_delete!r}")
+            if is_same:
+                return
+        self.dependents.append(dependent)
+        self.changed()
+
+    def add_foreign_key(self, key: ForeignKey) -> None:
+        """Ask for a constraint that databases shall keep."""
+        same = [
+            each
+            for each in self.foreign_keys
+            if (each.names, each.target, each.target_names)
+            == (key.names, key.target, key.target_names)
+        ]
+        if same and (key.on_delete is None or same[0].on_delete is not None):
+            return
+        self.foreign_keys = [each for each in self.foreign_keys if each not in same] + [key]
+        self.shape += 1
+        self.changed()
+
+    def hold(self, model: Any) -> None:
+        """Keep another model's class for as long as the class of this model is there."""
+        if self.model is not None and model is not self.model:
+            self.model._hold(model)
+
+    def resolve(self) -> list[Any]:
+        """Find every model that is named as a type or by a relation.
+
+        :returns: the classes of those named as types, for the class of this model to hold.
+        :raises DefinitionError: naming the property or the relation whose model does not exist.
+        """
+        if self.unresolved and (problem := resolve_all(self)) is not None:
+            raise problem
         found = []
         for each in self.properties.values():
             embedded = embedded_in(each.type)
@@ -391,6 +467,7 @@ def definition_from_dict(
     inherited = [each.properties.values() for each in bases]
     definition = ModelDefinition(name, merge_properties(inherited, made), settings)
     definition.rules = merge_rules(bases)
+    declare_all(definition, bases, declarations_of(name, settings.relations, models))
     return definition
 
 
@@ -448,6 +525,16 @@ def merge_properties(
 def merge_rules(bases: Iterable[ModelDefinition]) -> list[Any]:
     """The validation rules of bases, each once."""
     return list({id(rule): rule for base in bases for rule in base.rules}.values())
+
+
+def declare_all(
+    definition: ModelDefinition, bases: Iterable[ModelDefinition], own: Iterable[Declaration]
+) -> None:
+    """Declare the relations of bases, and a model's own; one of the same name takes its place."""
+    by_name = {each.name: each for base in bases for each in base.declarations}
+    by_name.update((each.name, each) for each in own)
+    for each in by_name.values():
+        definition.declare(each)
 
 
 def refuse_reserved(model: str, names: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 from weakref import WeakSet
 
 from ..errors import DefinitionError
@@ -22,12 +23,47 @@ class Registry:
     def add(self, name: str, model: type) -> None:
         self._models.setdefault(name, WeakSet()).add(model)
 
+    def named(self, name: str) -> list[type]:
+        """The models of a name."""
+        return list(self._models.get(name, ()))
+
+    def known(self) -> list[str]:
+        """The names that models have or had."""
+        return list(self._models)
+
     def get(self, name: str) -> type:
         """Give the model of this name.
 
         :raises DefinitionError: where no model, or more than one, has the name.
         """
-        found = list(self._models.get(name, ()))
+        return self._only(name, self.named(name))
+
+    def find(self, name: str, *, beside: Any) -> type:
+        """Give the model that a relation of another one means.
+
+        :param name: its name, or one that differs from it in case or hyphens alone.
+        :param beside: the other model; of several models of the name, the one on the same data
+            source is meant.
+        :raises DefinitionError: where no model, or more than one, is meant.
+        """
+        return self._only(name, self.find_all(name, beside=beside))
+
+    def find_all(self, name: str, *, beside: Any, exactly: bool = False) -> list[type]:
+        """The models that :meth:`find` finds one of.
+
+        :param exactly: whether the name is meant as it is.
+        """
+        found = self.named(name)
+        if not found and not exactly:
+            alike = [each for each in self.known() if _plain(each) == _plain(name)]
+            found = [model for each in alike for model in self.named(each)]
+        if len(found) > 1 and beside is not None:
+            source = getattr(beside, "data_source", None)
+            near = [each for each in found if getattr(each, "data_source", None) is source]
+            found = near or found
+        return found
+
+    def _only(self, name: str, found: list[type]) -> type:
         if len(found) == 1:
             return found[0]
         if found:
@@ -36,6 +72,10 @@ class Registry:
                 f"{len(found)} models are called {name!r} (in {places}); use the class itself"
             )
         raise DefinitionError(f"no type or model is called {name!r}{nearest(name, self._models)}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

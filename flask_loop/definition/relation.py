@@ -28,6 +28,16 @@ KINDS = (
     EMBEDS_MANY,
     REFERENCES_MANY,
 )
+#: The kinds by the names of their annotations in class bodies.
+ANNOTATIONS = {
+    "BelongsTo": BELONGS_TO,
+    "HasMany": HAS_MANY,
+    "HasOne": HAS_ONE,
+    "HasAndBelongsToMany": HAS_AND_BELONGS_TO_MANY,
+    "EmbedsOne": EMBEDS_ONE,
+    "EmbedsMany": EMBEDS_MANY,
+    "ReferencesMany": REFERENCES_MANY,
+}
 _MANY = frozenset({HAS_MANY, HAS_AND_BELONGS_TO_MANY, EMBEDS_MANY, REFERENCES_MANY})
 _EMBEDDED = frozenset({EMBEDS_ONE, EMBEDS_MANY})
 

@@ -31,6 +31,9 @@ class Settings:
     :ivar indexes: indexes over several properties: name → ``{"keys": [...], "unique": bool}``.
     :ivar options: by backend, such as ``{"postgresql": {"schema": "shop", "table": "PRODUCT"}}``.
     :ivar methods: remote methods by name, with their options; their functions are attributes.
+    :ivar relations: relations by name, each a dict with its ``type``.
+    :ivar scopes: named filters: name → filter.
+    :ivar scope: the default scope: a filter whose ``where`` narrows all that is read.
     :ivar remoting: which methods remote callers have: pattern → whether they have them.
     :ivar description: a sentence for the documentation.
     """
@@ -49,6 +52,9 @@ class Settings:
     indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    relations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
     remoting: Mapping[str, bool] = field(default_factory=dict)
     description: str | None = None
 
@@ -70,7 +76,13 @@ class Settings:
             for backend, options in self.options.items()
         }
         return replace(
-            self, plural=None, http_path=None, description=None, methods={}, options=tables
+            self,
+            plural=None,
+            http_path=None,
+            description=None,
+            methods={},
+            relations={},
+            options=tables,
         )
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
@@ -115,8 +127,8 @@ class Settings:
         """A setting of a derived model with its base's, which lists and indexes add to."""
         if name in ("hidden", "protected"):
             return tuple(dict.fromkeys((*getattr(self, name), *value)))
-        if name == "indexes":
-            return {**self.indexes, **value}
+        if name in ("indexes", "scopes"):
+            return {**getattr(self, name), **value}
         if name == "force_id":
             return value is not False
         if name == "description" and isinstance(value, list):
@@ -169,6 +181,9 @@ _KINDS: dict[str, _Kind] = {
     "indexes": _MAPPING,
     "options": _MAPPING,
     "methods": _MAPPING,
+    "relations": _MAPPING,
+    "scopes": _MAPPING,
+    "scope": _Kind("a filter", lambda value: isinstance(value, Mapping)),
     "remoting": _Kind("a dict", lambda value: isinstance(value, Mapping)),
     "description": _Kind(
         "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)
@@ -198,9 +213,6 @@ UNBUILT_KEYS = frozenset(
         "foreignKeys",
         "mixins",
         "ownerRelations",
-        "relations",
-        "scope",
-        "scopes",
         "trackChanges",
         "validations",
     }

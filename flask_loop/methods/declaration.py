@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..definition import MISSING
+from ..definition import MISSING, RelationDefinition
 from ..types import PropertyType
 
 #: What a path's placeholders for arguments look like.
@@ -35,6 +35,7 @@ class Argument:
     :ivar default: the value where none is given, or :data:`~flask_loop.definition.MISSING`.
     :ivar nullable: whether null is a value.
     :ivar documented: whether the documentation shows it.
+    :ivar of: the relation whose records it is about; None where they are the model's own.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Argument:
     default: Any = MISSING
     nullable: bool = False
     documented: bool = True
+    of: RelationDefinition | None = None
 
     @property
     def is_from_client(self) -> bool:
@@ -95,6 +97,7 @@ class Returns:
     :ivar kind: the type of its values, where that is known.
     :ivar nullable: whether the method says that it may be null.
     :ivar or_nothing: whether None is no content (204) instead of null.
+    :ivar of: the relation whose records they are; None where they are the model's own.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Returns:
     kind: PropertyType | None = None
     nullable: bool = False
     or_nothing: bool = False
+    of: RelationDefinition | None = None
 
     def describe(self) -> dict[str, Any]:
         """The answer as LoopBack's ``returns`` has it."""
@@ -139,6 +143,23 @@ class Binding(Protocol):
     def __call__(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An operation of another model, without which a relation's method is not remote.
+
+    :ivar relations: the relations that lead there, one after the other.
+    :ivar operation: its wire name.
+    """
+
+    relations: tuple[RelationDefinition, ...]
+    operation: str
+
+    @property
+    def models(self) -> list[Any]:
+        """The classes whose operation it is: that of each model on the way."""
+        return [each.target_model for each in self.relations]
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class RemoteMethod:
     """A function that remote callers may call.
@@ -160,6 +181,10 @@ class RemoteMethod:
     :ivar own: whether the user declared it. Then :attr:`function` is None and what is called is the
         attribute :attr:`name` of the model, or of the instance, with what :meth:`bind` gives.
     :ivar binding: how that function takes the arguments.
+    :ivar related: whether it is a method of a relation or of a named scope, and so no operation
+        that a data source has.
+    :ivar reaches: operations of other models that must be remote for it to be so, unless the
+        model itself says by name that it is.
     """
 
     name: str
@@ -180,6 +205,8 @@ class RemoteMethod:
     saves: bool = False
     own: bool = False
     binding: Binding | None = None
+    related: bool = False
+    reaches: Sequence[Reach] = ()
 
     @property
     def on_instance(self) -> bool:
@@ -194,6 +221,19 @@ class RemoteMethod:
     def operation(self) -> str:
         """The key in ``source.operations()``."""
         return self.wire.removeprefix("prototype.")
+
+    @property
+    def gives_one(self) -> bool:
+        """Whether it gives one record that the path leads to, of which a filter chooses parts."""
+        gives_record = any(value.root and value.type == "model" for value in self.returns)
+        return gives_record and any(argument.source == "path" for argument in self.accepts)
+
+    @property
+    def creates(self) -> bool:
+        """Whether it creates the record that it gives."""
+        if self.own:
+            return False
+        return self.name.startswith("__create__") if self.related else self.name == "create"
 
     def takes(self, name: str) -> bool:
         """Whether an argument has this name."""

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..definition import Embedded, ModelDefinition, Property, nearest
+from ..definition import Embedded, ModelDefinition, Property, RelationDefinition, nearest
+from ..definition.relation import EMBEDS_ONE
 from ..errors import FilterError
 from ..types import AnyValue, Array, Object, PropertyType
 from .nodes import Path
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a dotted name means: relations to follow, and a path of the model where they end.
+
+    :ivar relations: the relations in order; none where the path is of the model itself.
+    :ivar paths: finds what names mean where they end.
+    :ivar path: None where the name ends with a relation.
+    """
+
+    relations: tuple[RelationDefinition, ...]
+    paths: PathFinder
+    path: Path | None
+
+
 class PathFinder:
-    """Finds the properties of one model that filters name.
+    """Finds the properties and the relations of one model that filters name.
 
     :param definition: the model.
     :param remote: whether the caller is remote, and so may use wire names only, and only of what it
         can read.
+    :param nested: whether the records come inside others, where a remote caller does not see
+        protected properties.
+    :param allows: says of a model's class whether relations to it may be followed; None for all.
     """
 
-    def __init__(self, definition: ModelDefinition, *, remote: bool) -> None:
+    def __init__(
+        self,
+        definition: ModelDefinition,
+        *,
+        remote: bool,
+        nested: bool = False,
+        allows: Callable[[Any], bool] | None = None,
+    ) -> None:
         self.definition = definition
         self.remote = remote
+        self.nested = nested
+        self.allows = allows
 
     def property(self, name: Any, at: str) -> Property:
         """Find a property.
@@ -33,9 +61,57 @@ class PathFinder:
         if found is None:
             hint = nearest(str(name), self._names())
             raise FilterError(at, f"is not a property of {self.definition.name}{hint}")
-        if self.remote and not found.readable:
+        if not self._is_usable(found):
             raise FilterError(at, "is not a property that can be used in a filter")
         return found
+
+    def relation(self, name: Any, at: str) -> RelationDefinition:
+        """Find a relation.
+
+        :raises FilterError: where there is none.
+        """
+        found = self._relation(name) if isinstance(name, str) else None
+        if found is None:
+            hint = nearest(str(name), self._relation_names())
+            raise FilterError(at, f"is not a relation of {self.definition.name}{hint}")
+        return found
+
+    def follow(
+        self, relation: RelationDefinition, at: str, target: ModelDefinition | None = None
+    ) -> PathFinder:
+        """What finds names where a relation leads to.
+
+        :param target: the model there, where it differs from record to record.
+        :raises FilterError: where the caller must not follow it, or it leads to no one model.
+        """
+        target = target or relation.target
+        if target is None:
+            raise FilterError(at, "leads to records of several models, which no path goes through")
+        if not self._may_follow(relation, target):
+            raise FilterError(at, "cannot be reached")
+        return PathFinder(target, remote=self.remote, nested=True, allows=self.allows)
+
+    def reach(self, name: Any, at: str) -> Reach:
+        """Find the relations to follow and the path at their end that a dotted name means.
+
+        A record that is embedded alone is a place in the property that holds it.
+
+        :raises FilterError: where the name means nothing, or the caller must not use it.
+        """
+        if not isinstance(name, str):
+            raise FilterError(at, f"has the name {name!r}, which is not text")
+        head, dot, rest = name.partition(".")
+        relation = None if self._has(head) else self._relation(head)
+        if relation is None:
+            return Reach((), self, self._own_path(name, head, at))
+        there = self.follow(relation, at)
+        if not dot:
+            return Reach((relation,), there, None)
+        end = there.reach(rest, at)
+        is_place = relation.kind == EMBEDS_ONE and not relation.options.scope
+        if is_place and end.path is not None and not end.relations:
+            return Reach((), self, self._place(relation, end.path))
+        return Reach((relation, *end.relations), end.paths, end.path)
 
     def path(self, name: Any, at: str) -> Path:
         """Find the property, or the place inside one, that a dotted name means.
@@ -61,7 +137,7 @@ class PathFinder:
             return
         if given is None or not isinstance(kind, Embedded):
             return
-        inner = PathFinder(kind.definition, remote=self.remote)
+        inner = PathFinder(kind.definition, remote=self.remote, nested=True)
         if self.remote and inner.hides_something():
             raise FilterError(at, "has properties that cannot be used in a filter")
         for name, value in given.items() if isinstance(given, Mapping) else ():
@@ -81,8 +157,42 @@ class PathFinder:
         }
         return any(PathFinder(each, remote=True).hides_something(seen) for each in inner - seen)
 
+    def _has(self, name: str) -> bool:
+        return self.definition.find(name, wire_only=self.remote) is not None
+
+    def _is_usable(self, found: Property) -> bool:
+        return not self.remote or (found.readable and not (self.nested and found.protected))
+
+    def _relation(self, name: str) -> RelationDefinition | None:
+        return self.definition.find_relation(name, wire_only=self.remote)
+
+    def _may_follow(self, relation: RelationDefinition, target: ModelDefinition) -> bool:
+        if relation.is_embedded:
+            return self._is_usable(self.definition.properties[str(relation.property)])
+        return self.allows is None or (target.model is not None and self.allows(target.model))
+
+    def _place(self, relation: RelationDefinition, path: Path) -> Path:
+        """A path of an embedded record as one of the record that it is in."""
+        holder = self.definition.properties[str(relation.property)]
+        return Path(holder, (path.property.name, *path.keys), path.type)
+
+    def _own_path(self, name: str, head: str, at: str) -> Path:
+        if not self._has(head):
+            hint = nearest(head, [*self._names(), *self._relation_names()])
+            raise FilterError(
+                at, f"is neither a property nor a relation of {self.definition.name}{hint}"
+            )
+        return self.path(name, at)
+
     def _names(self) -> Iterable[str]:
-        return (each.wire for each in self.definition.properties.values() if each.readable)
+        return (each.wire for each in self.definition.properties.values() if self._is_usable(each))
+
+    def _relation_names(self) -> Iterable[str]:
+        return (
+            each.wire
+            for each in self.definition.relations.values()
+            if each.target is None or self._may_follow(each, each.target)
+        )
 
     def _inside(self, path: Path, keys: list[str], at: str) -> Path:
         if not keys:
@@ -102,10 +212,7 @@ class PathFinder:
         raise FilterError(at, f"has nothing inside: {path.property.wire} is a {kind.name}")
 
     def _embedded(self, kind: Embedded, name: str, at: str) -> Property:
-        found = PathFinder(kind.definition, remote=self.remote).property(name, at)
-        if self.remote and found.protected:
-            raise FilterError(at, "is not a property that can be used in a filter")
-        return found
+        return PathFinder(kind.definition, remote=self.remote, nested=True).property(name, at)
 
 
 def _deeper(path: Path, key: str, kind: PropertyType) -> Path:

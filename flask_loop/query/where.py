@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..definition import Embedded, nearest
@@ -42,15 +42,23 @@ class WhereParser:
         :param depth: how many levels it may have.
         :raises FilterError: naming the path of what means nothing.
         """
-        if depth == 0:
+        if depth <= 0:
             raise FilterError(at, f"is nested more than {self.bounds.depth} levels deep")
         parts: list[Where] = []
         for name, condition in given.items():
             if name in _LOGIC:
                 parts.append(self._logic(name, condition, f"{at}.{name}", depth))
             else:
-                parts.extend(self._property(name, condition, f"{at}.{name}"))
+                parts.extend(self._named(name, condition, f"{at}.{name}", depth))
         return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def parse_item(self, given: Any, at: str, depth: int) -> Where:
+        """Parse a mapping or an expression; the rest as :meth:`parse`."""
+        if isinstance(given, WhereExpression):
+            given = given.tree
+        if not isinstance(given, Mapping):
+            raise FilterError(at, "is not an object")
+        return self.parse(given, at, depth)
 
     def _logic(self, name: str, given: Any, at: str, depth: int) -> Where:
         if not isinstance(given, list | tuple):
@@ -58,22 +66,18 @@ class WhereParser:
         if len(given) > self.bounds.conditions:
             raise FilterError(at, f"has more than {self.bounds.conditions} parts")
         items = tuple(
-            self.parse(self._item(item, f"{at}.{index}"), f"{at}.{index}", depth - 1)
+            self.parse_item(item, f"{at}.{index}", depth - 1)
             for index, item in enumerate(given)
         )
         if name == "and":
             return And(items)
         return Or(items) if name == "or" else Not(Or(items))
 
-    def _item(self, item: Any, at: str) -> Mapping[str, Any]:
-        if isinstance(item, WhereExpression):
-            return item.tree
-        if not isinstance(item, Mapping):
-            raise FilterError(at, "is not an object")
-        return item
+    def _named(self, name: str, condition: Any, at: str, depth: int) -> Sequence[Where]:
+        """What one name and its condition mean."""
+        return self._on_path(self.paths.path(name, at), condition, at)
 
-    def _property(self, name: str, condition: Any, at: str) -> list[Where]:
-        path = self.paths.path(name, at)
+    def _on_path(self, path: Path, condition: Any, at: str) -> list[Where]:
         if isinstance(condition, Mapping) and self._has_operators(path, condition, at):
             siblings = {key: condition[key] for key in condition if key in _SIBLINGS}
             operators = [key for key in condition if key not in _SIBLINGS]
@@ -108,10 +112,13 @@ class WhereParser:
     def _compare(
         self, path: Path, operator: str, given: Any, siblings: Mapping[str, Any], at: str
     ) -> Where:
+        self._count(at)
+        return _OPERATORS[operator](self, path, given, siblings, at)
+
+    def _count(self, at: str) -> None:
         self.conditions += 1
         if self.conditions > self.bounds.conditions:
             raise FilterError(at, f"is past the {self.bounds.conditions} conditions of one where")
-        return _OPERATORS[operator](self, path, given, siblings, at)
 
     def _equal(self, path: Path, given: Any, siblings: Mapping[str, Any], at: str) -> Where:
         if given is None:

@@ -7,41 +7,45 @@ and the values in order; the expression of a new shape is built once, with a par
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
-from ...definition import Embedded
+from ...definition import Link, ModelDefinition, Property
 from ...geo import bounding_boxes
-from ...query import And, Compare, Near, Not, Path, Where, conjuncts
-from ...query.patterns import like_prefix
-from ...types import AnyValue, Array, Boolean, Integer, Number, PropertyType, String
-from .codecs import Codec
+from ...query import And, Compare, Inside, Near, Not, Related, Where, conjuncts
+from ...types import DecimalNumber, Enumeration, Integer, Number
+from .comparing import pattern, plain_compare, prefix_values
+from .json_places import is_exact_in_json, is_exact_place, json_compare, json_kind, json_place
+from .lists import Expression, NextParameter, can_be_listed, equals, is_in, listed
 from .tables import ModelTable
 
-Expression = sa.ColumnElement[Any]
-#: Gives the next bound parameter.
-NextParameter = Callable[[], Expression]
-
-_JSON_KEY = re.compile(r"[^\x00-\x1f\x7f\"\\.\[\]\ud800-\udfff]+")
-
-#: The most values that an ``inq`` binds one by one; more go in one parameter, as a JSON list.
-MOST_BOUND = 128
-#: The same for values that JSON does not keep exactly; of more, Python does the comparison.
-MOST_UNLISTED = 1024
+_ONE = sa.literal_column("1")
 
 
 class Conditions:
     """The wheres of one table.
 
     :param table: the table.
+    :param find: gives the wheres of another model's table.
+
+    :ivar source: what the columns are of: the table, or the table under another name.
+    :ivar columns: the columns of each property there, by Python name.
     """
 
-    def __init__(self, table: ModelTable) -> None:
+    def __init__(
+        self, table: ModelTable, find: Callable[[ModelDefinition], Conditions] | None = None
+    ) -> None:
         self.table = table
+        self.source: sa.FromClause = table.table
+        self.columns: Mapping[str, tuple[Expression, ...]] = table.columns
+        self._find = find or self._find_none
+        self._depth = 0
+        self._alias = "related_"
+        while table.table.name.lower().startswith(self._alias):
+            self._alias += "_"
 
     # What SQL can do
 
@@ -60,11 +64,23 @@ class Conditions:
         if isinstance(where, Compare):
             codec = self.table.codecs[where.path.property.name]
             if codec.json:
-                return _is_exact_path(where.path) and _is_exact_in_json(where)
-            return where.operator != "inq" or _can_be_listed(codec, where.operand)
+                return is_exact_place(where.path) and is_exact_in_json(where)
+            return where.operator != "inq" or can_be_listed(codec, where.operand)
         if isinstance(where, Not):
             return self.is_exact(where.item)
+        if isinstance(where, Related):
+            return self._is_exact_link(where.link) and self._of(where.link).is_exact(where.where)
+        if isinstance(where, Inside):
+            return False
         return all(map(self.is_exact, where.items))
+
+    def _is_exact_link(self, link: Link) -> bool:
+        """Whether keys that are equal in SQL are equal in Python, and the other way round."""
+        own, theirs = self.table.definition.properties, link.definition.properties
+        return not link.listed and all(
+            not self.table.codecs[here].json and _are_stored_alike(own[here], theirs[there])
+            for here, there in zip(link.own, link.theirs, strict=True)
+        )
 
     # From a where to its shape and values
 
@@ -74,31 +90,38 @@ class Conditions:
             return self._compare_shape(where, values)
         if isinstance(where, Not):
             return ("not", self.shape(where.item, values))
+        if isinstance(where, Related):
+            inner = self._of(where.link).shape(where.where, values)
+            return ("related", *self.link_shape(where.link), inner)
         kind = "and" if isinstance(where, And) else "or"
-        return (kind, *[self.shape(item, values) for item in where.items])
+        return (kind, *[self.shape(item, values) for item in _items(where)])
+
+    def link_shape(self, link: Link) -> tuple[Any, ...]:
+        """A link as a part of a key, for as long as the other model's table is the same."""
+        return (self._of(link), link.own, link.theirs)
 
     def _compare_shape(self, node: Compare, values: list[Any]) -> Any:
         operator, operand, path = node.operator, node.operand, node.path
         name = path.property.name
         codec = self.table.codecs[name]
-        kind = _json_kind(operand) if codec.json else None
+        kind = json_kind(operand) if codec.json else None
         key = (operator, name, path.keys, kind)
         if codec.json:
-            values.append(_json_path(path))
+            values.append(json_place(path))
         if operator == "eq" and operand is None:
             return (*key, "null")
         if operator == "near":
             boxes = _near_values(operand, values)
             return (*key, boxes, operand.minimum is None, operand.maximum is None)
         if operator in ("like", "regexp"):
-            prefix = _prefix_values(node, values) if not codec.json else ()
+            prefix = prefix_values(node, values) if not codec.json else ()
             values.extend((operand.text, int(operand.ignore_case)))
             return (*key, prefix)
         raw = _as_it_is if codec.json else codec.raw
         if operator == "inq":
-            bound = _listed([raw(value) for value in operand])
+            bound, many = listed(list(map(raw, operand)))
             values.extend(bound)
-            return (*key, len(bound))
+            return (*key, many)
         if operator == "between":
             values.extend(raw(operand[0]) + raw(operand[1]))
         else:
@@ -113,31 +136,33 @@ class Conditions:
             return self._compare(where, parameter)
         if isinstance(where, Not):
             return sa.not_(sa.func.coalesce(self.expression(where.item, parameter), sa.false()))
-        parts = [self.expression(item, parameter) for item in where.items]
+        if isinstance(where, Related):
+            return self._related(where, parameter)
+        parts = [self.expression(item, parameter) for item in _items(where)]
         if isinstance(where, And):
             return sa.and_(sa.true(), *parts)
         return sa.or_(sa.false(), *parts)
 
     def _compare(self, node: Compare, parameter: NextParameter) -> Expression:
         name = node.path.property.name
-        columns = self.table.columns[name]
+        columns = self.columns[name]
         if self.table.codecs[name].json:
-            return _json_compare(node, columns[0], parameter)
+            return json_compare(node, columns[0], parameter)
         if node.operator == "eq" and node.operand is None:
             return columns[0].is_(None)
         if node.operator == "near":
             return self._near(node, columns, parameter)
         if node.operator in ("like", "regexp"):
-            return _pattern(node, columns[0], parameter)
+            return pattern(node, columns[0], parameter)
         if node.operator == "inq":
-            many = _many(self.table.codecs[name].raw, node)
-            return _is_in(columns, many, parameter)
+            many = listed(list(map(self.table.codecs[name].raw, node.operand)))[1]
+            return is_in(columns, many, parameter)
         if len(columns) > 1:
-            return _equals(columns, parameter)
-        return _plain_compare(node.operator, columns[0], parameter)
+            return equals(columns, parameter)
+        return plain_compare(node.operator, columns[0], parameter)
 
     def _near(
-        self, node: Compare, columns: tuple[sa.Column[Any], ...], parameter: NextParameter
+        self, node: Compare, columns: Sequence[Expression], parameter: NextParameter
     ) -> Expression:
         near: Near = node.operand
         lat, lng = columns
@@ -163,85 +188,119 @@ class Conditions:
 
     def distance(self, node: Compare, parameter: NextParameter) -> Expression:
         """The distance from a point, in radians of arc; takes its lat and lng as parameters."""
-        lat, lng = self.table.columns[node.path.property.name]
+        lat, lng = self.columns[node.path.property.name]
         return sa.func.loop_distance(parameter(), parameter(), lat, lng)
+
+    # Through links
+
+    def _related(self, node: Related, parameter: NextParameter) -> Expression:
+        theirs = self.beyond(node.link)
+        found = sa.select(_ONE).select_from(theirs.source)
+        if len(node.link.own) == 1 and theirs.is_narrow(node.where):
+            # A few keys are found first, by which an index may find the records here.
+            (own,), (their,) = self.columns[node.link.own[0]], theirs.columns[node.link.theirs[0]]
+            keys = sa.select(their).select_from(theirs.source)
+            return own.in_(keys.where(theirs.expression(node.where, parameter)).correlate(None))
+        linked = self.linked(node.link, theirs)
+        condition = theirs.expression(node.where, parameter)
+        return sa.exists(found.where(linked, condition).correlate(self.source))
+
+    def beyond(self, link: Link) -> Conditions:
+        """The wheres of the table that a link leads to, under a name that nothing around it has."""
+        inner = copy(self._of(link))
+        inner._alias, inner._depth = self._alias, self._depth + 1
+        table = inner.table.table.alias(f"{inner._alias}{inner._depth}")
+        inner.source = table
+        inner.columns = {
+            name: tuple(table.c[column.name] for column in columns)
+            for name, columns in inner.table.columns.items()
+        }
+        return inner
+
+    def linked(self, link: Link, theirs: Conditions) -> Expression:
+        """Whether a link leads from a row here to one there."""
+        return sa.and_(
+            *(
+                own == their
+                for here, there in zip(link.own, link.theirs, strict=True)
+                for own, their in zip(self.columns[here], theirs.columns[there], strict=True)
+            )
+        )
+
+    def values_of(self, name: str, links: Sequence[Link] = ()) -> tuple[Expression, ...]:
+        """The columns of a property, of the one record that links lead to or null.
+
+        Where a link leads to several records, the one with the least id counts.
+        """
+        if not links:
+            return self.columns[name]
+        theirs = self.beyond(links[0])
+        least = [column for each in theirs.table.definition.ids for column in theirs.columns[each.name]]
+        return tuple(
+            sa.select(value)
+            .select_from(theirs.source)
+            .where(self.linked(links[0], theirs))
+            .order_by(*least)
+            .limit(_ONE)
+            .correlate(self.source)
+            .scalar_subquery()
+            for value in theirs.values_of(name, links[1:])
+        )
+
+    def is_narrow(self, where: Where) -> bool:
+        """Whether an index finds the few records that match."""
+        leading = {index.keys[0] for index in self.table.definition.indexes()}
+        leading.update(each.name for each in self.table.definition.ids[:1])
+        for part in conjuncts(where):
+            if isinstance(part, Related):
+                narrow = len(part.link.own) == 1 and self._of(part.link).is_narrow(part.where)
+                if narrow and part.link.own[0] in leading:
+                    return True
+            elif (
+                isinstance(part, Compare)
+                and part.operator in ("eq", "inq")
+                and part.operand is not None
+                and part.path.property.name in leading
+            ):
+                return True
+        return False
+
+    def _of(self, link: Link) -> Conditions:
+        return self._find(link.definition)
 
 
 def comparisons(where: Where) -> list[str]:
     """The comparisons in a where, as messages name them: ``tags.0 eq``."""
     if isinstance(where, Compare):
-        return [f"{'.'.join((where.path.property.name, *where.path.keys))} {where.operator}"]
-    items = (where.item,) if isinstance(where, Not) else where.items
-    return [name for item in items for name in comparisons(item)]
+        return [f"{_place(where)} {where.operator}"]
+    if isinstance(where, Related):
+        model = where.link.definition.name
+        return [f"{model}.{name}" for name in comparisons(where.where)] or [model]
+    if isinstance(where, Inside):
+        return [f"{_place(where)}.{name}" for name in comparisons(where.where)] or [_place(where)]
+    return [name for item in _items(where) for name in comparisons(item)]
 
 
-def padded(count: int) -> int:
-    """The next power of two, so that lists of many lengths share few statements."""
-    return 1 << (count - 1).bit_length() if count else 0
+def _place(node: Compare | Inside) -> str:
+    return ".".join((node.path.property.name, *node.path.keys))
+
+
+def _items(where: Where) -> tuple[Where, ...]:
+    return (where.item,) if isinstance(where, Not) else where.items  # type: ignore[union-attr]
 
 
 def _as_it_is(value: Any) -> tuple[Any, ...]:
     return (value,)
 
 
-# Lists: few values are bound one by one. Many would be more parameters than a statement can have.
-
-
-def _listed(raw: list[tuple[Any, ...]]) -> list[Any]:
-    """The parameters for the raw values of a list."""
-    if _goes_as_json(raw):
-        return [orjson.dumps([value for (value,) in raw]).decode()]
-    raw += raw[-1:] * (padded(len(raw)) - len(raw))
-    return [value for values in raw for value in values]
-
-
-def _goes_as_json(raw: list[tuple[Any, ...]]) -> bool:
-    if len(raw) <= MOST_BOUND or len(raw[0]) > 1:
-        return False
-    # SQLite does not read every float back from text as it was.
-    return all(isinstance(value, int | str) for (value,) in raw)
-
-
-def _can_be_listed(codec: Codec, operand: tuple[Any, ...]) -> bool:
-    if len(operand) <= MOST_BOUND:
-        return True
-    if len(codec.types) > 1:
-        return False
-    return len(operand) <= MOST_UNLISTED or _goes_as_json(list(map(codec.raw, operand)))
-
-
-def _many(raw_of: Callable[[Any], tuple[Any, ...]], node: Compare) -> int:
-    """How many values an ``inq`` binds one by one; 0 where it binds them as one JSON list."""
-    raw = [raw_of(value) for value in node.operand]
-    return 0 if _goes_as_json(raw) else padded(len(raw))
-
-
-def _is_in(columns: tuple[Expression, ...], many: int, parameter: NextParameter) -> Expression:
-    if not many:
-        items = sa.func.json_each(parameter()).table_valued("value")
-        return columns[0].in_(sa.select(items.c.value))
-    if len(columns) > 1:
-        return sa.or_(*(_equals(columns, parameter) for _ in range(many)))
-    return columns[0].in_([parameter() for _ in range(many)])
-
-
-def _equals(columns: tuple[Expression, ...], parameter: NextParameter) -> Expression:
-    return sa.and_(*(column == parameter() for column in columns))
-
-
-def _plain_compare(operator: str, column: Expression, parameter: NextParameter) -> Expression:
-    if operator == "between":
-        return column.between(parameter(), parameter())
-    return _COMPARISONS[operator](column, parameter())
-
-
-_COMPARISONS: dict[str, Callable[[Expression, Expression], Expression]] = {
-    "eq": lambda column, value: column == value,
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-}
+def _are_stored_alike(here: Property, there: Property) -> bool:
+    """Whether two properties have the same raw values for the same Python values."""
+    one, other = here.type, there.type
+    if isinstance(one, Integer | Number):
+        return isinstance(other, Integer | Number)
+    if isinstance(one, DecimalNumber | Enumeration):
+        return type(one) is type(other) and one.python is other.python and _scale(one) == _scale(other)
+    return type(one) is type(other)
 
 
 def _near_values(near: Near, values: list[Any]) -> int:
@@ -255,128 +314,3 @@ def _near_values(near: Near, values: list[Any]) -> int:
     for box in boxes:
         values.extend((box.south, box.north, box.west, box.east))
     return len(boxes)
-
-
-# Patterns: the functions loop_like and loop_regexp are RE2, as everywhere. A pattern that starts
-# with plain text is also a range, which an index answers.
-
-
-def _pattern(node: Compare, column: Expression, parameter: NextParameter) -> Expression:
-    parts: list[Expression] = []
-    prefix = _prefix(node)
-    if prefix:
-        parts.append(column >= parameter())
-        if _successor(prefix) is not None:
-            parts.append(column < parameter())
-    parts.append(_matches(node, column, parameter))
-    return sa.and_(*parts)
-
-
-def _matches(node: Compare, value: Expression, parameter: NextParameter) -> Expression:
-    function = sa.func.loop_like if node.operator == "like" else sa.func.loop_regexp
-    return function(parameter(), parameter(), value) == 1
-
-
-def _prefix(node: Compare) -> str:
-    if node.operator != "like" or node.operand.ignore_case:
-        return ""
-    return like_prefix(node.operand.text)
-
-
-def _prefix_values(node: Compare, values: list[Any]) -> tuple[bool, bool]:
-    prefix = _prefix(node)
-    if not prefix:
-        return (False, False)
-    values.append(prefix)
-    successor = _successor(prefix)
-    if successor is not None:
-        values.append(successor)
-    return (True, successor is not None)
-
-
-def _successor(prefix: str) -> str | None:
-    """The least text that is greater than every text with the prefix, where it is easily had."""
-    last = ord(prefix[-1]) + 1
-    if 0xD800 <= last <= 0xDFFF or last > 0x10FFFF:
-        return None
-    return prefix[:-1] + chr(last)
-
-
-# JSON columns: a place in a value is looked up by SQLite's json_each, which gives one row for a
-# value and one for each item of a list, so that a list matches when one of its items does.
-
-
-def _is_exact_path(path: Path) -> bool:
-    keys = _stored_keys(path)
-    return all(_JSON_KEY.fullmatch(key) and not key.isdecimal() for key in keys)
-
-
-def _is_exact_in_json(node: Compare) -> bool:
-    if node.operator == "eq" and node.operand is None:
-        return True
-    kind = node.path.type.item if isinstance(node.path.type, Array) else node.path.type
-    if isinstance(node.path.type, Array | AnyValue) and not node.member:
-        return False
-    if not isinstance(kind, AnyValue | Integer | Number | String | Boolean):
-        return False
-    operand = node.operand
-    if node.operator in ("like", "regexp"):
-        return True
-    operands = operand if isinstance(operand, tuple) else (operand,)
-    if node.operator in ("eq", "inq"):
-        return len({_json_kind(each) for each in operands}) == 1 and all(
-            isinstance(each, str | int) for each in operands
-        )
-    return all(isinstance(each, str) for each in operands)
-
-
-def _json_kind(operand: Any) -> str:
-    """The types, as SQLite's JSON functions call them, that an operand is compared with."""
-    first = operand[0] if isinstance(operand, tuple) and operand else operand
-    if isinstance(first, bool):
-        return "boolean"
-    return "integer" if isinstance(first, int) else "text"
-
-
-def _json_path(path: Path) -> str:
-    return "$" + "".join(f'."{key}"' for key in _stored_keys(path))
-
-
-def _stored_keys(path: Path) -> Iterable[str]:
-    """The keys as they are stored: embedded models' properties by their wire names."""
-    kind: PropertyType = path.property.type
-    for key in path.keys:
-        if isinstance(kind, Embedded):
-            property_ = kind.definition.properties[key]
-            kind = property_.type
-            yield property_.wire
-        else:
-            kind = AnyValue()
-            yield key
-
-
-def _json_compare(node: Compare, column: Expression, parameter: NextParameter) -> Expression:
-    place = parameter()
-    if node.operator == "eq" and node.operand is None:
-        return sa.func.coalesce(sa.func.json_type(column, place), "null") == "null"
-    items = sa.func.json_each(column, place).table_valued("value", "type", "parent")
-    kind = _json_kind(node.operand)
-    test = _json_test(node, items.c.value, parameter)
-    found = sa.exists(
-        sa.select(sa.literal(1)).select_from(items).where(_has_kind(items.c.type, kind), test)
-    )
-    return sa.and_(sa.func.json_type(column, place) != "object", found)
-
-
-def _json_test(node: Compare, value: Expression, parameter: NextParameter) -> Expression:
-    if node.operator in ("like", "regexp"):
-        return _matches(node, value, parameter)
-    if node.operator == "inq":
-        return _is_in((value,), _many(_as_it_is, node), parameter)
-    return _plain_compare(node.operator, value, parameter)
-
-
-def _has_kind(column: Expression, kind: str) -> Expression:
-    if kind == "boolean":
-        return sa.or_(column == "true", column == "false")
-    return column == kind

@@ -1,0 +1,95 @@
+"""Lists of values in SQL: few are bound one by one, many go in one parameter as JSON.
+
+Many would be more parameters than a statement can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from .codecs import Codec
+
+Expression = sa.ColumnElement[Any]
+#: Gives the next bound parameter.
+NextParameter = Callable[[], Expression]
+#: The raw values of one value, one for each column.
+Raw = tuple[Any, ...]
+
+#: The most values that are bound one by one; more go in one parameter, as a JSON list.
+MOST_BOUND = 128
+#: The same for values that JSON does not keep exactly; of more, Python does the comparison.
+MOST_UNLISTED = 1024
+
+
+def padded(count: int) -> int:
+    """The next power of two, so that lists of many lengths share few statements."""
+    return 1 << (count - 1).bit_length() if count else 0
+
+
+def can_be_listed(codec: Codec, operand: tuple[Any, ...]) -> bool:
+    """Whether SQL takes so many values of a property."""
+    if len(operand) <= MOST_BOUND:
+        return True
+    if len(codec.types) > 1:
+        return False
+    return len(operand) <= MOST_UNLISTED or _goes_as_json(list(map(codec.raw, operand)))
+
+
+def listed(raw: list[Raw]) -> tuple[list[Any], int]:
+    """The parameters for the raw values of a list.
+
+    :returns: them, and how many values are bound one by one: 0 where they are one JSON list.
+    """
+    count = len(raw)
+    if not count:
+        return ["[]"], 0
+    if count > MOST_BOUND and _goes_as_json(raw):
+        return [orjson.dumps([value for (value,) in raw]).decode()], 0
+    many = padded(count)
+    if many > count:
+        raw = raw + raw[-1:] * (many - count)
+    return [value for values in raw for value in values], many
+
+
+def is_in(columns: Sequence[Expression], many: int, parameter: NextParameter) -> Expression:
+    """Whether columns have one of the values that :func:`listed` gave the parameters of."""
+    if not many:
+        items = sa.func.json_each(parameter()).table_valued("value")
+        return columns[0].in_(sa.select(items.c.value))
+    if len(columns) > 1:
+        return sa.or_(*(equals(columns, parameter) for _ in range(many)))
+    return columns[0].in_([parameter() for _ in range(many)])
+
+
+def equals(columns: Sequence[Expression], parameter: NextParameter) -> Expression:
+    """Whether columns have the values of so many parameters."""
+    return sa.and_(*(column == parameter() for column in columns))
+
+
+def listed_keys(raw: list[Raw]) -> tuple[list[Any], int]:
+    """Like :func:`listed`, for keys, which may be several columns."""
+    if len(raw[0]) == 1 or not _is_json(raw):
+        return listed(raw)
+    return [orjson.dumps(raw).decode()], 0
+
+
+def is_key_in(columns: Sequence[Expression], many: int, parameter: NextParameter) -> Expression:
+    """Like :func:`is_in`, for what :func:`listed_keys` gave the parameters of."""
+    if many or len(columns) == 1:
+        return is_in(columns, many, parameter)
+    keys = sa.func.json_each(parameter()).table_valued("value")
+    values = (sa.func.json_extract(keys.c.value, sa.text(f"'$[{at}]'")) for at in range(len(columns)))
+    return sa.tuple_(*columns).in_(sa.select(*values))
+
+
+def _goes_as_json(raw: list[Raw]) -> bool:
+    return len(raw) > MOST_BOUND and len(raw[0]) == 1 and _is_json(raw)
+
+
+def _is_json(raw: list[Raw]) -> bool:
+    # SQLite does not read every float back from text as it was.
+    return all(isinstance(value, int | str) for values in raw for value in values)

@@ -1,0 +1,201 @@
+"""Wheres that reach through relations: how they are written, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..definition import ModelDefinition, RelationDefinition, nearest
+from ..errors import DefinitionError, FilterError
+from ..types import Array
+from .bounds import UNBOUNDED, Bounds
+from .nodes import (
+    EVERYTHING,
+    NOTHING,
+    And,
+    Compare,
+    Inside,
+    Not,
+    Or,
+    Path,
+    Related,
+    Where,
+    both,
+    equality,
+)
+from .paths import PathFinder, Reach
+from .where import WhereParser
+
+#: What a where says of the records that a relation leads to.
+RELATION_QUANTIFIERS = ("some", "none", "every")
+
+
+def where_parser(paths: PathFinder, bounds: Bounds) -> WhereParser:
+    """What parses wheres on the model whose names ``paths`` finds."""
+    kind = RelationWhereParser if paths.definition.relations else WhereParser
+    return kind(paths, bounds)
+
+
+class RelationWhereParser(WhereParser):
+    """Parses a where on a model that has relations.
+
+    A dotted path through relations is the related record's value, which is null where there is no
+    record. Where a relation leads to many, it is all their values: an operator holds where it holds
+    for one of them.
+    """
+
+    def _named(self, name: str, condition: Any, at: str, depth: int) -> Sequence[Where]:
+        reach = self.paths.reach(name, at)
+        if reach.path is None:
+            return self._quantified(name, reach, condition, at, depth)
+        found = self._on_path(reach.path, condition, at)
+        if not reach.relations:
+            return found
+        if len(reach.relations) >= depth:
+            raise FilterError(at, f"is nested more than {self.bounds.depth} levels deep")
+        return [_lifted(reach.relations, each) for each in found]
+
+    def _quantified(
+        self, name: str, reach: Reach, condition: Any, at: str, depth: int
+    ) -> list[Where]:
+        if not isinstance(condition, Mapping) or not condition:
+            raise FilterError(
+                at,
+                'is a relation: write {"some": {…}}, {"none": {…}} or {"every": {…}} with a where '
+                f'of {reach.paths.definition.name}, or a path as "{name}.…"',
+            )
+        found = []
+        for quantifier, given in condition.items():
+            place = f"{at}.{quantifier}"
+            if quantifier not in _QUANTIFIED:
+                hint = _hint(name, reach.paths, str(quantifier))
+                raise FilterError(place, f"is not 'some', 'none' or 'every'{hint}")
+            self._count(place)
+            where = self._inside(reach.paths, given, place, depth - len(reach.relations))
+            found.append(_QUANTIFIED[quantifier](reach.relations, where))
+        return found
+
+    def _inside(self, paths: PathFinder, given: Any, at: str, depth: int) -> Where:
+        """Parse a where on the model that a relation leads to; its conditions count here."""
+        inner = where_parser(paths, self.bounds)
+        inner.conditions = self.conditions
+        where = inner.parse_item(given, at, depth)
+        self.conditions = inner.conditions
+        return where
+
+
+def _hint(name: str, paths: PathFinder, key: str) -> str:
+    find = (paths.definition.find, paths.definition.find_relation)
+    if any(each(key, wire_only=paths.remote) for each in find):
+        return f"; did you mean '{name}.{key}'?"
+    return nearest(key, RELATION_QUANTIFIERS)
+
+
+def _some(relations: Sequence[RelationDefinition], where: Where) -> Where:
+    for relation in reversed(relations):
+        where = reached(relation, where)
+    return where
+
+
+def _none(relations: Sequence[RelationDefinition], where: Where) -> Where:
+    return Not(_some(relations, where))
+
+
+def _every(relations: Sequence[RelationDefinition], where: Where) -> Where:
+    return Not(_some(relations, Not(where)))
+
+
+_QUANTIFIED = dict(zip(RELATION_QUANTIFIERS, (_some, _none, _every), strict=True))
+
+
+def _lifted(relations: Sequence[RelationDefinition], where: Where) -> Where:
+    """What a where on a value means where the value is at the end of relations."""
+    if isinstance(where, And | Or):
+        return type(where)(tuple(_lifted(relations, each) for each in where.items))
+    if isinstance(where, Not):
+        inner = _lifted(relations, where.item)
+        return inner.item if isinstance(inner, Not) else Not(inner)
+    if isinstance(where, Compare) and where.operator == "eq" and where.operand is None:
+        return Not(_some(relations, Not(where)))
+    return _some(relations, where)
+
+
+def reached(relation: RelationDefinition, where: Where) -> Where:
+    """The where on a model that one of the records which a relation of it leads to matches.
+
+    :param where: what that record matches, beside the relation's scope.
+    :raises DefinitionError: where the relation's scope means nothing.
+    """
+    where = both(scope_where(relation), where)
+    if relation.is_embedded:
+        holder = relation.owner.properties[str(relation.property)]
+        return Inside(Path(holder, (), holder.type), where)
+    for link in reversed(relation.links):
+        where = Related(link, where)
+    return where
+
+
+def scope_where(relation: RelationDefinition, definition: ModelDefinition | None = None) -> Where:
+    """What every record that a relation leads to matches: the where of its scope, fixed values.
+
+    :param definition: the model that it leads to, where that differs from record to record.
+    :raises DefinitionError: where the scope means nothing.
+    """
+    target = definition or relation.target
+    written = (relation.options.scope or {}).get("where")
+    if target is None or not (written or relation.fixed):
+        return EVERYTHING
+    fixed = And(
+        tuple(equality(target.properties[name], value) for name, value in relation.fixed.items())
+    )
+    if not written:
+        return both(EVERYTHING, fixed)
+    parser = where_parser(PathFinder(target, remote=False), UNBOUNDED)
+    with scope_of(relation):
+        return both(fixed, parser.parse_item(written, "where", UNBOUNDED.depth))
+
+
+@contextmanager
+def scope_of(relation: RelationDefinition) -> Iterator[None]:
+    """A block that reads what was written as a relation's scope, where a mistake is its author's.
+
+    :raises DefinitionError: where it is not valid.
+    """
+    try:
+        yield
+    except FilterError as error:
+        raise DefinitionError(f"the scope of {relation!r}: {error.message}") from None
+    except RecursionError:
+        raise DefinitionError(f"the scope of {relation!r} leads back to itself") from None
+
+
+def keys_where(definition: ModelDefinition, names: Sequence[str], keys: Iterable[Any]) -> Where:
+    """The where that the values of some properties are one of several keys.
+
+    :param names: the properties. A list matches where one of its items does.
+    :param keys: for one property values, for several tuples of them. One with a null in it matches
+        nothing.
+    """
+    properties = [definition.properties[name] for name in names]
+    if len(properties) == 1:
+        kind = properties[0].type
+        values = tuple(key for key in keys if key is not None)
+        path = Path(properties[0], (), kind)
+        return Compare(path, "inq", values, member=isinstance(kind, Array)) if values else NOTHING
+    return Or(
+        tuple(
+            And(tuple(map(equality, properties, key)))
+            for key in keys
+            if all(value is not None for value in key)
+        )
+    )
+
+
+def has_related(where: Where) -> bool:
+    """Whether a where has to look at other records than those that it is on."""
+    if isinstance(where, And | Or):
+        return any(map(has_related, where.items))
+    if isinstance(where, Not):
+        return has_related(where.item)
+    return isinstance(where, Related) or (isinstance(where, Inside) and has_related(where.where))
