@@ -2,7 +2,7 @@
 
 from .connectors import Connector
 from .datasource import DataSource, create_data_source, memory
-from .definition import prop
+from .definition import prop, relation
 from .errors import (
     DefinitionError,
     FilterError,
@@ -17,15 +17,30 @@ from .geo import GeoPoint
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
 from .operations import Observation
+from .relations import (
+    BelongsTo,
+    EmbedsMany,
+    EmbedsOne,
+    HasAndBelongsToMany,
+    HasMany,
+    HasOne,
+    ReferencesMany,
+)
 from .remoting import Context, current_context, options
 
 __all__ = [
+    "BelongsTo",
     "Connector",
     "Context",
     "DataSource",
     "DefinitionError",
+    "EmbedsMany",
+    "EmbedsOne",
     "FilterError",
     "GeoPoint",
+    "HasAndBelongsToMany",
+    "HasMany",
+    "HasOne",
     "Loop",
     "LoopError",
     "Model",
@@ -33,6 +48,7 @@ __all__ = [
     "NotAttachedError",
     "Observation",
     "Prop",
+    "ReferencesMany",
     "RemoteError",
     "ValidationError",
     "create_data_source",
@@ -41,6 +57,7 @@ __all__ = [
     "memory",
     "options",
     "prop",
+    "relation",
     "remote_method",
     "shared",
 ]

@@ -6,6 +6,7 @@
     ├── DefinitionError            a definition or setting that means nothing (also ValueError)
     ├── NotAttachedError           an operation the model does not have (also AttributeError)
     ├── UniqueViolation            a unique index refused a write; operations make it 422
+    ├── ForeignKeyViolation        a key that names no record; operations make it 422
     └── RemoteError                reaches HTTP clients (also werkzeug's HTTPException)
         ├── BadRequest             400
         │   ├── ArgumentError          an argument of a remote method: names the argument
@@ -42,6 +43,7 @@ __all__ = [
     "Failure",
     "FilterError",
     "Forbidden",
+    "ForeignKeyViolation",
     "LoopError",
     "MethodNotAllowed",
     "ModelNotFound",
@@ -247,6 +249,19 @@ class UniqueViolation(LoopError):
 
     def __init__(self, properties: Sequence[str], index: int | None = None) -> None:
         super().__init__(f"a record with the same {', '.join(properties)} exists")
+        self.properties = tuple(properties)
+        self.index = index
+
+
+class ForeignKeyViolation(LoopError):
+    """A key names no record. Connectors raise it; operations answer 422 for it.
+
+    :param properties: the Python names of the properties that hold the key.
+    :param index: the position of the record, when several were written.
+    """
+
+    def __init__(self, properties: Sequence[str], index: int | None = None) -> None:
+        super().__init__(f"no record has what {', '.join(properties)} names")
         self.properties = tuple(properties)
         self.index = index
 

@@ -112,8 +112,8 @@ class Loop:
 
         The settings are read from ``app.config``: ``LOOP_DATA_SOURCES``, ``LOOP_DOCS``,
         ``LOOP_MAX_LIMIT``, ``LOOP_MAX_BODY``, ``LOOP_MAX_VALUES``, ``LOOP_MAX_FILTER_DEPTH``,
-        ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``,
-        ``LOOP_REMOTING``; see
+        ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_MAX_INCLUDE_DEPTH``, ``LOOP_MAX_INCLUDES``,
+        ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``, ``LOOP_REMOTING``; see
         :class:`~flask_loop.state.Settings`.
 
         :param app: the app.
@@ -255,11 +255,22 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
             "before the first one"
         )
     _refuse_taken_path(state, definition)
-    exposure = Exposure(model, state.hooks, state.switches, bounds_of(state.settings))
+    bounds = bounds_of(state.settings, _shows_records)
+    exposure = Exposure(model, state.hooks, state.switches, bounds, state.exposures)
     blueprint = ModelBlueprint(exposure, state, blueprint_name(model, app))
     blueprint.refuse_taken_paths(app)
     app.register_blueprint(blueprint, name_prefix=PREFIX)
     state.exposures[model] = exposure
+    Generation.advance()  # what other models' relations reach may be remote now
+
+
+def _shows_records(model: Any) -> bool:
+    """Whether remote callers may follow relations to the records of a model, in this app.
+
+    What the plans of models keep of bounds has nothing of any app in it.
+    """
+    state: State = current_app.extensions[EXTENSION]
+    return state.shows_records(model)
 
 
 def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:

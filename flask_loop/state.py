@@ -25,6 +25,8 @@ class Settings:
     :ivar max_values: the most values in one ``inq`` or ``nin``, and records in one bulk create.
     :ivar max_filter_depth: the most levels of nesting in a remote where.
     :ivar max_filter_conditions: the most comparisons in a remote where.
+    :ivar max_include_depth: the most levels of includes inside includes in a remote filter.
+    :ivar max_includes: the most relations in the includes of a remote filter.
     :ivar remoting: by method or pattern, whether remote callers have the methods.
     :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
     """
@@ -37,6 +39,8 @@ class Settings:
     max_values: int = 1000
     max_filter_depth: int = 12
     max_filter_conditions: int = 200
+    max_include_depth: int = 5
+    max_includes: int = 50
     created_status: int = 200
     remoting: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,6 +109,14 @@ class State:
     def models(self) -> list[Any]:
         """The models that are exposed, in the order of their registration."""
         return list(self.exposures)
+
+    def shows_records(self, model: Any) -> bool:
+        """Whether remote callers may follow relations to the records of a model.
+
+        That is so where they could find them by themselves.
+        """
+        exposure = self.exposures.get(model)
+        return exposure is not None and exposure.shows("find")
 
     def connector(self, name: str) -> Any:
         """The connector of the data source with a name, made when it is first used.

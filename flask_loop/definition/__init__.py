@@ -1,6 +1,7 @@
 """What a model is: definitions, properties, settings, names, and the three ways to write them."""
 
 from .class_body import ClassBody
+from .declarations import Declaration, declaration
 from .embedding import Embedded
 from .model import (
     PLAIN_BASES,
@@ -13,7 +14,7 @@ from .model import (
 from .naming import RESERVED, lower_camel, plural, wire_name
 from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry
-from .relating import Declaration, Relating, declaration
+from .relating import Relating
 from .relation import (
     BELONGS_TO,
     EMBEDS_MANY,

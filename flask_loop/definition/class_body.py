@@ -13,6 +13,7 @@ from weakref import ref
 from ..errors import DefinitionError
 from .annotations import NOT_UNDERSTOOD, Names, Scope, evaluate, understand
 from .building import make_property
+from .declarations import Declaration, declaration, declarations_of
 from .model import (
     ModelDefinition,
     declare_all,
@@ -23,7 +24,6 @@ from .model import (
 )
 from .property import Property, Spec
 from .registry import registry
-from .relating import Declaration, declaration, declarations_of
 from .relation import ANNOTATIONS
 from .relation_options import RelationSpec
 from .settings import Settings

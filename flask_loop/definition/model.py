@@ -23,11 +23,12 @@ from ..types import (
     Uuid,
 )
 from .building import make_property
+from .declarations import Declaration, declarations_of
 from .embedding import Embedded, embedded_in
 from .naming import RESERVED, lower_camel, plural, unfit_model_name
 from .property import Property
 from .registry import Registry, nearest, registry
-from .relating import Declaration, Relating, declarations_of, resolve_all
+from .relating import Relating, resolve_all
 from .relation import Dependent, ForeignKey, RelationDefinition
 from .resolution import resolve_type
 from .settings import Settings

@@ -1,143 +1,27 @@
-"""From declarations of relations to what they lead to, when the models that they name exist."""
+"""Relating: resolving declared relations as soon as the models that they name exist."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakSet, ref
-
-import inflection
+from weakref import WeakSet
 
 from ..errors import DefinitionError
-from ..types import Array, Integer, PropertyType, String
 from .annotations import NOT_UNDERSTOOD
-from .embedding import Embedded
-from .naming import RESERVED, lower_camel, unfit_property_name, wire_name
-from .property import Property
-from .registry import Registry
-from .relation import (
-    BELONGS_TO,
-    EMBEDS_MANY,
-    HAS_AND_BELONGS_TO_MANY,
-    REFERENCES_MANY,
-    Dependent,
-    ForeignKey,
-    Link,
-    RelationDefinition,
-    RelationOptions,
-)
-from .relation_options import kind_of, read_options
+from .declarations import Declaration
+from .linking import Linking, MakeModel, wire_of
+from .relation import RelationDefinition
 
 if TYPE_CHECKING:
     from .model import ModelDefinition
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Declaration:
-    """That a model has a relation, to a model that may not exist yet.
-
-    :ivar name: its Python name.
-    :ivar kind: one of :data:`~flask_loop.definition.KINDS`.
-    :ivar options: what was written of it.
-    :ivar declared_by: the name of the model that said so, which names the keys of others.
-    :ivar models: where models that are named are found.
-    :ivar understand: gives what its annotation means, where it has one.
-    """
-
-    name: str
-    kind: str
-    options: RelationOptions
-    declared_by: str
-    models: Registry
-    understand: Callable[[], Any] | None = None
-
-    def is_like(self, other: Declaration) -> bool:
-        """Whether another one says the same."""
-        said = (self.name, self.kind, self.options, self.declared_by)
-        return said == (other.name, other.kind, other.options, other.declared_by)
-
-
-def declaration(
-    model: str,
-    kind: str,
-    name: str | None,
-    written: Mapping[str, Any],
-    *,
-    models: Registry,
-    understand: Callable[[], Any] | None = None,
-) -> Declaration:
-    """Read what was written of a relation.
-
-    :param model: the name of the model that declares it.
-    :param kind: its kind.
-    :param name: its name; that of the other model where None.
-    :param written: its options in either spelling.
-    :param models: where models that are named are found.
-    :param understand: gives what its annotation means, where it has one.
-    :raises DefinitionError: naming the relation and the key that means nothing.
-    """
-    shown = name or "a relation"
-    try:
-        options = read_options(kind, written)
-        if name is None:
-            name = _name_after(kind, options.model)
-        if problem := unfit_property_name(name):
-            raise DefinitionError(f"the name {problem}")
-        if name in RESERVED:
-            raise DefinitionError("is what every model has; give the relation another name")
-    except DefinitionError as error:
-        raise DefinitionError(f"{model}.{shown}: {error}") from None
-    options = replace(options, model=_weakly(options.model), through=_weakly(options.through))
-    return Declaration(name, kind, options, model, models, understand)
-
-
-def _weakly(written: Any) -> Any:
-    """What stands for models, with references to classes that let them go."""
-    if isinstance(written, list | tuple | set):
-        return tuple(map(_weakly, written))
-    return ref(written) if hasattr(written, "__loop_model__") else written
-
-
-def declarations_of(
-    model: str, written: Mapping[str, Mapping[str, Any]], models: Registry
-) -> list[Declaration]:
-    """The relations that a definition in a dict or in JSON has.
-
-    :raises DefinitionError: naming one that means nothing.
-    """
-    made = []
-    for name, options in written.items():
-        if not isinstance(options, Mapping):
-            raise DefinitionError(f"{model}.{name}: a relation is a dict, not {options!r}")
-        try:
-            kind = kind_of(options)
-        except DefinitionError as error:
-            raise DefinitionError(f"{model}.{name}: {error}") from None
-        made.append(declaration(model, kind, name, options, models=models))
-    return made
-
-
-def _name_after(kind: str, model: Any) -> str:
-    """The name of a relation that is called after the other model."""
-    other = model if isinstance(model, str) else getattr(model, "__name__", None)
-    if not isinstance(other, str):
-        raise DefinitionError("names no model")
-    name = snake(other)
-    return str(inflection.pluralize(name)) if "many" in kind else name
-
-
-def snake(name: str) -> str:
-    """``CoffeeShop`` and ``coffee-shop`` as ``coffee_shop``."""
-    return str(inflection.underscore(lower_camel(name)))
 
 
 class Relating:
     """Resolves declarations as soon as the models that they name exist, each once."""
 
     #: Makes a model from dicts; :mod:`flask_loop.model` sets it.
-    make_model: ClassVar[Callable[[str, Mapping[str, Any], Mapping[str, Any]], Any]]
+    make_model: ClassVar[MakeModel]
 
     _lock: ClassVar[RLock] = RLock()
     _number: ClassVar[int] = 0
@@ -221,11 +105,15 @@ def _resolve(definition: ModelDefinition, declared: Declaration) -> None:
     if declared not in definition.unresolved:
         return  # it was resolved on the way to another one
     relation = RelationDefinition(
-        declared.name, _wire(definition, declared.name), declared.kind, definition, declared.options
+        declared.name,
+        wire_of(definition, declared.name),
+        declared.kind,
+        definition,
+        declared.options,
     )
     if problem := _clash(definition, relation):
         raise DefinitionError(problem)
-    _Resolution(relation, declared).run()
+    Linking(relation, declared, settle=resolve_all, make_model=Relating.make_model).run()
     # No definition holds a class: the class of the model does.
     through = relation.through and relation.through.name
     model = relation.target and relation.target.name
@@ -233,10 +121,6 @@ def _resolve(definition: ModelDefinition, declared: Declaration) -> None:
     definition.unresolved.remove(declared)
     definition.relations[relation.name] = relation
     definition.changed()
-
-
-def _wire(definition: ModelDefinition, name: str) -> str:
-    return name if definition.settings.wire_case is None else wire_name(name)
 
 
 def _clash(definition: ModelDefinition, relation: RelationDefinition) -> str | None:
@@ -247,368 +131,3 @@ def _clash(definition: ModelDefinition, relation: RelationDefinition) -> str | N
     if twin is not None and twin.name != relation.name:
         return f"{twin.name!r} is {relation.wire!r} on the wire too"
     return None
-
-
-class _Resolution:
-    """Finds what one declaration leads to, and makes the keys that are missing."""
-
-    def __init__(self, relation: RelationDefinition, declared: Declaration) -> None:
-        self.relation, self.declared = relation, declared
-        self.owner, self.options = relation.owner, relation.options
-        self.name = relation.name
-
-    def run(self) -> None:
-        relation, kind = self.relation, self.relation.kind
-        if kind == BELONGS_TO and self._is_polymorphic():
-            self._polymorphic_owner()
-            return
-        relation.target = self._target()
-        self.owner.hold(relation.target.model)
-        if relation.is_embedded:
-            self._embeds()
-        elif kind == BELONGS_TO:
-            self._belongs_to()
-        elif kind == REFERENCES_MANY:
-            self._references_many()
-        elif kind == HAS_AND_BELONGS_TO_MANY or self.options.through is not None:
-            self._through()
-        else:
-            self._has()
-
-    # Which model
-
-    def _is_polymorphic(self) -> bool:
-        if self.options.polymorphic is not None or self.options.discriminator is not None:
-            return True
-        return len(self._written()) > 1
-
-    def _written(self) -> Sequence[Any]:
-        """What stands for the other models: classes or names."""
-        if self.declared.understand is not None:
-            return _alternatives(self.declared.understand())
-        model = self.options.model
-        if model is None:
-            return ()
-        return model if isinstance(model, tuple) else (model,)
-
-    def _target(self) -> ModelDefinition:
-        written = self._written()
-        if len(written) > 1:
-            raise DefinitionError("leads to one model, not to several")
-        model = self._model(written[0]) if written else self._model_called_so()
-        return self._definition(model)
-
-    def _model(self, written: Any) -> Any:
-        if isinstance(written, str):
-            return self.declared.models.find(written, beside=self.owner.model)
-        if isinstance(written, ref):
-            written = written()
-        if not hasattr(written, "__loop_model__"):
-            raise DefinitionError(f"{written!r} is no model")
-        return written
-
-    def _model_called_so(self) -> Any:
-        """The model that the relation's own name means: ``chapters`` is of ``Chapter``."""
-        name = inflection.singularize(self.name) if self.relation.is_many else self.name
-        return self.declared.models.find(name, beside=self.owner.model)
-
-    def _definition(self, model: Any) -> ModelDefinition:
-        if "__loop_model__" in model.__dict__:
-            raise DefinitionError("leads to a model of yours, not to Model itself")
-        definition: ModelDefinition = model.definition
-        return definition
-
-    # Each kind
-
-    def _belongs_to(self) -> None:
-        target = self._the_target
-        primary = self._primary_key(target)
-        wanted = self.options.foreign_key or _default_keys(self.name, primary)
-        foreign = self._keys(self.owner, wanted, target, primary, required=self.options.required)
-        self.relation.foreign_key, self.relation.primary_key = foreign, primary
-        self.relation.links = (Link(target, foreign, primary),)
-        self._depend(target, self.owner, foreign, primary)
-
-    def _has(self) -> None:
-        target = self._the_target
-        primary = self._primary_key(self.owner)
-        if self._is_polymorphic():
-            base = self._polymorphic_name(self.name)
-            wanted = self.options.foreign_key or (f"{base}_id",)
-            discriminator = self._discriminator(target, base)
-            self.relation.discriminator = discriminator
-            self.relation.fixed = {discriminator: self.owner.name}
-        else:
-            wanted = self.options.foreign_key or self._keys_to_owner(target, primary)
-        foreign = self._keys(target, wanted, self.owner, primary)
-        self.relation.foreign_key, self.relation.primary_key = foreign, primary
-        self.relation.links = (Link(target, primary, foreign),)
-        self._depend(self.owner, target, foreign, primary)
-
-    def _through(self) -> None:
-        target, primary = self._the_target, self._primary_key(self.owner)
-        through = self._through_model()
-        resolve_all(through)
-        to_owner = self.options.foreign_key or self._keys_of(through, self.owner, primary)
-        theirs = tuple(each.name for each in target.ids)
-        to_target = self.options.key_through or _keys_named(through, target, theirs)
-        if tuple(to_owner) == tuple(to_target):
-            raise DefinitionError(
-                f"both keys of {through.name} would be {', '.join(to_owner)}; give foreign_key and "
-                "key_through"
-            )
-        foreign = self._keys(through, to_owner, self.owner, primary)
-        key_through = self._keys(through, to_target, target, theirs)
-        relation = self.relation
-        relation.through = through
-        relation.foreign_key, relation.primary_key = foreign, primary
-        relation.links = (Link(through, primary, foreign), Link(target, key_through, theirs))
-        self._depend(self.owner, through, foreign, primary)
-        if relation.kind == HAS_AND_BELONGS_TO_MANY:
-            self._depend(target, through, key_through, theirs)
-
-    def _references_many(self) -> None:
-        target = self._the_target
-        if len(target.ids) != 1:
-            raise DefinitionError(f"the id of {target.name} is several properties")
-        given = self.options.property or "".join(self.options.foreign_key)
-        name = given or f"{inflection.singularize(snake(self.name))}_ids"
-        found = _find(self.owner, name)
-        if found is None:
-            kind = Array(target.id.type)
-            found = self._add(self.owner, _made(self.owner, name, kind, default=[]))
-        elif not isinstance(found.type, Array):
-            raise DefinitionError(f"{found.name} is no list")
-        relation, ids = self.relation, (target.id.name,)
-        relation.property, relation.foreign_key, relation.primary_key = found.name, (), ids
-        relation.links = (Link(target, (found.name,), ids, listed=True),)
-
-    def _embeds(self) -> None:
-        target = self._the_target
-        name = self.options.property or f"_{self.name}"
-        found = _find(self.owner, name)
-        if found is None:
-            is_many = self.relation.kind == EMBEDS_MANY
-            kind: PropertyType = Embedded(lambda: target)
-            kind = Array(kind) if is_many else kind
-            made = _made(self.owner, name, kind, index=False)
-            found = self._add(self.owner, replace(made, default=[]) if is_many else made)
-        self.relation.property = found.name
-
-    def _polymorphic_owner(self) -> None:
-        base = self._polymorphic_name(self.name)
-        allowed = [self._model(each) for each in self._written()]
-        for model in allowed:
-            self.owner.hold(model)
-        name = "".join(self.options.foreign_key) or f"{base}_id"
-        foreign = _find(self.owner, name)
-        if foreign is None:
-            kinds = [self._definition(each).id.type for each in allowed] or [Integer()]
-            if len({type(each) for each in kinds}) > 1:
-                raise DefinitionError(f"the ids are of several types; declare the property {name}")
-            foreign = self._add(self.owner, _made(self.owner, name, kinds[0]))
-        relation, models, owner = self.relation, self.declared.models, self.owner
-        relation.discriminator = self._discriminator(self.owner, base)
-        relation.foreign_key, relation.primary_key = (foreign.name,), self.options.primary_key
-        relation.find_target = _finder(models, owner, allowed)
-
-    # Keys
-
-    @property
-    def _the_target(self) -> ModelDefinition:
-        assert self.relation.target is not None  # noqa: S101 - every kind that comes here has one
-        return self.relation.target
-
-    def _polymorphic_name(self, default: str) -> str:
-        given = self.options.polymorphic
-        return given if isinstance(given, str) else default
-
-    def _discriminator(self, holder: ModelDefinition, base: str) -> str:
-        name = self.options.discriminator or f"{base}_type"
-        found = _find(holder, name) or self._add(holder, _made(holder, name, String()))
-        return found.name
-
-    def _primary_key(self, holder: ModelDefinition) -> tuple[str, ...]:
-        """The properties that a key equals, by Python name."""
-        if not self.options.primary_key:
-            if not holder.ids:
-                raise DefinitionError(f"{holder.name} has no id")
-            return tuple(each.name for each in holder.ids)
-        found = [_find(holder, name) for name in self.options.primary_key]
-        if None in found:
-            missing = self.options.primary_key[found.index(None)]
-            raise DefinitionError(f"primary_key: {holder.name} has no property {missing!r}")
-        return tuple(each.name for each in found if each is not None)
-
-    def _keys_to_owner(self, holder: ModelDefinition, primary: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of the keys by which another model's records name those of the owner."""
-        return _default_keys(snake(self.declared.declared_by), primary)
-
-    def _keys_of(
-        self, through: ModelDefinition, target: ModelDefinition, primary: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        said = _said_by_owner(through, target)
-        return said or self._keys_to_owner(through, primary)
-
-    def _keys(
-        self,
-        holder: ModelDefinition,
-        wanted: Iterable[str],
-        target: ModelDefinition,
-        primary: tuple[str, ...],
-        *,
-        required: bool = False,
-    ) -> tuple[str, ...]:
-        """The Python names of the keys in a model, which gets those that it lacks."""
-        wanted = tuple(wanted)
-        if len(wanted) != len(primary):
-            raise DefinitionError(
-                f"{len(wanted)} foreign keys cannot equal {len(primary)} properties of "
-                f"{target.name}: {', '.join(primary)}"
-            )
-        names = []
-        for name, key in zip(wanted, primary, strict=True):
-            found = _find(holder, name)
-            if found is None:
-                kind = target.properties[key].type
-                made = _made(holder, name, kind, nullable=not required, required=required)
-                found = self._add(holder, made)
-            names.append(found.name)
-        return tuple(names)
-
-    def _add(self, holder: ModelDefinition, made: Property) -> Property:
-        if problem := unfit_property_name(made.name):
-            raise DefinitionError(f"the key {made.name!r} {problem}")
-        if holder.find_relation(made.name) or holder.find_relation(made.wire):
-            raise DefinitionError(f"the key {made.name!r} has the name of a relation")
-        holder.add_property(made)
-        return made
-
-    def _through_model(self) -> ModelDefinition:
-        written = self.options.through
-        if written is not None:
-            model = self._model(written)
-            self.owner.hold(model)
-            return self._definition(model)
-        target = self._the_target
-        name = "".join(sorted((self.owner.name, target.name), key=snake))
-        there = self.declared.models.find_all(name, beside=self.owner.model)
-        model: Any = there[0] if there else self._make_through(name, target)
-        self.owner.hold(model)
-        target.hold(model)
-        source = self.owner.model.data_source
-        if source is not None and model.data_source is None:
-            model.attach_to(source)
-        return self._definition(model)
-
-    def _make_through(self, name: str, target: ModelDefinition) -> Any:
-        """The model of the rows that link both, which nobody has defined."""
-        properties: dict[str, Any] = {}
-        for each in (self.owner, target):
-            ids = tuple(property_.name for property_ in each.ids)
-            for key, id in zip(_default_keys(snake(each.name), ids), ids, strict=True):
-                if key in properties:
-                    raise DefinitionError("name the model that it goes through, and both keys")
-                properties[key] = {"type": each.properties[id].type, "required": True}
-        pair = {"pair": {"keys": list(properties), "unique": True}}
-        return Relating.make_model(name, properties, {"indexes": pair})
-
-    # What follows from a relation
-
-    def _depend(
-        self,
-        parent: ModelDefinition,
-        child: ModelDefinition,
-        foreign: tuple[str, ...],
-        primary: tuple[str, ...],
-    ) -> None:
-        on_delete, constraint = self.options.on_delete, self.options.constraint
-        if self.relation.kind == HAS_AND_BELONGS_TO_MANY and on_delete is None:
-            on_delete = "cascade"  # a row that links nothing is nothing
-        fixed = tuple(self.relation.fixed.items())
-        if on_delete == "set_null":
-            for name in foreign:
-                if not child.properties[name].nullable:
-                    raise DefinitionError(f"on_delete: {child.name}.{name} cannot be null")
-        if on_delete is not None:
-            said = (self.relation, child, foreign, primary, fixed, on_delete, constraint)
-            parent.add_dependent(Dependent(*said))
-        if constraint:
-            child.add_foreign_key(ForeignKey(foreign, parent, primary, on_delete))
-
-
-def _default_keys(base: str, primary: tuple[str, ...]) -> tuple[str, ...]:
-    """``book_id``; of several properties, ``book_`` and the name of each."""
-    if len(primary) == 1:
-        return (f"{base}_id",)
-    return tuple(f"{base}_{snake(name)}" for name in primary)
-
-
-def _said_by_owner(through: ModelDefinition, target: ModelDefinition) -> tuple[str, ...]:
-    """The keys that a ``belongs_to`` of a model says that it has to another."""
-    for each in through.relations.values():
-        if each.kind == BELONGS_TO and each.target is target:
-            return each.foreign_key
-    return ()
-
-
-def _keys_named(
-    through: ModelDefinition, target: ModelDefinition, primary: tuple[str, ...]
-) -> tuple[str, ...]:
-    said = _said_by_owner(through, target)
-    return said or _default_keys(snake(target.name), primary)
-
-
-def _find(definition: ModelDefinition, name: str) -> Property | None:
-    """A property under its Python name or, in either case, its name on the wire."""
-    found = definition.properties.get(name) or definition.by_wire.get(name)
-    return found or definition.by_wire.get(wire_name(name))
-
-
-def _made(
-    holder: ModelDefinition,
-    name: str,
-    kind: PropertyType,
-    *,
-    nullable: bool = True,
-    required: bool = False,
-    index: bool = True,
-    **more: Any,
-) -> Property:
-    """A property that a relation makes."""
-    return Property(
-        name=name,
-        wire=_wire(holder, name),
-        type=kind,
-        nullable=nullable,
-        required=required,
-        index=index and not isinstance(kind, Array),
-        **more,
-    )
-
-
-def _alternatives(written: Any) -> tuple[Any, ...]:
-    """The models that an annotation names; none where it names no one in particular."""
-    if written is Any or written is object:
-        return ()
-    if isinstance(written, tuple):
-        return tuple(model for each in written for model in _alternatives(each))
-    return () if "__loop_model__" in getattr(written, "__dict__", {}) else (written,)
-
-
-def _finder(
-    models: Registry, owner: ModelDefinition, allowed: Sequence[Any]
-) -> Callable[[Any], Any]:
-    """What gives the model that a discriminator's value names, among those that are allowed."""
-    by_name = {each.__name__: ref(each) for each in allowed}
-
-    def find(name: Any) -> Any:
-        if not isinstance(name, str):
-            return None
-        if by_name:
-            return by_name[name]() if name in by_name else None
-        found = models.find_all(name, beside=owner.model, exactly=True)
-        known = [each for each in found if getattr(each, "data_source", None) is not None]
-        return known[0] if len(known) == 1 else None
-
-    return find

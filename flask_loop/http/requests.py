@@ -29,13 +29,20 @@ _PLACES = {
 _WITHOUT_BODY = ("GET", "HEAD")
 
 
-def bounds_of(settings: Settings) -> Bounds:
-    """How much the filter of a remote caller may ask for."""
+def bounds_of(settings: Settings, allows: Callable[[Any], bool] | None = None) -> Bounds:
+    """How much the filter of a remote caller may ask for.
+
+    :param settings: the app's.
+    :param allows: says of a model whether relations to it may be followed; None for all.
+    """
     return Bounds(
         depth=settings.max_filter_depth,
         conditions=settings.max_filter_conditions,
         values=settings.max_values,
         limit=settings.max_limit,
+        include_depth=settings.max_include_depth,
+        includes=settings.max_includes,
+        allows=allows,
     )
 
 

@@ -4,7 +4,7 @@ A :class:`RemoteMethod` says all that the routes, the OpenAPI document and the c
 a method. How it is called is in :mod:`flask_loop.remoting`.
 """
 
-from .declaration import OF_THE_CALL, PLACEHOLDER, Argument, RemoteMethod, Returns, Route
+from .declaration import OF_THE_CALL, PLACEHOLDER, Argument, Reach, RemoteMethod, Returns, Route
 from .declared import declared_methods, waiting_methods
 from .generation import Generation
 from .marking import RemoteMethods, found_in, remote_method, shared
@@ -14,6 +14,7 @@ __all__ = [
     "PLACEHOLDER",
     "Argument",
     "Generation",
+    "Reach",
     "RemoteMethod",
     "RemoteMethods",
     "Returns",

@@ -145,19 +145,14 @@ class Binding(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """An operation of another model, without which a relation's method is not remote.
+    """A method of another model, without which a relation's method is not remote.
 
-    :ivar relations: the relations that lead there, one after the other.
-    :ivar operation: its wire name.
+    :ivar relation: the relation that leads to the model.
+    :ivar method: the wire name of the method.
     """
 
-    relations: tuple[RelationDefinition, ...]
-    operation: str
-
-    @property
-    def models(self) -> list[Any]:
-        """The classes whose operation it is: that of each model on the way."""
-        return [each.target_model for each in self.relations]
+    relation: RelationDefinition
+    method: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -183,8 +178,8 @@ class RemoteMethod:
     :ivar binding: how that function takes the arguments.
     :ivar related: whether it is a method of a relation or of a named scope, and so no operation
         that a data source has.
-    :ivar reaches: operations of other models that must be remote for it to be so, unless the
-        model itself says by name that it is.
+    :ivar reaches: methods of other models that must be remote for it to be so, unless the model
+        itself says by name that it is.
     """
 
     name: str

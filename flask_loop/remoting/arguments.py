@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ..definition import MISSING, Embedded
 from ..errors import ArgumentError
 from ..methods import Argument, RemoteMethod
-from ..query import Bounds, Filter, FilterParser
+from ..query import Bounds, FilterParser
 from ..schema import spell_path
 from ..types import AnyValue, Null, Object, TypeMismatch
 from .context import Context
@@ -88,14 +88,27 @@ def decode(
         if argument.required and _is_missing(argument, value):
             raise ArgumentError(argument.name, "is required")
         if argument.type == "filter":
-            arguments[argument.name] = _filter(target, method, value, bounds)
+            parser = target_of(argument, target).remote_parser(bounds)
+            is_left_out = method.gives_one and value in (None, "")
+            arguments[argument.name] = None if is_left_out else parser.filter(value)
         elif argument.type == "where":
-            arguments[argument.name] = target.remote_parser(bounds).where(value)
+            arguments[argument.name] = target_of(argument, target).remote_parser(bounds).where(value)
         elif argument.type == "model":
             arguments[argument.name] = _data(argument, given, bounds)
         elif argument.source == "path":
-            arguments[argument.name] = target.load_id(value)
+            arguments[argument.name] = target_of(argument, target).load_id(value)
     return arguments
+
+
+def target_of(argument: Argument, own: Target) -> Target:
+    """The plan of the model whose records an argument is about.
+
+    :param own: the plan of the model that has the method.
+    """
+    if argument.of is None:
+        return own
+    plan: Target = argument.of.target_model.__loop_plan__()
+    return plan
 
 
 _MISTAKEN = (("filter", "where"), ("where", "filter"))
@@ -114,13 +127,6 @@ def _is_missing(argument: Argument, value: Any) -> bool:
         value = value.strip()
         return value in ("", "null")
     return value is None or value == ""
-
-
-def _filter(target: Target, method: RemoteMethod, value: Any, bounds: Bounds) -> Filter | None:
-    is_for_one = any(argument.source == "path" for argument in method.accepts)
-    if value in (None, "") and is_for_one:
-        return None
-    return target.remote_parser(bounds).filter(value)
 
 
 def _data(argument: Argument, given: Mapping[str, Any], bounds: Bounds) -> Any:

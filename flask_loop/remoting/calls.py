@@ -9,6 +9,7 @@ from functools import partial
 from inspect import isgenerator
 from typing import Any
 
+from ..definition import ModelDefinition
 from ..errors import ArgumentError, NotFound
 from ..hooks import (
     AFTER,
@@ -21,7 +22,7 @@ from ..hooks import (
 from ..methods import Argument, RemoteMethod, Returns
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
-from .arguments import Arguments, Given, Reading, Target, decode, readings_of
+from .arguments import Arguments, Given, Reading, Target, decode, readings_of, target_of
 from .context import Context, Result, Transport, begin, end
 from .data import NamedValues, tracked
 
@@ -74,8 +75,9 @@ def compile_call(
         return (*in_order(hooks_of_model, kind, method), *of_all)
 
     before, after, error = hooks(BEFORE), hooks(AFTER), hooks(ERROR)
-    override = None if method.own else target.override(method)
-    is_watched = bool(before or after or error or target.is_watched)
+    is_operation = not (method.own or method.related)
+    override = target.override(method) if is_operation else None
+    is_watched = bool(before or after or error or target.is_watched or reaches_watched(target))
     return Call(
         target=target,
         method=method,
@@ -84,8 +86,38 @@ def compile_call(
         before=before,
         after=after,
         error=error,
-        is_plain=not (method.own or override or is_watched),
+        is_plain=not (method.own or method.related or override or is_watched),
     )
+
+
+def reaches_watched(target: Target) -> bool:
+    """Whether an operation may run functions of the user's by a relation, at whatever distance.
+
+    They may ask for the running call, as observers of what is included do.
+    """
+    seen = {target.model.definition}
+    waiting = [target.model.definition]
+    while waiting:
+        definition = waiting.pop()
+        for each in _related(definition):
+            if each is None:
+                return True  # what a polymorphic relation leads to may be any model
+            if each in seen or each.model is None:
+                continue
+            if each.model.__loop_plan__().is_watched:
+                return True
+            seen.add(each)
+            waiting.append(each)
+    return False
+
+
+def _related(definition: ModelDefinition) -> Iterator[ModelDefinition | None]:
+    """The models whose records operations on a model may read or write as well."""
+    for relation in definition.relations.values():
+        yield relation.target
+        if relation.through is not None:
+            yield relation.through
+    yield from (each.definition for each in definition.dependents)
 
 
 def _operation(target: Target, method: RemoteMethod) -> Function:
@@ -195,10 +227,9 @@ def _normal(call: Call, argument: Argument, value: Any) -> Any:
         return {} if value is None else value
     if argument.type not in ("filter", "where"):
         return value
-    is_of_one = any(each.source == "path" for each in call.method.accepts)
-    is_left_out = value is None and not is_of_one
+    is_left_out = value is None and not call.method.gives_one
     if is_left_out or isinstance(value, Mapping | WhereExpression | str):
-        parser = call.target.parser
+        parser = target_of(argument, call.target).parser
         return parser.filter(value) if argument.type == "filter" else parser.where(value)
     return value
 

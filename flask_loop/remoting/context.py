@@ -9,8 +9,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..methods import RemoteMethod
-from ..query import Filter, both
+from ..methods import Argument, RemoteMethod
+from ..query import Filter, Where, both
 
 _UNKNOWN: Any = object()
 
@@ -173,16 +173,22 @@ class Context:
             def only_own(ctx):
                 ctx.narrow({"customer_id": ctx.user.id})
         """
-        wanted = self.model.__loop_plan__().parser.where(where)
         for argument in self.method.accepts:
             value: Any = self.args.get(argument.name)
             if argument.type == "filter" and isinstance(value, Filter):
+                wanted = self._parsed(where, argument)
                 self.args[argument.name] = replace(value, where=both(value.where, wanted))
                 return
             if argument.type == "where":
-                self.args[argument.name] = both(value, wanted)
+                self.args[argument.name] = both(value, self._parsed(where, argument))
                 return
         raise TypeError(f"{self.method_string} takes no where; observe its access instead")
+
+    def _parsed(self, where: Any, argument: Argument) -> Where:
+        """A where on the records that an argument is about."""
+        model = self.model if argument.of is None else argument.of.target_model
+        parsed: Where = model.__loop_plan__().parser.where(where)
+        return parsed
 
     @property
     def outcome(self) -> Any:

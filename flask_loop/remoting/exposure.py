@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import DefinitionError, NotFound
@@ -16,7 +17,7 @@ from ..hooks import (
     names_of,
     with_prefixes,
 )
-from ..methods import Generation, RemoteMethod, found_in, waiting_methods
+from ..methods import Generation, Reach, RemoteMethod, found_in, waiting_methods
 from ..query import Bounds
 from .arguments import Given
 from .calls import Call, compile_call, run
@@ -29,11 +30,13 @@ class _Compiled:
     """What was compiled at one generation, by the wire names of methods.
 
     :ivar remote: whether remote callers have a method.
+    :ivar shown: the same of the names that other models ask for.
     :ivar calls: how a method is called.
     """
 
     generation: int
     remote: dict[str, bool] = field(default_factory=dict)
+    shown: dict[str, bool] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
 
 
@@ -44,13 +47,22 @@ class Exposure:
     :param hooks: the remote hooks of the whole Loop.
     :param switches: what the app's configuration says of methods.
     :param bounds: how much a filter may ask for.
+    :param others: the exposures of all models of the app, those to come too.
     """
 
-    def __init__(self, model: Any, hooks: RemoteHooks, switches: Switches, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        model: Any,
+        hooks: RemoteHooks,
+        switches: Switches,
+        bounds: Bounds,
+        others: Mapping[Any, Exposure] = MappingProxyType({}),
+    ) -> None:
         self.model = model
         self.bounds = bounds
         self._hooks = hooks
         self._switches = switches
+        self._others = others
         self._compiled = _Compiled(-1)
         self._methods = self.declared()
 
@@ -94,6 +106,17 @@ class Exposure:
             source = self.model.data_source
             if source is None or source.is_known:
                 remote[method.wire] = known
+        return known
+
+    def shows(self, wire: str) -> bool:
+        """Whether remote callers have the method with a wire name now."""
+        current = self._current()
+        known = current.shown.get(wire)
+        if known is None:
+            found = (self.is_remote(each) for each in self.methods if each.wire == wire)
+            known = next(found, False)
+            if wire in current.remote:
+                current.shown[wire] = known
         return known
 
     def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
@@ -142,17 +165,33 @@ class Exposure:
         source = self.model.data_source
         if source is None and (method.on_instance or not method.own):
             return False
-        if not method.own and not self._has_operation(method):
+        if not (method.own or method.related or self._has_operation(method)):
             return False
+        said = self._said_of(method)
+        if said is not None:
+            pattern, is_on = said
+            is_named = pattern.rank == 0
+            return is_on and (is_named or self._reaches_all(method))
+        is_shown = method.remote if source is None else bool(source.shows(method))
+        return is_shown and self._reaches_all(method)
+
+    def _said_of(self, method: RemoteMethod) -> tuple[Pattern, bool] | None:
+        """What the model, or else the app, says of a method, and by which pattern."""
         names = names_of(method)
-        for switches in reversed(inherited(self.model, "__loop_switches__")):
-            if (said := switches.decide(names)) is not None:
-                return bool(said)
-        if (said := Switches.of(self.model.definition.settings.remoting).decide(names)) is not None:
-            return said
-        if (said := self._switches.decide(with_prefixes(names, self._names()))) is not None:
-            return said
-        return method.remote if source is None else bool(source.shows(method))
+        of_definition = Switches.of(self.model.definition.settings.remoting)
+        of_model = inherited(self.model, "__loop_switches__")
+        for switches in (*reversed(of_model), of_definition):
+            if (said := switches.said_of(names)) is not None:
+                return said  # type: ignore[no-any-return]
+        return self._switches.said_of(with_prefixes(names, self._names()))
+
+    def _reaches_all(self, method: RemoteMethod) -> bool:
+        """Whether remote callers have the methods of other models that a method stands for."""
+        return all(self._reaches(each) for each in method.reaches)
+
+    def _reaches(self, reach: Reach) -> bool:
+        other = self._others.get(reach.relation.target_model)
+        return other is not None and other.shows(reach.method)
 
     def _has_operation(self, method: RemoteMethod) -> bool:
         """Whether the source and the model have an operation; None in its place takes it away."""

@@ -39,7 +39,12 @@ class Switches:
 
     def decide(self, names: set[str]) -> bool | None:
         """Whether remote callers have a method, or None where nothing was said of it."""
-        said = (is_on for pattern, is_on in reversed(self._said) if pattern.matches(names))
+        said = self.said_of(names)
+        return None if said is None else said[1]
+
+    def said_of(self, names: set[str]) -> tuple[Pattern, bool] | None:
+        """What was said last of a method: the pattern that means it, and whether it is on."""
+        said = (each for each in reversed(self._said) if each[0].matches(names))
         return next(said, None)
 
 

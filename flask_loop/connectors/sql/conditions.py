@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ...definition import Link, ModelDefinition, Property
 from ...geo import bounding_boxes
 from ...query import And, Compare, Inside, Near, Not, Related, Where, conjuncts
-from ...types import DecimalNumber, Enumeration, Integer, Number
+from ...types import DecimalNumber, Integer, Number
 from .comparing import pattern, plain_compare, prefix_values
 from .json_places import is_exact_in_json, is_exact_place, json_compare, json_kind, json_place
 from .lists import Expression, NextParameter, can_be_listed, equals, is_in, listed
@@ -35,13 +35,11 @@ class Conditions:
     :ivar columns: the columns of each property there, by Python name.
     """
 
-    def __init__(
-        self, table: ModelTable, find: Callable[[ModelDefinition], Conditions] | None = None
-    ) -> None:
+    def __init__(self, table: ModelTable, find: Callable[[ModelDefinition], Conditions]) -> None:
         self.table = table
         self.source: sa.FromClause = table.table
         self.columns: Mapping[str, tuple[Expression, ...]] = table.columns
-        self._find = find or self._find_none
+        self._find = find
         self._depth = 0
         self._alias = "related_"
         while table.table.name.lower().startswith(self._alias):
@@ -194,7 +192,7 @@ class Conditions:
     # Through links
 
     def _related(self, node: Related, parameter: NextParameter) -> Expression:
-        theirs = self.beyond(node.link)
+        theirs = self.by_link(node.link)
         found = sa.select(_ONE).select_from(theirs.source)
         if len(node.link.own) == 1 and theirs.is_narrow(node.where):
             # A few keys are found first, by which an index may find the records here.
@@ -205,17 +203,21 @@ class Conditions:
         condition = theirs.expression(node.where, parameter)
         return sa.exists(found.where(linked, condition).correlate(self.source))
 
-    def beyond(self, link: Link) -> Conditions:
+    def by_link(self, link: Link) -> Conditions:
         """The wheres of the table that a link leads to, under a name that nothing around it has."""
         inner = copy(self._of(link))
         inner._alias, inner._depth = self._alias, self._depth + 1
-        table = inner.table.table.alias(f"{inner._alias}{inner._depth}")
+        table = inner.table.table.alias(inner.name(str(inner._depth)))
         inner.source = table
         inner.columns = {
             name: tuple(table.c[column.name] for column in columns)
             for name, columns in inner.table.columns.items()
         }
         return inner
+
+    def name(self, end: str) -> str:
+        """A name that no table of a statement has."""
+        return f"{self._alias}{end}"
 
     def linked(self, link: Link, theirs: Conditions) -> Expression:
         """Whether a link leads from a row here to one there."""
@@ -234,7 +236,7 @@ class Conditions:
         """
         if not links:
             return self.columns[name]
-        theirs = self.beyond(links[0])
+        theirs = self.by_link(links[0])
         least = [column for each in theirs.table.definition.ids for column in theirs.columns[each.name]]
         return tuple(
             sa.select(value)
@@ -298,9 +300,9 @@ def _are_stored_alike(here: Property, there: Property) -> bool:
     one, other = here.type, there.type
     if isinstance(one, Integer | Number):
         return isinstance(other, Integer | Number)
-    if isinstance(one, DecimalNumber | Enumeration):
-        return type(one) is type(other) and one.python is other.python and _scale(one) == _scale(other)
-    return type(one) is type(other)
+    if isinstance(one, DecimalNumber):
+        return isinstance(other, DecimalNumber) and one.scale == other.scale
+    return type(one) is type(other) and one.python is other.python
 
 
 def _near_values(near: Near, values: list[Any]) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
-from ...definition import ModelDefinition
+from ...definition import Link, ModelDefinition
+from ...errors import DefinitionError
 from ...query import Compare, Filter, Order, Where
 from ...query.nodes import conjuncts
+from ..base import Column
 from .cache import Cache
-from .conditions import Conditions, NextParameter
+from .conditions import Conditions
+from .lists import Expression, NextParameter, Raw, is_key_in, listed_keys
 from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
@@ -58,29 +62,59 @@ class Insertion:
     bind: Binder
 
 
+class Statements:
+    """The statements of all models of one connector.
+
+    :param backend: the connector's name.
+    :param dialect: what they are compiled for.
+    :param hides_order: whether searches in an index hide from the database that an index of the ids
+        has the order; see :attr:`SqlConnector.hides_order`.
+    """
+
+    def __init__(self, backend: str, dialect: sa.Dialect, *, hides_order: bool) -> None:
+        self.backend, self.dialect, self.hides_order = backend, dialect, hides_order
+        self._kept: dict[ModelDefinition, ModelStatements] = {}
+
+    def of(self, definition: ModelDefinition) -> ModelStatements:
+        """The statements of a model, as long as its table has the same columns.
+
+        :raises DefinitionError: where its records cannot be rows of a table.
+        """
+        found = self._kept.get(definition)
+        if found is None or found.shape != definition.shape:
+            if definition.settings.keeps_unknown:
+                raise DefinitionError(
+                    f"{definition.name} has strict = False, but {self.backend} stores declared "
+                    "properties only; declare an object property for the rest"
+                )
+            found = self._kept[definition] = ModelStatements(definition, self)
+        return found
+
+    def known(self) -> list[ModelDefinition]:
+        """The models whose statements were asked for."""
+        return list(self._kept)
+
+
 class ModelStatements:
     """The statements of one model, by shape.
 
     :param definition: the model.
-    :param backend: the connector's name.
-    :param dialect: what the statements are compiled for.
-    :param hides_order: whether searches in an index hide from the database that an index of the ids
-        has the order; see :attr:`SqlConnector.hides_order`.
+    :param every: those of the connector's other models.
 
+    :ivar shape: which shape of the definition they are for.
     :ivar ids: the Python names of the id's properties.
     :ivar by_id: finds the record with an id, whose raw values it takes.
     """
 
-    def __init__(
-        self, definition: ModelDefinition, backend: str, dialect: sa.Dialect, *, hides_order: bool
-    ) -> None:
+    def __init__(self, definition: ModelDefinition, every: Statements) -> None:
         self.definition = definition
-        self._hides_order = hides_order
-        self.model_table = ModelTable(definition, backend)
-        self.conditions = Conditions(self.model_table)
+        self.shape = definition.shape
+        self._hides_order = every.hides_order
+        self.model_table = ModelTable(definition, every.backend)
+        self.conditions = Conditions(self.model_table, lambda other: every.of(other).conditions)
         self.table = self.model_table.table
         self.ids = tuple(each.name for each in definition.ids)
-        self._dialect = dialect
+        self._dialect = every.dialect
         self._prefix = _free_prefix(column.name for column in self.table.columns)
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
@@ -93,8 +127,13 @@ class ModelStatements:
         """How a record is stored; where its id is None, the database makes it."""
         return self._made_id if id is None else self._given_id
 
-    def select(self, filter: Filter, values: list[Any]) -> Statement:
-        """The statement of a filter that SQL does whole; its values are added to ``values``."""
+    def select(
+        self, filter: Filter, values: list[Any], more: tuple[Order, ...] = ()
+    ) -> Statement:
+        """The statement of a filter that SQL does whole; its values are added to ``values``.
+
+        :param more: what else each row has, after the columns of its layout: the values of these.
+        """
         shape = self.conditions.shape(filter.where, values)
         if filter.near is not None:
             near = filter.near.operand
@@ -104,10 +143,53 @@ class ModelStatements:
             values.append(filter.limit)
         if paging[1]:
             values.append(filter.skip)
-        order = tuple((key.path.property.name, key.descending) for key in filter.order)
+        order = self._order_shape(filter.order)
         by_id = len(order) == 1 and order[0][0] in self.ids and self._hides_id_order(filter)
         key = ("select", shape, order, by_id, paging, filter.fields, filter.near is not None)
-        return self._get(key, lambda parameter: self._select(filter, by_id, parameter))
+        if more:
+            key = (*key, self._order_shape(more))
+        return self._get(key, lambda parameter: self._select(filter, by_id, more, parameter))
+
+    def select_related(
+        self, filter: Filter, links: Sequence[Link], keys: list[Raw], values: list[Any]
+    ) -> Statement:
+        """The statement of the records that links lead to from keys; its rows end with the key.
+
+        :param filter: its limit and skip hold for each key.
+        :param links: one, or two through rows of a third table.
+        :param keys: raw values of the first link's own properties.
+        :param values: takes the statement's values.
+        """
+        bound, many = listed_keys(keys)
+        values.extend(bound)
+        shape = self.conditions.shape(filter.where, values)
+        if filter.near is not None:
+            near = filter.near.operand
+            values.extend((near.point.lat, near.point.lng))
+        paged = filter.limit is not None or filter.skip > 0
+        if paged:
+            last = sys.maxsize if filter.limit is None else filter.skip + filter.limit
+            values.extend((filter.skip, last))
+        through = tuple(self.conditions.link_shape(link) for link in links)
+        order = self._order_shape(filter.order)
+        key = ("related", through, many, shape, order, paged, filter.fields, filter.near is not None)
+        return self._get(key, lambda parameter: self._related(filter, links, many, parameter))
+
+    def key_columns(self, link: Link, fields: tuple[str, ...] | None) -> list[Column]:
+        """Where the keys are in the rows of :meth:`select_related`.
+
+        :param link: the first link.
+        :param fields: the filter's.
+        """
+        place = len(self.model_table.selected(fields))
+        owner = self.conditions.link_shape(link)[0].table
+        found = []
+        for name in link.theirs:
+            codec = owner.codecs[name]
+            keys = tuple(range(place, place + len(codec.types)))
+            found.append(Column(keys, codec.to_python, codec.to_wire))
+            place += len(keys)
+        return found
 
     def count(self, where: Where, values: list[Any]) -> Statement:
         shape = self.conditions.shape(where, values)
@@ -139,18 +221,81 @@ class ModelStatements:
             ),
         )
 
-    def _select(self, filter: Filter, by_id: bool, parameter: NextParameter) -> Any:
-        # A row without any column is none in SQL.
+    def _select(
+        self, filter: Filter, by_id: bool, more: tuple[Order, ...], parameter: NextParameter
+    ) -> Any:
         columns: list[Any] = [*self.model_table.selected(filter.fields)]
+        columns += [value for each in more for value in self._values_of(each)]
+        # A row without any column is none in SQL.
         statement = sa.select(*(columns or [sa.literal_column("1")])).select_from(self.table)
         statement = statement.where(self.conditions.expression(filter.where, parameter))
-        if filter.near is not None:
-            statement = statement.order_by(self.conditions.distance(filter.near, parameter))
-        keys = [self._order(each, hidden=by_id) for each in filter.order]
-        statement = statement.order_by(*keys)
+        statement = statement.order_by(*self._sorting(filter, parameter, by_id=by_id))
         if filter.limit is not None:
             statement = statement.limit(parameter())
         return statement.offset(parameter()) if filter.skip else statement
+
+    def _related(
+        self, filter: Filter, links: Sequence[Link], many: int, parameter: NextParameter
+    ) -> Any:
+        source: sa.FromClause = self.table
+        if len(links) == 1:
+            keys = [*self.model_table.columns_of(links[0].theirs)]
+            condition = is_key_in(keys, many, parameter)
+        else:
+            pairs, keys, linked = self._pairs(links, many, parameter)
+            source, condition = source.join(pairs, linked), sa.true()
+        condition = sa.and_(condition, self.conditions.expression(filter.where, parameter))
+        columns: list[Any] = [*self.model_table.selected(filter.fields), *keys]
+        sorting = self._sorting(filter, parameter)
+        if filter.limit is None and not filter.skip:
+            return sa.select(*columns).select_from(source).where(condition).order_by(*sorting)
+        place: Any = sa.func.row_number().over(partition_by=keys, order_by=sorting or None)
+        named = [column.label(f"column_{at}") for at, column in enumerate(columns)]
+        placed = sa.select(*named, place.label("place")).select_from(source).where(condition)
+        rows = placed.subquery("placed").c
+        paged = sa.select(*(rows[column.name] for column in named))
+        return paged.where(rows.place > parameter(), rows.place <= parameter()).order_by(rows.place)
+
+    def _pairs(
+        self, links: Sequence[Link], many: int, parameter: NextParameter
+    ) -> tuple[sa.FromClause, list[Any], Expression]:
+        """The pairs of keys that the rows of a third table link.
+
+        :returns: them, their columns with the first link's keys, and where they lead to a row here.
+        """
+        rows = self.conditions.by_link(links[0])
+        own, theirs = ([c for name in names for c in rows.columns[name]]
+                       for names in (links[0].theirs, links[1].own))
+        named = [column.label(f"key_{at}") for at, column in enumerate([*own, *theirs])]
+        chosen = sa.select(*named).where(is_key_in(own, many, parameter)).distinct()
+        pairs = chosen.subquery(self.conditions.name("pairs"))
+        columns = list(pairs.c)
+        here = self.model_table.columns_of(links[1].theirs)
+        linked = (a == b for a, b in zip(here, columns[len(own) :], strict=True))
+        return pairs, columns[: len(own)], sa.and_(*linked)
+
+    def _sorting(
+        self, filter: Filter, parameter: NextParameter, *, by_id: bool = False
+    ) -> list[Any]:
+        keys = [self._order(each, hidden=by_id) for each in filter.order]
+        if filter.near is not None:
+            keys.insert(0, self.conditions.distance(filter.near, parameter))
+        return keys
+
+    def _order_shape(self, order: tuple[Order, ...]) -> tuple[Any, ...]:
+        return tuple([
+            (key.path.property.name, key.descending)
+            if not key.links
+            else (
+                key.path.property.name,
+                key.descending,
+                *map(self.conditions.link_shape, key.links),
+            )
+            for key in order
+        ])
+
+    def _values_of(self, order: Order) -> tuple[Expression, ...]:
+        return self.conditions.values_of(order.path.property.name, order.links)
 
     def _hides_id_order(self, filter: Filter) -> bool:
         if not self._hides_order or (filter.limit is not None and filter.limit <= SMALL_PAGE):
@@ -164,10 +309,10 @@ class ModelStatements:
         )
 
     def _order(self, order: Order, *, hidden: bool) -> Any:
-        (column,) = self.model_table.columns[order.path.property.name]
+        (column,) = self._values_of(order)
         key: Any = sa.UnaryExpression(column, operator=custom_op("+")) if hidden else column
         key = key.desc() if order.descending else key.asc()
-        return key.nulls_last() if column.nullable else key
+        return key.nulls_last() if order.links or order.path.property.nullable else key
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
         columns = self.model_table.columns_of(self.ids)
