@@ -17,6 +17,8 @@ from flask import Flask, Response, json, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
+from benchmarks import core_related
+
 table = sa.Table(
     "product",
     sa.MetaData(),
@@ -92,13 +94,17 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     table.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(table.insert(), schema.load(list(rows), many=True))
+    core_related.fill(engine)
+    core_related.add_orders(app, engine)
 
     @app.get("/api/products")
     def find() -> Response:
-        statement = list_statement(request.args.get("filter"))
+        statement, with_category = list_statement(request.args.get("filter"))
         with engine.connect() as connection:
-            rows = connection.execute(statement).mappings().all()
-        return jsonify(schema.dump(rows, many=True))
+            found = schema.dump(connection.execute(statement).mappings().all(), many=True)
+            if with_category:
+                core_related.add_categories(connection, found)
+        return jsonify(found)
 
     @app.get("/api/products/<int:id>")
     def find_by_id(id: int) -> Response:
@@ -156,12 +162,16 @@ def refusal(
     return jsonify({"error": body}), status
 
 
-def list_statement(text: str | None) -> sa.Select[Any]:
-    """Read the filters that this view knows: ranges of three columns, order by one, a limit."""
+def list_statement(text: str | None) -> tuple[sa.Select[Any], bool]:
+    """Read the filters that this view knows: ranges of three columns, order by one, a limit.
+
+    The last part says whether the category is included.
+    """
     statement = sa.select(table)
     try:
         filter = json.loads(text or "{}")
-        unknown = filter.keys() - {"where", "order", "limit"}
+        unknown = filter.keys() - {"where", "order", "limit", "include"}
+        include = filter.get("include")
         for name, comparisons in filter.get("where", {}).items():
             for comparison, value in comparisons.items():
                 if type(value) not in (int, float):
@@ -172,11 +182,12 @@ def list_statement(text: str | None) -> sa.Select[Any]:
     except (AttributeError, KeyError, ValueError) as error:
         raise BadRequest("filter is not understood") from error
     limit = filter.get("limit", MAX_LIMIT)
+    unknown |= {include} - {None, "category"}
     if unknown or type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
         raise BadRequest(f"filter takes where, order, and a limit up to {MAX_LIMIT}")
     if name != "id":
         statement = statement.order_by(table.c.id)
-    return statement.limit(limit)
+    return statement.limit(limit), include is not None
 
 
 def body() -> dict[str, Any]:

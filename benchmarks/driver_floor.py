@@ -28,6 +28,8 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from benchmarks import driver_related
+
 TABLE = """
     CREATE TABLE product (
         id INTEGER PRIMARY KEY,
@@ -84,11 +86,12 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         db.execute(TABLE)
         db.execute(INDEX)
         db.executemany(INSERT, ([row[name] for name in COLUMNS] for row in rows))
+        driver_related.fill(db)
+    driver_related.add_orders(app, connection)
 
     @app.get("/api/products")
     def find() -> Response:
-        sql, values = list_statement(request.args.get("filter"))
-        return answer([record(row) for row in connection().execute(sql, values)])
+        return answer(read(connection(), *list_statement(request.args.get("filter"))))
 
     @app.get("/api/products/<int:id>")
     def find_by_id(id: int) -> Response:
@@ -157,6 +160,15 @@ def answer(data: object, status: int = 200) -> Response:
     return Response(orjson.dumps(data), status, mimetype="application/json")
 
 
+def read(
+    db: sqlite3.Connection, sql: str, values: list[float], with_category: bool
+) -> list[dict[str, Any]]:
+    found = [record(row) for row in db.execute(sql, values)]
+    if with_category:
+        driver_related.add_categories(db, found)
+    return found
+
+
 def record(row: tuple[Any, ...]) -> dict[str, Any]:
     id, name, description, sku, unit_price, stock, active, created, category_id = row
     return {
@@ -172,23 +184,28 @@ def record(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def list_statement(text: str | None) -> tuple[str, list[float]]:
-    """Read the filters that this view knows: ranges of three columns, order by one, a limit."""
+def list_statement(text: str | None) -> tuple[str, list[float], bool]:
+    """Read the filters that this view knows: ranges of three columns, order by one, a limit.
+
+    The last part says whether the category is included.
+    """
     try:
         filter = orjson.loads(text or "{}")
-        unknown = filter.keys() - {"where", "order", "limit"}
+        unknown = filter.keys() - {"where", "order", "limit", "include"}
+        include = filter.get("include")
         conditions, values = where_clause(filter.get("where", {}))
         name, _, direction = filter.get("order", "id").partition(" ")
         order = f"{SEARCHED[name]} {DIRECTIONS[direction.upper()]}"
     except (AttributeError, KeyError, ValueError) as error:
         raise BadRequest("filter is not understood") from error
     limit = filter.get("limit", MAX_LIMIT)
+    unknown |= {include} - {None, "category"}
     if unknown or type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
         raise BadRequest(f"filter takes where, order, and a limit up to {MAX_LIMIT}")
     if name != "id":
         order += ", id"
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{SELECT} {where} ORDER BY {order} LIMIT ?", [*values, limit]
+    return f"{SELECT} {where} ORDER BY {order} LIMIT ?", [*values, limit], include is not None
 
 
 def where_clause(where: dict[str, dict[str, float]]) -> tuple[list[str], list[float]]:

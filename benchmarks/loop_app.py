@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 
 from flask import Flask
 
-from flask_loop import Context, Loop, Model, Prop, prop
+from benchmarks import related
+from flask_loop import BelongsTo, Context, HasMany, Loop, Model, Prop, prop
+
+
+class Category(Model):
+    """What products belong to."""
+
+    name: Prop[str]
+    description: Prop[str | None]
 
 
 class Product(Model):
@@ -23,6 +31,23 @@ class Product(Model):
     active: Prop[bool] = prop()
     created: Prop[datetime] = prop()
     category_id: Prop[int | None] = prop(default=None, min=1)
+    category: BelongsTo[Category]
+
+
+class Order(Model):
+    """An order with its items."""
+
+    customer: Prop[str]
+    paid: Prop[bool]
+    items: HasMany[Item]
+
+
+class Item(Model):
+    """A line of an order."""
+
+    sku: Prop[str]
+    quantity: Prop[int]
+    unit_price: Prop[float]
 
 
 class HookedProduct(Product):
@@ -50,11 +75,13 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     app.config["LOOP_DATA_SOURCES"] = {"db": {"connector": "sqlite", "url": f"sqlite:///{path}"}}
     loop = Loop(app, url_prefix="/api")
     db = loop.data_source("db")
-    Product.attach_to(db)
-    HookedProduct.attach_to(db)
-    loop.model(Product)
-    loop.model(HookedProduct)
+    for model in (Product, HookedProduct, Category, Order, Item):
+        model.attach_to(db)
+        loop.model(model)
     with app.app_context():
-        db.auto_update([Product])
+        db.auto_update([Product, Category, Order, Item])
         Product.create(list(rows))
+        Category.create(list(related.categories()))
+        Order.create(list(related.orders()))
+        Item.create(list(related.items()))
     return app

@@ -27,6 +27,7 @@ from urllib.parse import quote
 import orjson
 
 from benchmarks.products import PRICES, ROWS, STOCKS, price, product
+from benchmarks.related import ORDERS
 from benchmarks.wsgi import Answer, Request, call
 
 if TYPE_CHECKING:
@@ -64,10 +65,20 @@ def hooked(rng: random.Random) -> Request:
     return Request("GET", f"/api/hooked/{rng.randint(1, ROWS)}")
 
 
-def find(filter: dict[str, Any]) -> Request:
+def include_one(rng: random.Random) -> Request:
+    where = {"id": {"gt": rng.randrange(ROWS - 20)}}
+    return find({"where": where, "order": "id", "limit": 20, "include": "category"})
+
+
+def include_many(rng: random.Random) -> Request:
+    where = {"id": {"gt": rng.randrange(ORDERS - 20)}}
+    return find({"where": where, "limit": 20, "include": "items"}, "/api/orders")
+
+
+def find(filter: dict[str, Any], path: str = "/api/products") -> Request:
     """The filter as a browser sends it, percent-encoded."""
     text = json.dumps(filter, separators=(",", ":"))
-    return Request("GET", "/api/products", "filter=" + quote(text, safe="!'()*"))
+    return Request("GET", path, "filter=" + quote(text, safe="!'()*"))
 
 
 MEASURED: dict[str, Callable[[random.Random], Request]] = {
@@ -77,6 +88,8 @@ MEASURED: dict[str, Callable[[random.Random], Request]] = {
     "create": create,
     "patch": patch,
     "hooked": hooked,
+    "20 with one": include_one,
+    "20 with 10": include_many,
 }
 
 
@@ -91,6 +104,8 @@ def refused() -> Iterator[Request]:
     yield find({"where": {"weight": {"gt": 1}}})
     yield find({"limit": -1})
     yield find({"limit": 1001})
+    yield find({"include": "weight"})
+    yield find({"include": "weight"}, "/api/orders")
     yield Request("POST", "/api/products", body=b"{")
     yield Request("PATCH", "/api/products/1", body=b'{"stock": -1, "name": null}')
     for wrong in (

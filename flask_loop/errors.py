@@ -120,7 +120,7 @@ class FilterError(BadRequest):
     def __init__(self, path: str, problem: str) -> None:
         end = "" if problem.endswith("?") else "."
         super().__init__(f"The filter is not valid: {path} {problem}{end}", details={"path": path})
-        self.path = path
+        self.path, self.problem = path, problem
 
 
 class Forbidden(RemoteError):

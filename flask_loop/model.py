@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from inspect import getattr_static
-from threading import RLock
 from types import FrameType, GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 from weakref import ref
@@ -29,7 +28,7 @@ from .methods import Generation, RemoteMethod, RemoteMethods
 from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_overridden
 from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
-from .relations import DESCRIPTORS, RelationMethods
+from .relations import DESCRIPTORS, NamedScope, RelationMethods
 from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch
@@ -123,6 +122,7 @@ class ModelType(type):
         cls._name_properties(body.prepare(cls))
         for name, kind in body.relations.items():
             cls._name_relation(name, kind)
+        cls._name_scopes(getattr(body.meta, "scopes", None))
         if body.relations:
             Relating.note_body(cls)
         if body.data_source is not None:
@@ -135,9 +135,10 @@ class ModelType(type):
             body = cls._body
             if body is None:
                 raise DefinitionError("Model has no definition of its own; derive from it")
-            with _defining:
-                if cls._definition is None:
-                    cls._adopt(body.define(cls))
+            with Relating.lock:
+                made = body.define(cls) if cls._definition is None else None
+                if made is not None and cls._definition is None:
+                    cls._adopt(made)
             cls._body = None
         if Relating.is_open():
             Relating.settle()
@@ -182,6 +183,7 @@ class ModelType(type):
         cls._definition = definition
         for each in definition.declarations:
             cls._name_relation(each.name, each.kind)
+        cls._name_scopes(definition.settings.scopes)
         if definition.unresolved:
             Relating.note_definition(definition)
 
@@ -189,6 +191,15 @@ class ModelType(type):
         """Give the class the attribute of a relation, unless a base has it."""
         if not isinstance(getattr_static(cls, name, None), DESCRIPTORS[kind]):
             setattr(cls, name, DESCRIPTORS[kind](name))
+
+    def _name_scopes(cls, scopes: Any) -> None:
+        """Give the class the attributes of named scopes, unless it has them."""
+        for name, filter in scopes.items() if isinstance(scopes, Mapping) else ():
+            found = getattr_static(cls, name, None)
+            if not isinstance(found, NamedScope):
+                refuse_reserved(cls.__name__, (name,))
+            if not (isinstance(found, NamedScope) and found.written == filter):
+                setattr(cls, name, NamedScope(filter, name))
 
     def _hold(cls, model: type) -> None:
         """Keep another model for as long as this one is there."""
@@ -228,9 +239,6 @@ class ModelType(type):
         )
         return Plan(cls, serializer, Validator(definition), override_of)  # type: ignore[arg-type]
 
-
-#: One thread at a time makes a definition; what it names is defined by the same thread.
-_defining = RLock()
 
 #: What instances keep beside the values of properties.
 _INSTANCE_STATE = ("_is_new", "_errors", "_undeclared")

@@ -42,6 +42,7 @@ def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Pat
     assert "answers compared: all contestants agree." in done.stdout
     measures = json.loads(file.read_bytes())
     rows = ["get one", "list 20", "list 100", "create", "patch", "hooked"]
+    rows += ["20 with one", "20 with 10"]
     assert list(measures["requests"]) == rows
     for row in measures["requests"].values():
         assert list(row) == list(CONTESTANTS)

@@ -251,11 +251,8 @@ def test_min_and_max_mean_length_for_text_and_value_for_numbers() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("relations", {"shop": {"type": "belongsTo", "model": "shop"}}),
         ("acls", [{"permission": "DENY"}]),
         ("mixins", {"TimeStamp": True}),
-        ("scopes", {"vip": {}}),
-        ("scope", {"where": {"a": 1}}),
         ("validations", [{}]),
         ("foreignKeys", {"fk": {}}),
         ("trackChanges", True),

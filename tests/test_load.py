@@ -172,11 +172,15 @@ def test_a_path_may_be_text(write: Write) -> None:
             {"order": ORDER, "model_config": {"Order": {}, "User": {"dataSource": "db"}}},
             r"model-config\.json: no file defines the model 'User'",
         ),
-        ({"order": {**ORDER, "relations": {"x": {}}}}, r"order\.json: .*'relations' is not supp"),
+        ({"order": {**ORDER, "relations": {"x": {}}}}, r"order\.json: Order\.x: .* has a type"),
+        (
+            {"order": {**ORDER, "relations": {"x": {"type": "hasMany", "model": "Nowhere"}}}},
+            r"order\.json: Order\.x: no type or model is called 'Nowhere'",
+        ),
         ({"order": {**ORDER, "acls": [{}]}}, r"order\.json: .*'acls' is not supported yet"),
         ({"order": {**ORDER, "mixins": {"x": {}}}}, r"order\.json: .*'mixins' is not supported"),
         ({"order": {**ORDER, "mixins": {"x": True}}}, r"order\.json: .*'mixins' is not supported"),
-        ({"order": {**ORDER, "scopes": {"x": {}}}}, r"order\.json: .*'scopes' is not supported"),
+        ({"order": {**ORDER, "scopes": {"x": 1}}}, r"order\.json: .*'scopes' is a dict of dicts"),
         (
             {"a": {"name": "A", "base": "B"}, "b": {"name": "B", "base": "A"}},
             r"are based on each other",

@@ -3,14 +3,13 @@
 from .class_body import ClassBody
 from .declarations import Declaration, declaration
 from .embedding import Embedded
-from .model import (
+from .making import (
     PLAIN_BASES,
-    Index,
-    ModelDefinition,
     definition_from_dict,
     definition_from_json,
     type_resolver,
 )
+from .model import Index, ModelDefinition
 from .naming import RESERVED, lower_camel, plural, wire_name
 from .property import MISSING, Missing, Property, Spec, prop
 from .registry import Registry, nearest, registry

@@ -14,14 +14,14 @@ from ..errors import DefinitionError
 from .annotations import NOT_UNDERSTOOD, Names, Scope, evaluate, understand
 from .building import make_property
 from .declarations import Declaration, declaration, declarations_of
-from .model import (
-    ModelDefinition,
+from .making import (
     declare_all,
     merge_properties,
     merge_rules,
     refuse_reserved,
     type_resolver,
 )
+from .model import ModelDefinition
 from .property import Property, Spec
 from .registry import registry
 from .relation import ANNOTATIONS

@@ -125,7 +125,7 @@ class Linking:
     def _belongs_to(self) -> None:
         target = self._the_target
         primary = self._primary_key(target)
-        wanted = self.options.foreign_key or _default_keys(self.name, primary)
+        wanted = self.options.foreign_key or _default_keys(snake(self.name), primary)
         foreign = self._keys(self.owner, wanted, target, primary, required=self.options.required)
         self.relation.foreign_key, self.relation.primary_key = foreign, primary
         self.relation.links = (Link(target, foreign, primary),)
@@ -223,7 +223,7 @@ class Linking:
 
     def _polymorphic_name(self, default: str) -> str:
         given = self.options.polymorphic
-        return given if isinstance(given, str) else default
+        return given if isinstance(given, str) else snake(default)
 
     def _discriminator(self, holder: ModelDefinition, base: str) -> str:
         name = self.options.discriminator or f"{base}_type"
@@ -305,10 +305,11 @@ class Linking:
 
     def _make_through(self, name: str, target: ModelDefinition) -> Any:
         """The model of the rows that link both, which nobody has defined."""
+        names = {self.owner: snake(self.declared.declared_by), target: snake(target.name)}
         properties: dict[str, Any] = {}
-        for each in (self.owner, target):
+        for each in sorted((self.owner, target), key=lambda one: one.name):
             ids = tuple(property_.name for property_ in each.ids)
-            for key, id in zip(_default_keys(snake(each.name), ids), ids, strict=True):
+            for key, id in zip(_default_keys(names[each], ids), ids, strict=True):
                 if key in properties:
                     raise DefinitionError("name the model that it goes through, and both keys")
                 properties[key] = {"type": each.properties[id].type, "required": True}

@@ -1,9 +1,8 @@
-"""ModelDefinition: the normalised description of a model, and the ways to write one."""
+"""ModelDefinition: the normalised description of a model."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,20 +21,14 @@ from ..types import (
     String,
     Uuid,
 )
-from .building import make_property
-from .declarations import Declaration, declarations_of
+from .declarations import Declaration
 from .embedding import Embedded, embedded_in
-from .naming import RESERVED, lower_camel, plural, unfit_model_name
+from .naming import lower_camel, plural, unfit_model_name
 from .property import Property
-from .registry import Registry, nearest, registry
+from .registry import nearest
 from .relating import Relating, resolve_all
 from .relation import Dependent, ForeignKey, RelationDefinition
-from .resolution import resolve_type
 from .settings import Settings
-
-#: Keys of a LoopBack JSON definition that are no settings.
-_JSON_KEYS = frozenset({"name", "base", "properties", "public", "$schema"})
-PLAIN_BASES = frozenset({"Model", "PersistedModel"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +206,14 @@ class ModelDefinition:
         self.__dict__.pop("embedded", None)
         self.shape += 1
         self.changed()
-        if self.model is not None:
-            self.model._name_properties((made.name,))
+        model = self.model
+        if model is None:
+            return
+        model._name_properties((made.name,))
+        for derived in type.__subclasses__(model):
+            known = derived.__dict__.get("_definition")
+            if known is not None and made.name not in known.properties:
+                known.add_property(made)
 
     def add_dependent(self, dependent: Dependent) -> None:
         """Take note of what becomes of other records when one of this model's is deleted.
@@ -431,121 +430,3 @@ _CAN_BE_MADE = (Integer, Number, String, Uuid, AnyValue)
 
 def _can_be_generated(given: Property) -> bool:
     return isinstance(given.type, Integer | Number) and not given.has_default and not given.required
-
-
-def definition_from_dict(
-    name: str,
-    properties: Mapping[str, Any] | None,
-    options: Mapping[str, Any] | None = None,
-    *,
-    base: ModelDefinition | None = None,
-    models: Registry = registry,
-) -> ModelDefinition:
-    """Define a model from dicts, as LoopBack's ``createModel`` does.
-
-    :param name: the model's name.
-    :param properties: name → type, or name → mapping with the key ``type``.
-    :param options: the model's settings, and backends' options.
-    :param base: the definition that this one extends.
-    :param models: where models that are named as types are found.
-    :raises DefinitionError: naming what means nothing.
-    """
-    for part, given in (("properties", properties), ("options", options)):
-        if given is not None and not isinstance(given, Mapping):
-            raise DefinitionError(f"the {part} of model {name!r} are a dict, not {given!r}")
-    try:
-        settings = (base.settings.inherit() if base else Settings()).updated(options or {})
-        resolve = type_resolver(name, models)
-        made = [
-            make_property(key, written, wire_case=settings.wire_case, resolve=resolve)
-            for key, written in (properties or {}).items()
-        ]
-    except DefinitionError as error:
-        raise DefinitionError(f"model {name!r}: {error}") from None
-    if twice := [name for name, times in Counter(each.name for each in made).items() if times > 1]:
-        raise DefinitionError(f"model {name!r}: two properties would be called {twice[0]!r}")
-    bases = [base] if base else []
-    inherited = [each.properties.values() for each in bases]
-    definition = ModelDefinition(name, merge_properties(inherited, made), settings)
-    definition.rules = merge_rules(bases)
-    declare_all(definition, bases, declarations_of(name, settings.relations, models))
-    return definition
-
-
-def definition_from_json(
-    document: Mapping[str, Any],
-    *,
-    find_base: Callable[[str], ModelDefinition],
-    models: Registry = registry,
-) -> ModelDefinition:
-    """Define a model from a LoopBack 2 or 3 JSON definition.
-
-    :param document: the parsed JSON, with at least ``name``.
-    :param find_base: gives the definition of the model that ``base`` names.
-    :param models: where models that are named as types are found.
-    :raises DefinitionError: naming a key that means nothing, or is not supported yet.
-    """
-    name = document.get("name")
-    if name is None:
-        raise DefinitionError("a model definition needs a name")
-    options = {key: value for key, value in document.items() if key not in _JSON_KEYS}
-    base_name = document.get("base", "PersistedModel")
-    base = None if base_name in PLAIN_BASES else find_base(base_name)
-    return definition_from_dict(name, document.get("properties"), options, base=base, models=models)
-
-
-def type_resolver(name: str, models: Registry) -> Callable[[Any], PropertyType]:
-    """A function that gives the property type of what was written as one in this model."""
-
-    def named(model_name: str) -> ModelDefinition:
-        return models.get(model_name).definition  # type: ignore[attr-defined,no-any-return]
-
-    def anonymous(properties: Mapping[str, Any]) -> ModelDefinition:
-        return definition_from_dict(name, properties, {"id_injection": False}, models=models)
-
-    def resolve(written: Any) -> PropertyType:
-        return resolve_type(written, named=named, anonymous=anonymous)
-
-    return resolve
-
-
-def merge_properties(
-    bases: Iterable[Iterable[Property]], own: Iterable[Property]
-) -> list[Property]:
-    """The properties of bases, then a derived model's own; one of the same name takes its place.
-
-    :param bases: the properties of each base, the last one counting most. An id that was injected
-        is left out: the derived model gets its own.
-    :param own: the derived model's properties.
-    """
-    merged = {each.name: each for base in bases for each in base if not each.injected}
-    merged.update((each.name, each) for each in own)
-    return list(merged.values())
-
-
-def merge_rules(bases: Iterable[ModelDefinition]) -> list[Any]:
-    """The validation rules of bases, each once."""
-    return list({id(rule): rule for base in bases for rule in base.rules}.values())
-
-
-def declare_all(
-    definition: ModelDefinition, bases: Iterable[ModelDefinition], own: Iterable[Declaration]
-) -> None:
-    """Declare the relations of bases, and a model's own; one of the same name takes its place."""
-    by_name = {each.name: each for base in bases for each in base.declarations}
-    by_name.update((each.name, each) for each in own)
-    for each in by_name.values():
-        definition.declare(each)
-
-
-def refuse_reserved(model: str, names: Iterable[str]) -> None:
-    """Refuse names that a class body cannot have as properties.
-
-    :raises DefinitionError: saying which name to write instead.
-    """
-    for name in names:
-        if name in RESERVED:
-            raise DefinitionError(
-                f"model {model!r}: {name!r} is an attribute of every model; write {name + '_'!r}, "
-                f"which stays {name!r} on the wire"
-            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from ..errors import DefinitionError
 from .annotations import NOT_UNDERSTOOD
@@ -23,12 +23,14 @@ class Relating:
     #: Makes a model from dicts; :mod:`flask_loop.model` sets it.
     make_model: ClassVar[MakeModel]
 
-    _lock: ClassVar[RLock] = RLock()
+    #: One thread at a time defines models; what they name is defined by the same thread.
+    lock: ClassVar[RLock] = RLock()
     _number: ClassVar[int] = 0
     _settled: ClassVar[int] = 0
     _is_running: ClassVar[bool] = False
-    _bodies: ClassVar[WeakSet[Any]] = WeakSet()
-    _waiting: ClassVar[WeakSet[Any]] = WeakSet()
+    #: In the order in which they came, so that keys are made in the same order in each process.
+    _bodies: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
+    _waiting: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
 
     @classmethod
     def is_open(cls) -> bool:
@@ -44,19 +46,19 @@ class Relating:
     @classmethod
     def note_body(cls, model: Any) -> None:
         """Say that the body of a class, whose definition is not made yet, has relations."""
-        cls._bodies.add(model)
+        cls._bodies[id(model)] = model
         cls._number += 1
 
     @classmethod
     def note_definition(cls, definition: ModelDefinition) -> None:
         """Say that a definition has declarations that are not resolved."""
-        cls._waiting.add(definition)
+        cls._waiting[id(definition)] = definition
         cls._number += 1
 
     @classmethod
     def settle(cls) -> None:
         """Resolve what can be resolved now; what cannot is tried again when there is more."""
-        with cls._lock:
+        with cls.lock:
             if cls._is_running:
                 return
             cls._is_running = True
@@ -70,18 +72,18 @@ class Relating:
 
     @classmethod
     def _settle_once(cls) -> None:
-        for model in list(cls._bodies):
+        for key, model in list(cls._bodies.items()):
             try:
                 definition = model.definition
             except DefinitionError:
                 continue  # it is raised where the model is used
-            cls._bodies.discard(model)
+            cls._bodies.pop(key, None)
             if definition.unresolved:
-                cls._waiting.add(definition)
-        for definition in list(cls._waiting):
+                cls._waiting[id(definition)] = definition
+        for key, definition in list(cls._waiting.items()):
             resolve_all(definition)
             if not definition.unresolved:
-                cls._waiting.discard(definition)
+                cls._waiting.pop(key, None)
 
 
 def resolve_all(definition: ModelDefinition) -> DefinitionError | None:
@@ -90,7 +92,7 @@ def resolve_all(definition: ModelDefinition) -> DefinitionError | None:
     :returns: what is wrong with the first declaration that could not be resolved.
     """
     first: DefinitionError | None = None
-    with Relating._lock:
+    with Relating.lock:
         for each in list(definition.unresolved):
             if definition.model is None:
                 break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..definition import MISSING, RelationDefinition
+from ..definition import MISSING, ModelDefinition
 from ..types import PropertyType
 
 #: What a path's placeholders for arguments look like.
@@ -35,7 +35,7 @@ class Argument:
     :ivar default: the value where none is given, or :data:`~flask_loop.definition.MISSING`.
     :ivar nullable: whether null is a value.
     :ivar documented: whether the documentation shows it.
-    :ivar of: the relation whose records it is about; None where they are the model's own.
+    :ivar of: the model whose records it is about, of a relation; None for the model's own.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Argument:
     default: Any = MISSING
     nullable: bool = False
     documented: bool = True
-    of: RelationDefinition | None = None
+    of: ModelDefinition | None = None
 
     @property
     def is_from_client(self) -> bool:
@@ -97,7 +97,7 @@ class Returns:
     :ivar kind: the type of its values, where that is known.
     :ivar nullable: whether the method says that it may be null.
     :ivar or_nothing: whether None is no content (204) instead of null.
-    :ivar of: the relation whose records they are; None where they are the model's own.
+    :ivar of: the model whose records they are, of a relation; None for the model's own.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Returns:
     kind: PropertyType | None = None
     nullable: bool = False
     or_nothing: bool = False
-    of: RelationDefinition | None = None
+    of: ModelDefinition | None = None
 
     def describe(self) -> dict[str, Any]:
         """The answer as LoopBack's ``returns`` has it."""
@@ -145,13 +145,13 @@ class Binding(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A method of another model, without which a relation's method is not remote.
+    """A method without which a method of a relation or of a named scope is not remote.
 
-    :ivar relation: the relation that leads to the model.
-    :ivar method: the wire name of the method.
+    :ivar definition: the model that has it, such as the one that the relation leads to.
+    :ivar method: its wire name.
     """
 
-    relation: RelationDefinition
+    definition: ModelDefinition
     method: str
 
 
@@ -178,8 +178,8 @@ class RemoteMethod:
     :ivar binding: how that function takes the arguments.
     :ivar related: whether it is a method of a relation or of a named scope, and so no operation
         that a data source has.
-    :ivar reaches: methods of other models that must be remote for it to be so, unless the model
-        itself says by name that it is.
+    :ivar reaches: methods that must be remote for it to be so, unless the model says by name that
+        it is.
     """
 
     name: str

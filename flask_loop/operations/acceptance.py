@@ -24,6 +24,7 @@ class Acceptance:
 
     :ivar kept: the properties whose values a client cannot write, or cannot see to give back.
     :ivar embedding: the wire names of the properties whose values are records of other models.
+    :ivar holding: the keys of data that have other records, inside the record or related to it.
     """
 
     def __init__(
@@ -40,6 +41,16 @@ class Acceptance:
             if each.read_only or each.create_only or not each.readable
         ]
         self.embedding = frozenset(definition.properties[name].wire for name in definition.embedded)
+        relations = definition.relations.values()
+        nested = [each for each in relations if each.options.nested]
+        self._aliases = {
+            each.wire: definition.properties[str(each.property)]
+            for each in nested
+            if each.is_embedded
+        }
+        self._nested = frozenset(each.wire for each in nested if not each.is_embedded)
+        self._relations = frozenset(name for each in relations for name in (each.name, each.wire))
+        self.holding = self.embedding | self._aliases.keys() | self._nested
         self._inner: dict[ModelDefinition, Acceptance] = {}
 
     def accept(
@@ -60,15 +71,21 @@ class Acceptance:
                 continue
             property_ = self.definition.by_wire.get(key)
             if property_ is None:
+                property_ = self._aliases.get(key)
+            if property_ is None:
+                if key in self._nested:
+                    continue
                 if not self._takes_unknown:
                     failures += self._refused(key, UNKNOWN)
-                elif key not in self.definition.properties:
+                elif key not in self.definition.properties and key not in self._relations:
                     accepted[key] = value
             elif property_.read_only or (property_.create_only and not creating):
                 failures += self._refused(property_.name, READ_ONLY)
             elif creating and value is not None and self._is_forced(property_):
                 failures.append(Failure((property_.name,), Absence.code, Absence.messages[""]))
-            elif key in self.embedding:
+            elif property_.wire in self.embedding:
+                if property_.name in accepted:
+                    failures.append(Failure((property_.name,), "relation", "is given twice"))
                 old = None if current is None else current.get(property_.name)
                 accepted[property_.name] = self._inside(property_, value, old, failures)
             else:

@@ -225,7 +225,7 @@ class ObservedPlan(Plan):
 
     def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
         observation = self._access(Filter(where=where))
-        write = Write(data, partial=True, where=observation.decided.where)
+        write = Write(self._own_data(data), partial=True, where=observation.decided.where)
         write.observation = observation
         self._load(write)
         return write
@@ -353,19 +353,25 @@ class ObservedPlan(Plan):
             place = f"{definition.name}.{name}"
             raise TypeError(f"an observer of 'persist' set {place} to {value!r}: {error}") from None
 
-    def _insert(self, writes: Sequence[Write], *, indexed: bool) -> None:
-        for write in writes:
-            self._persist(write)
-        super()._insert(writes, indexed=indexed)
+    def _insert(self, writes: Sequence[Write]) -> None:
+        super()._insert(writes)
         for write in writes:
             self._saved(write)
 
+    def _insert_rows(self, writes: Sequence[Write]) -> None:
+        for write in writes:
+            self._persist(write)
+        super()._insert_rows(writes)
+
     def _store(self, write: Write) -> None:
+        super()._store(write)
+        self._saved(write)
+
+    def _store_row(self, write: Write) -> None:
         self._persist(write)
         if not write.partial:
             self._keep_unseen(write)
-        super()._store(write)
-        self._saved(write)
+        super()._store_row(write)
 
     def _keep_unseen(self, write: Write) -> None:
         """Replace nothing that clients cannot give back by what ``loaded`` observers showed."""
@@ -410,7 +416,7 @@ class ObservedPlan(Plan):
             place = self._place(id)
             observation = place.observation
             if not self._shows_deletes:
-                return super().delete(observation.decided.where)
+                return self._erase(observation.decided.where)
             rows = self._rows_at(place, whole=True)
             if not rows:
                 return 0
@@ -429,17 +435,58 @@ class ObservedPlan(Plan):
         self._tell("before delete", observation)
         if id is not None:
             self._keep_on(id, observation)
-        where = observation.decided.where
-        count = super().delete(where)
-        observation.count = count
+        count = self._erase(observation.decided.where)
         if count or id is None:
-            self._tell("after delete", observation)
+            self._deleted(observation, count, record)
+        return count
+
+    def _deleted(self, observation: Observation, count: int, record: Record | None = None) -> None:
+        observation.count = count
+        self._tell("after delete", observation)
         if count:
+            where = observation.decided.where
             self._send(
                 records_deleted,
                 lambda: {"where": where, "count": count, "instance": self._instance(record)},
             )
+
+    # Keeping what hangs on the deleted records of other models
+
+    @property
+    def observes_deletes(self) -> bool:
+        return self._shows_deletes
+
+    @property
+    def observes_updates(self) -> bool:
+        observed = any(
+            event in self._observers for event in ("before save", "persist", "after save")
+        )
+        return observed or outbox.is_heard(records_updated, self.model)
+
+    def delete_dependents(self, where: Where) -> int:
+        query = Filter(where=where)
+        observation = Observation(self.model, self.parser)
+        observation.tell_query(query)
+        self._tell("before delete", observation)
+        observation.tell_query(query)  # one that is left out would name a record that is gone
+        count = super().delete_dependents(where)
+        self._deleted(observation, count)
         return count
+
+    def clear_dependents(self, where: Where, names: Iterable[str]) -> int:
+        nulls = dict.fromkeys(names)
+        if not self.observes_updates:
+            return super().clear_dependents(where, nulls)
+        query = Filter(where=where)
+        write = Write(nulls, partial=True, where=where)
+        write.observation = Observation(self.model, self.parser)
+        write.observation.tell_query(query)
+        self._load(write)
+        self._raise(write.failures)
+        write.where = where
+        write.observation.tell_query(query)
+        write.values.update(nulls)
+        return self._store_all(write)
 
     def _instance(self, record: Record | None) -> Any:
         """An instance that shares nothing with the record that it holds."""

@@ -7,7 +7,7 @@ that nobody looks at never makes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,17 @@ from ..errors import (
     DefinitionError,
     Failure,
     FilterError,
+    ForeignKeyViolation,
     UniqueViolation,
     ValidationError,
 )
 from ..methods import RemoteMethod
-from ..query import And, Filter, Not, Where, both, equality
+from ..query import And, Compare, Filter, Not, Where, both, conjuncts, equality
+from ..relations import constraints, deleting, nesting
+from ..relations.assignment import with_keys
 from ..schema import Serializer
 from ..validation import Batch, Uniqueness, Validator
+from . import outbox
 from .acceptance import Acceptance
 from .arguments import unsaved
 from .plan_reading import ReadingPlan
@@ -66,12 +70,29 @@ class Plan(ReadingPlan):
             takes_unknown=not serializer.generated,
             forces_id=self.definition.settings.force_id,
         )
-        self._looks_first = bool(validator.uniqueness) or validator.needs_records
+        self.nesting = nesting.Nesting(self.definition) if self.definition.relations else None
+        self._nests = self.nesting is not None and bool(self.nesting.wires)
+        self._looks_first = bool(validator.uniqueness) or validator.needs_records or self._nests
 
     @property
     def is_watched(self) -> bool:
         """Whether functions of the user's run in operations, and may ask for the running call."""
         return bool(self.validator.needs_records)
+
+    @property
+    def observes_deletes(self) -> bool:
+        """Whether somebody is told when records are deleted."""
+        return False
+
+    @property
+    def observes_updates(self) -> bool:
+        """Whether somebody is told when records are changed."""
+        return False
+
+    def transaction(self) -> AbstractContextManager[None]:
+        if self._nests:  # signals of the records inside wait for the end of all
+            return outbox.transaction(self.connector)
+        return super().transaction()
 
     # Writing
 
@@ -83,8 +104,8 @@ class Plan(ReadingPlan):
         """
         with self._own_transaction():
             write = self._new(data)
-            self._raise(self._problems(write, validate))
-            self._insert([write], indexed=False)
+            self._raise(self._problems(write, validate) + nesting.collisions(write.branches))
+            self._insert([write])
         return write.record
 
     def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
@@ -97,7 +118,7 @@ class Plan(ReadingPlan):
         batch = Batch(self.validator)
         with self._own_transaction():
             for index, data in enumerate(datas):
-                write = self._new(data)
+                write = self._new(data, (index,))
                 found = self._problems(write) + batch.add(
                     write.record, partial(self.model.from_record, write.record, is_new=True)
                 )
@@ -105,8 +126,9 @@ class Plan(ReadingPlan):
                     Failure((index, *each.path), each.code, each.message) for each in found
                 )
                 writes.append(write)
-            self._raise(failures)
-            self._insert(writes, indexed=True)
+            inside = [branch for write in writes for branch in write.branches]
+            self._raise(failures + nesting.collisions(inside))
+            self._insert(writes)
         return [write.record for write in writes]
 
     def patch(
@@ -122,8 +144,8 @@ class Plan(ReadingPlan):
             write = self._existing(id, data, partial=True)
             if remote:
                 write.data = self.accept(data, creating=False, current=write.current)
-            self._load(write)
-            self._raise(self._problems(write, validate))
+            self._open(write)
+            self._raise(self._problems(write, validate) + nesting.collisions(write.branches))
             self._store(write)
         return write.record
 
@@ -138,8 +160,8 @@ class Plan(ReadingPlan):
             write = self._existing(id, data)
             if remote:
                 write.data = self._accept_whole(data, write.current or {})
-            self._load(write)
-            self._raise(self._problems(write))
+            self._open(write)
+            self._raise(self._problems(write) + nesting.collisions(write.branches))
             self._store(write)
         return write.record
 
@@ -184,7 +206,7 @@ class Plan(ReadingPlan):
         :raises ValidationError: where a value is not of its property's type.
         :raises TypeError: where there is nothing to look for.
         """
-        values, failures = self.serializer.load(data, partial=True)
+        values, failures = self.serializer.load(self._own_data(data), partial=True)
         self._raise(failures)
         properties = self.definition.properties
         if undeclared := [name for name in values if name not in properties]:
@@ -194,10 +216,24 @@ class Plan(ReadingPlan):
         return And(tuple(equality(properties[name], value) for name, value in values.items()))
 
     def delete(self, where: Where) -> int:
-        return self.connector.delete(self.definition, where)
+        return self._erase(where)
 
     def delete_by_id(self, id: Any) -> int:
-        return self.connector.delete(self.definition, id_where(self.definition, id))
+        return self._erase(id_where(self.definition, id))
+
+    def _erase(self, where: Where) -> int:
+        """Delete records, and do with those that name them what their relations say."""
+        if self.definition.dependents:
+            return deleting.delete(self, where, outbox.transaction)
+        return self.connector.delete(self.definition, where)
+
+    def delete_dependents(self, where: Where) -> int:
+        """Delete records because those that they name are; what names these is seen to already."""
+        return self.connector.delete(self.definition, where)
+
+    def clear_dependents(self, where: Where, names: Iterable[str]) -> int:
+        """Set keys to null because the records that they name are deleted."""
+        return self.connector.update(self.definition, where, dict.fromkeys(names))
 
     def check(self, record: Mapping[str, Any], *, is_new: bool) -> list[Failure]:
         """What is wrong with a record, by types and rules; nothing is stored."""
@@ -208,8 +244,13 @@ class Plan(ReadingPlan):
 
     def check_new(self, data: Mapping[str, Any], *, partial: bool = False) -> list[Failure]:
         """What is wrong with the data of a new record, or of changes where ``partial``."""
-        loaded, failures = self.serializer.load(data, partial=partial)
-        return failures if partial else failures + self._broken_rules(loaded, failures, None)
+        own, inside = (data, {}) if self.nesting is None else self.nesting.split(data)
+        loaded, failures = self.serializer.load(own, partial=partial)
+        if not partial:
+            failures = failures + self._broken_rules(loaded, failures, None)
+        if self.nesting is not None and inside:
+            failures = failures + self.nesting.check(self, loaded, inside)
+        return failures
 
     # Remote callers
 
@@ -229,20 +270,31 @@ class Plan(ReadingPlan):
         :raises ValidationError: where a generated id is given, or where ``strict = "validate"``
             refuses a key.
         """
-        accepted, failures = self._acceptance.accept(data, creating=creating, current=current)
+        accepted, failures = self.accepted(data, creating=creating, current=current)
         if failures:
             self._raise(failures + self.check_new(accepted, partial=not creating))
         return accepted
 
+    def accepted(
+        self, data: Mapping[str, Any], *, creating: bool, current: Record | None = None
+    ) -> tuple[dict[str, Any], list[Failure]]:
+        """Like :meth:`accept`; what is refused comes with it and is not raised."""
+        accepted, failures = self._acceptance.accept(data, creating=creating, current=current)
+        if self.nesting is not None and not self.nesting.wires.isdisjoint(data):
+            inside, refused = self.nesting.accept(self, data, accepted, current=current)
+            accepted.update(inside)
+            failures += refused
+        return accepted, failures
+
     def accept_changes(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         """Like :meth:`accept`, for some properties of the record with an id."""
-        holds_records = not self._acceptance.embedding.isdisjoint(data)
+        holds_records = not self._acceptance.holding.isdisjoint(data)
         current = self._existing(id, data).current if holds_records else None
         return self.accept(data, creating=False, current=current)
 
     def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         """Like :meth:`accept`, with the values that a client cannot see or write kept."""
-        needs_current = self._acceptance.kept or self._acceptance.embedding
+        needs_current = self._acceptance.kept or self._acceptance.holding
         current = self._existing(id, data).current if needs_current else None
         return self._accept_whole(data, current or {})
 
@@ -271,10 +323,10 @@ class Plan(ReadingPlan):
 
     # The steps of a write
 
-    def _new(self, data: Mapping[str, Any]) -> Write:
+    def _new(self, data: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Write:
         """A write of a new record, loaded."""
-        write = Write(data)
-        self._load(write)
+        write = Write(data, path=path)
+        self._open(write)
         return write
 
     def _existing(self, id: Any, data: Mapping[str, Any], *, partial: bool = False) -> Write:
@@ -287,9 +339,23 @@ class Plan(ReadingPlan):
 
     def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
         """A write to all records that match a where, loaded."""
-        write = Write(data, partial=True, where=where)
+        write = Write(self._own_data(data), partial=True, where=where)
         self._load(write)
         return write
+
+    def _own_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Data without what it has of related records."""
+        return data if self.nesting is None else self.nesting.split(data)[0]
+
+    def _open(self, write: Write) -> None:
+        """Load a write, and what its data has of related records."""
+        if self.nesting is None:
+            self._load(write)
+            return
+        write.data, inside = self.nesting.split(write.data)
+        self._load(write)
+        if inside:
+            write.branches = self.nesting.grow(self, write, inside)
 
     def _load(self, write: Write) -> None:
         """Give what was given its types, and find what is wrong with it by itself."""
@@ -312,7 +378,14 @@ class Plan(ReadingPlan):
         """What is wrong with a record that is loaded."""
         failures = write.failures
         if validate:
-            return failures + self._broken_rules(write.record, failures, write.id)
+            pending = write.pending
+            failures = failures + self._broken_rules(
+                write.record, failures, write.id, None, pending
+            )
+        if write.pending:
+            failures = [each for each in failures if each.path[0] not in write.pending]
+        if write.branches:
+            failures = failures + nesting.problems_of(write.branches, write.path, validate)
         return failures
 
     def _broken_rules(
@@ -321,8 +394,11 @@ class Plan(ReadingPlan):
         failures: list[Failure],
         id: Any,
         only: Container[str] | None = None,
+        pending: Container[str] = (),
     ) -> list[Failure]:
         def is_taken(wanted: Where) -> bool:
+            if pending and _names_one_of(wanted, pending):
+                return False  # no record has a key to one that is not stored yet
             is_other = [] if id is None else [Not(id_where(self.definition, id))]
             return self.connector.count(self.definition, And((wanted, *is_other))) > 0
 
@@ -339,21 +415,38 @@ class Plan(ReadingPlan):
         if failures:
             raise ValidationError(self.definition.name, list(dict.fromkeys(failures)))
 
-    def _insert(self, writes: Sequence[Write], *, indexed: bool) -> None:
-        """Store new records, and give them their ids."""
+    def _insert(self, writes: Sequence[Write]) -> None:
+        """Store new records with what is inside them, and give them their ids."""
+        parents = [write for write in writes if write.branches]
+        if parents:
+            nesting.store_named(self.definition.name, parents)
+        self._insert_rows(writes)
+        if parents:
+            nesting.store_naming(self.definition.name, parents)
+
+    def _insert_rows(self, writes: Sequence[Write]) -> None:
         records = [write.record for write in writes]
-        with self._unique_as_failure(indexed=indexed):
+        with self._refusals_as_failures([write.path for write in writes]):
+            self._check_keys(records, writes)
             ids = self.connector.insert(self.definition, records)
         for record, id in zip(records, ids, strict=True):
             record.update(self.definition.id_values(id))
 
     def _store(self, write: Write) -> None:
-        """Store a record that was changed or replaced.
+        """Store a record that was changed or replaced, with what is inside it.
 
         :raises ModelNotFound: where it is gone.
         """
+        if write.branches:
+            nesting.store_named(self.definition.name, [write])
+        self._store_row(write)
+        if write.branches:
+            nesting.store_naming(self.definition.name, [write])
+
+    def _store_row(self, write: Write) -> None:
         count = 1
-        with self._unique_as_failure(indexed=False):
+        with self._refusals_as_failures([write.path]):
+            self._check_keys([{**(write.current or {}), **write.values}], [write])
             if not write.partial:
                 count = self.connector.replace(self.definition, write.id, write.values)
             elif write.values:
@@ -365,21 +458,46 @@ class Plan(ReadingPlan):
         """Store changes to all matching records, and give how many matched."""
         if not write.values:
             return self.connector.count(self.definition, write.where)
-        with self._unique_as_failure(indexed=False):
+        with self._refusals_as_failures([()]):
+            self._check_keys([write.values], [write])
             return self.connector.update(self.definition, write.where, write.values)
 
+    def _check_keys(self, records: Sequence[Record], writes: Sequence[Write]) -> None:
+        """Refuse keys that name no record, where the data source does not do it.
+
+        :raises ValidationError: with the failures of every record.
+        """
+        if not self.definition.foreign_keys:
+            return
+        failures = []
+        for key, target in constraints.unkept(self):
+            given = [
+                record if _gives(write, key.names) else {}
+                for record, write in zip(records, writes, strict=True)
+            ]
+            together = records if key.target is self.definition else ()
+            for position in constraints.dangling(key, target, given, together):
+                failures += _unnamed(key.names, writes[position].path)
+        self._raise(failures)
+
     @contextmanager
-    def _unique_as_failure(self, *, indexed: bool) -> Iterator[None]:
+    def _refusals_as_failures(self, paths: Sequence[tuple[str | int, ...]]) -> Iterator[None]:
+        """Say of a data source's refusal which values are not valid.
+
+        :param paths: where the data of each record is in what was given.
+        """
         try:
             yield
         except UniqueViolation as error:
-            prefix = (error.index or 0,) if indexed else ()
+            path = paths[error.index or 0]
             self._raise(
                 [
-                    Failure((*prefix, *each.path), each.code, each.message)
+                    Failure((*path, *each.path), each.code, each.message)
                     for each in self._collisions(error.properties)
                 ]
             )
+        except ForeignKeyViolation as error:
+            self._raise(_unnamed(error.properties, paths[error.index or 0]))
 
     def _collisions(self, properties: Sequence[str]) -> list[Failure]:
         """What is said where a unique index over these properties refuses a record."""
@@ -409,7 +527,77 @@ class Plan(ReadingPlan):
 
     def _own_transaction(self) -> AbstractContextManager[None]:
         """A transaction where a write needs more than its one statement."""
-        return self.transaction() if self._looks_first else nullcontext()
+        if self._looks_first or (
+            self.definition.foreign_keys and not self.connector.capabilities.foreign_keys
+        ):
+            return self.transaction()
+        return nullcontext()
+
+    # Records inside others
+
+    def new_write(
+        self,
+        data: Any,
+        path: tuple[str | int, ...],
+        forced: Mapping[str, Any],
+        pending: Sequence[str],
+    ) -> Write:
+        """A write of a new record that is inside another one, loaded.
+
+        :param data: by Python or wire names, or an instance.
+        :param path: where it is.
+        :param forced: values that it gets whatever is given.
+        :param pending: the properties that get theirs when the other one is stored.
+        """
+        given = {**python_names(self, data), **forced}
+        write = Write({k: v for k, v in given.items() if k not in pending}, path=path)
+        write.pending = tuple(pending)
+        self._open(write)
+        return write
+
+    def changing_write(
+        self, id: Any, data: Any, path: tuple[str | int, ...], kept: Container[str]
+    ) -> Write:
+        """A write to a record that is inside another one, loaded.
+
+        :param kept: the properties that do not change whatever is given.
+        :raises ModelNotFound: where there is none with the id.
+        """
+        given = {k: v for k, v in python_names(self, data).items() if k not in kept}
+        write = self._existing(id, given, partial=True)
+        write.path = path
+        self._open(write)
+        return write
+
+    def problems(self, write: Write, validate: bool) -> list[Failure]:
+        """What is wrong with a record that is inside another one, and with those inside it."""
+        return self._problems(write, validate)
+
+    def insert(self, writes: Sequence[Write]) -> None:
+        """Store new records that are inside others."""
+        self._insert(writes)
+
+    def store(self, write: Write) -> None:
+        """Store changes to a record that is inside another one."""
+        self._store(write)
+
+
+def _gives(write: Write, names: Sequence[str]) -> bool:
+    """Whether a write gives another key than the record has."""
+    current = write.current or {}
+    return any(name in write.values and write.values[name] != current.get(name) for name in names)
+
+
+def _unnamed(names: Sequence[str], path: tuple[str | int, ...]) -> list[Failure]:
+    """What is said of a key that names no record."""
+    return [Failure((*path, name), nesting.CODE, "names no record") for name in names]
+
+
+def _names_one_of(where: Where, names: Container[str]) -> bool:
+    """Whether one of the comparisons that must all hold is on one of some properties."""
+    return any(
+        isinstance(part, Compare) and part.path.property.name in names for part in conjuncts(where)
+    )
 
 
 def python_names(plan: Plan, data: Any) -> dict[str, Any]:
@@ -419,6 +607,8 @@ def python_names(plan: Plan, data: Any) -> dict[str, Any]:
     :raises TypeError: where it is neither, or a property is given in both spellings.
     """
     if isinstance(data, Mapping):
+        if plan.nesting is not None:
+            data = with_keys(plan.definition, data)
         try:
             return plan.definition.rename_keys(data)
         except DefinitionError as error:

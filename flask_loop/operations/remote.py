@@ -9,6 +9,7 @@ from typing import Any
 
 from ..methods import RemoteMethod, Route, declared_methods
 from ..query import Bounds, Filter, Where
+from ..relations.remote import relation_methods
 from ..remoting import Page
 from .base import OPERATIONS, Attached, is_overridden
 from .bulk import Bulk
@@ -21,14 +22,16 @@ from .writing import accept_new, existing_id
 def methods_of(model: type[Attached]) -> list[RemoteMethod]:
     """The methods of a model that have a route, whether remote callers may use them now or not.
 
-    A user's own method takes the place of an operation with its name. Where
-    ``Meta.replace_on_put`` is false, PUT merges as PATCH does, as in LoopBack 2.
+    Operations come first, then what relations and named scopes have, then the user's own, which
+    take the place of others with their names. Where ``Meta.replace_on_put`` is false, PUT merges as
+    PATCH does, as in LoopBack 2.
     """
     own = {method.wire: method for method in declared_methods(model)}
     built_in = [each for each in OPERATIONS.values() if each.routes and each.wire not in own]
     if not model.definition.settings.replace_on_put:
         built_in = [replace(method, routes=_put_merges(method)) for method in built_in]
-    return [*built_in, *own.values()]
+    related = [each for each in relation_methods(model) if each.wire not in own]
+    return [*built_in, *related, *own.values()]
 
 
 def _put_merges(method: RemoteMethod) -> tuple[Route, ...]:

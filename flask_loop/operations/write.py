@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..connectors.base import Record
 from ..errors import Failure
 from ..query import NOTHING, Where
+from ..relations.nesting import Branch
 
 
 class Write:
@@ -18,7 +19,10 @@ class Write:
     :param where: which records are changed.
     :param id: the id of the record, where it is one that is changed.
     :param current: that record before.
+    :param path: where the data is in what was given, if it is a part of it.
 
+    :ivar pending: the properties whose values are known when the record that it is in is stored.
+    :ivar branches: the related records that are written with it.
     :ivar values: what the data source gets.
     :ivar record: the whole record as it will be; of changes to many there is none.
     :ivar failures: what could not be loaded.
@@ -27,12 +31,15 @@ class Write:
     """
 
     __slots__ = (
+        "branches",
         "current",
         "data",
         "failures",
         "id",
         "observation",
         "partial",
+        "path",
+        "pending",
         "record",
         "stored",
         "values",
@@ -52,9 +59,12 @@ class Write:
         where: Where = NOTHING,
         id: Any = None,
         current: Record | None = None,
+        path: tuple[str | int, ...] = (),
     ) -> None:
         self.data, self.partial, self.where = data, partial, where
-        self.id, self.current = id, current
+        self.id, self.current, self.path = id, current, path
+        self.pending: tuple[str, ...] = ()
+        self.branches: Sequence[Branch] = ()
         self.observation: Any = None
 
     @property

@@ -2,6 +2,7 @@
 
 from .bounds import UNBOUNDED, Bounds
 from .expressions import PropertyExpression, WhereExpression
+from .includes import names_needed, with_defaults, with_keys
 from .nodes import (
     EVERYTHING,
     NOTHING,
@@ -22,8 +23,9 @@ from .nodes import (
     conjuncts,
     equality,
 )
-from .parser import FilterParser
+from .parser import FilterParser, relation_filter
 from .predicate import apply, predicate, sort_key
+from .related import RELATION_QUANTIFIERS, has_related, keys_where, reached, scope_where
 from .text import parse_pairs, parse_query
 from .where import OPERATORS
 
@@ -31,6 +33,7 @@ __all__ = [
     "EVERYTHING",
     "NOTHING",
     "OPERATORS",
+    "RELATION_QUANTIFIERS",
     "UNBOUNDED",
     "And",
     "Bounds",
@@ -53,8 +56,16 @@ __all__ = [
     "both",
     "conjuncts",
     "equality",
+    "has_related",
+    "keys_where",
+    "names_needed",
     "parse_pairs",
     "parse_query",
     "predicate",
+    "reached",
+    "relation_filter",
+    "scope_where",
     "sort_key",
+    "with_defaults",
+    "with_keys",
 ]

@@ -30,6 +30,4 @@ class Bounds:
 
 
 #: For callers in Python, who bound themselves.
-UNBOUNDED = Bounds(
-    depth=100, conditions=100_000, values=1_000_000, include_depth=20, includes=1000
-)
+UNBOUNDED = Bounds(depth=100, conditions=100_000, values=1_000_000, include_depth=20, includes=1000)

@@ -11,7 +11,7 @@ from ..definition import ModelDefinition, RelationDefinition
 from ..errors import FilterError
 from .bounds import UNBOUNDED, Bounds
 from .nodes import Filter, Include, both
-from .related import scope_of, scope_where
+from .related import fixed_where, scope_of
 from .text import is_nothing, parse_json
 
 if TYPE_CHECKING:
@@ -137,35 +137,28 @@ class IncludeParser:
             found = inner.plain(wanted.scope)
         found = replace(found, include=self.parse(inner, wanted.nested, depth - 1))
         if relation.options.scope or relation.fixed:
-            own = self.own_scope(inner, relation, target, depth)
-            found = with_defaults(found, own, wanted.scope)
-        return with_keys(target, found, _keys_there(relation, target))
+            own = self.own_scope(inner.trusted(), relation, depth)
+            found = with_defaults(target, found, own, wanted.scope)
+        return with_keys(target, found, _names_there(relation, target))
 
-    def own_scope(
-        self,
-        parser: FilterParser,
-        relation: RelationDefinition,
-        target: ModelDefinition,
-        depth: int,
-    ) -> Filter:
+    def own_scope(self, parser: FilterParser, relation: RelationDefinition, depth: int) -> Filter:
         """What every use of a relation is narrowed by: its scope and its fixed values.
 
-        :param parser: parses filters of the model that it leads to.
-        :param target: that model.
-        :param depth: how many levels of includes there may be, where no caller's bounds count.
+        :param parser: parses the filters that Python writes of the model that it leads to.
+        :param depth: how many levels of includes there may be, unless a caller's bounds count them.
         :raises DefinitionError: where the scope means nothing.
         """
-        written = {**(relation.options.scope or {}), "where": None}
-        included = written.pop("include", None)
-        trusted = parser.trusted(target)
+        written = dict(relation.options.scope or {})
+        included = [(written.pop("include", None), "include")]
         with scope_of(relation):
-            own = replace(trusted.plain(written), where=scope_where(relation, target))
+            own = parser.plain(written)
             if self.bounds is UNBOUNDED:
-                include = self.parse(trusted, [(included, "include")], depth - 1)
+                include = self.parse(parser, included, depth - 1)
             else:
-                free = IncludeParser(UNBOUNDED)
-                include = free.parse(trusted, [(included, "include")], UNBOUNDED.include_depth)
-        return replace(own, include=include)
+                trusted = IncludeParser(UNBOUNDED)
+                include = trusted.parse(parser, included, UNBOUNDED.include_depth)
+        where = both(fixed_where(relation, parser.definition), own.where)
+        return replace(own, where=where, include=include)
 
 
 def _merge(known: _Wanted, again: _Wanted) -> None:
@@ -183,10 +176,10 @@ def _below(place: str) -> Iterator[None]:
     try:
         yield
     except FilterError as error:
-        raise error.below(place) from None
+        raise FilterError(f"{place}.{error.path}", error.problem) from None
 
 
-def _keys_there(relation: RelationDefinition, target: ModelDefinition) -> tuple[str, ...]:
+def _names_there(relation: RelationDefinition, target: ModelDefinition) -> tuple[str, ...]:
     """The properties of related records by which they are told apart."""
     if relation.links:
         return relation.links[-1].theirs
@@ -195,7 +188,7 @@ def _keys_there(relation: RelationDefinition, target: ModelDefinition) -> tuple[
     return relation.primary_key or tuple(each.name for each in target.ids)
 
 
-def _keys_here(relation: RelationDefinition) -> tuple[str, ...]:
+def names_needed(relation: RelationDefinition) -> tuple[str, ...]:
     """The properties of a record from which its related ones are found."""
     if relation.links:
         return relation.links[0].own
@@ -211,7 +204,7 @@ def with_keys(definition: ModelDefinition, found: Filter, names: Iterable[str] =
     """
     if found.fields is None:
         return found
-    needed = {*names, *(key for each in found.include for key in _keys_here(each.relation))}
+    needed = {*names, *(key for each in found.include for key in names_needed(each.relation))}
     extra = tuple(name for name in definition.properties if name in needed - set(found.fields))
     if not extra:
         return found
@@ -219,27 +212,31 @@ def with_keys(definition: ModelDefinition, found: Filter, names: Iterable[str] =
     return replace(found, fields=fields, extra=found.extra + extra)
 
 
-def with_defaults(found: Filter, scope: Filter, given: Mapping[str, Any]) -> Filter:
+def with_defaults(
+    definition: ModelDefinition, found: Filter, scope: Filter, given: Mapping[str, Any]
+) -> Filter:
     """A filter narrowed by a scope, from which comes what the filter does not say.
 
     Both wheres hold. Includes are added up; of a relation that both include, the filter's counts.
 
+    :param definition: the model of both.
     :param found: the filter.
-    :param scope: a scope of a relation or a model.
-    :param given: the filter as it was written, which says what it says.
+    :param scope: the filter that is the scope of a relation or of a model.
+    :param given: the filter as it was written, which tells what it says.
     """
     says = {key for key, value in given.items() if not is_nothing(value)}
+    chosen = found if "fields" in says else scope
     included = {each.relation for each in found.include}
-    extra = scope.extra if "fields" not in says else found.extra
-    return replace(
+    more = tuple(each for each in scope.include if each.relation not in included)
+    merged = replace(
         found,
         where=both(scope.where, found.where),
         order=found.order if "order" in says else scope.order,
         limit=found.limit if "limit" in says else scope.limit,
         skip=found.skip if says & {"skip", "offset"} else scope.skip,
-        fields=found.fields if "fields" in says else scope.fields,
+        fields=chosen.fields,
         near=found.near if "order" in says else found.near or scope.near,
-        include=found.include
-        + tuple(each for each in scope.include if each.relation not in included),
-        extra=extra,
+        include=found.include + more,
+        extra=chosen.extra,
     )
+    return with_keys(definition, merged)

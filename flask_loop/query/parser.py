@@ -7,24 +7,24 @@ path.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from ..definition import ModelDefinition, nearest
-from ..errors import FilterError
+from ..definition import Link, ModelDefinition, RelationDefinition, nearest
+from ..definition.relation import BELONGS_TO, HAS_ONE
+from ..errors import DefinitionError, FilterError
 from ..types import AnyValue
 from .bounds import UNBOUNDED, Bounds
 from .expressions import WhereExpression
+from .includes import IncludeParser, with_keys
 from .nodes import EVERYTHING, Compare, Filter, Order, Path, Where, conjuncts
 from .paths import PathFinder
-from .where import WhereParser, flag
+from .related import where_parser
+from .text import is_nothing, parse_json
+from .where import flag
 
 FILTER_KEYS = ("where", "order", "limit", "skip", "offset", "fields", "include")
-_LONG_INTEGER = re.compile(r"\d{19}")
 
 
 class FilterParser:
@@ -34,6 +34,8 @@ class FilterParser:
     :param remote: whether the caller is remote, and so may use wire names only and must not
         filter or order by properties it cannot read.
     :param bounds: how much a filter may ask for.
+    :param nested: whether the records come inside others, where a remote caller does not see
+        protected properties.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class FilterParser:
         *,
         remote: bool = False,
         bounds: Bounds = UNBOUNDED,
+        nested: bool = False,
     ) -> None:
         self.definition = definition
         self.remote = remote
         self.bounds = bounds
-        self._paths = PathFinder(definition, remote=remote)
+        self.paths = PathFinder(definition, remote=remote, nested=nested, bounds=bounds)
+        self._inside: dict[ModelDefinition, FilterParser] = {}
         self._id_order = tuple(Order(Path(each, (), each.type)) for each in definition.ids)
 
     def filter(self, given: Any) -> Filter:
@@ -55,13 +59,18 @@ class FilterParser:
         :param given: a mapping, or its JSON text.
         :raises FilterError: naming the path of what means nothing.
         """
-        given = self._mapping("filter", given)
-        for key in given:
-            if key not in FILTER_KEYS:
-                hint = nearest(str(key), FILTER_KEYS)
-                raise FilterError(str(key), f"is not a key of a filter{hint}")
-        if given.get("include") not in (None, [], {}, ""):
-            raise FilterError("include", "names a relation, and the model has none")
+        given = self.mapping("filter", given)
+        found = self.plain(given)
+        include = given.get("include")
+        if is_nothing(include):
+            return found
+        parser = IncludeParser(self.bounds)
+        included = parser.parse(self, [(include, "include")], self.bounds.include_depth)
+        return with_keys(self.definition, replace(found, include=included))
+
+    def plain(self, given: Mapping[str, Any]) -> Filter:
+        """Parse a filter without its includes."""
+        self._refuse_unknown_keys(given)
         where = self.where(given.get("where"))
         order = self._order(given.get("order"))
         offset, skip = self._count("offset", given), self._count("skip", given)
@@ -74,6 +83,42 @@ class FilterParser:
             near=None if order else _nearest_first(where),
         )
 
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Check of a filter what holds on every model.
+
+        :raises FilterError: naming the path of what means nothing.
+        """
+        self._refuse_unknown_keys(given)
+        self._limit(given)
+        self._count("offset", given)
+        self._count("skip", given)
+
+    def inside(
+        self, relation: RelationDefinition, at: str, target: ModelDefinition
+    ) -> FilterParser:
+        """The parser for the filters of related records.
+
+        :param at: where the relation is named, for the error.
+        :param target: the model that it leads to.
+        :raises FilterError: where the caller must not follow it.
+        """
+        self.paths.check(relation, target, at)
+        parser = self._inside.get(target)
+        if parser is None:
+            parser = FilterParser(target, remote=self.remote, bounds=self.bounds, nested=True)
+            self._inside[target] = parser
+        return parser
+
+    def trusted(self) -> FilterParser:
+        """The parser for the filters that Python writes of the same model."""
+        return FilterParser(self.definition)
+
+    def _refuse_unknown_keys(self, given: Mapping[str, Any]) -> None:
+        for key in given:
+            if key not in FILTER_KEYS:
+                hint = nearest(str(key), FILTER_KEYS)
+                raise FilterError(str(key), f"is not a key of a filter{hint}")
+
     def where(self, given: Any) -> Where:
         """Parse a where alone.
 
@@ -82,21 +127,21 @@ class FilterParser:
         """
         if isinstance(given, WhereExpression):
             given = given.tree
-        given = self._mapping("where", given)
+        given = self.mapping("where", given)
         if not given:
             return EVERYTHING
-        parser = WhereParser(self._paths, self.bounds)
+        parser = where_parser(self.paths, self.bounds)
         return parser.parse(given, "where", self.bounds.depth)
 
     def fields(self, given: Any) -> tuple[str, ...] | None:
         """Parse ``fields``: a name, a list of names, or a mapping of names to booleans."""
         if isinstance(given, str) and given.startswith(("[", "{")):
-            given = _json("fields", given)
-        if given is None or (isinstance(given, str | list | tuple | Mapping) and not given):
+            given = parse_json("fields", given)
+        if is_nothing(given):
             return None
         if isinstance(given, str):
             given = [given]
-        find = self._paths.property
+        find = self.paths.property
         if isinstance(given, Mapping):
             flags = {
                 find(name, f"fields.{name}").name: flag(f"fields.{name}", value)
@@ -114,7 +159,7 @@ class FilterParser:
         if given is None or given == "":
             return ()
         if isinstance(given, str) and given.startswith("["):
-            given = _json("order", given)
+            given = parse_json("order", given)
         if isinstance(given, str):
             given = given.split(",")
         if not isinstance(given, list | tuple):
@@ -137,15 +182,23 @@ class FilterParser:
         direction = words[1].upper() if len(words) == 2 else "ASC"
         if direction not in ("ASC", "DESC"):
             raise FilterError(at, f"has the direction {words[1]!r}; there are ASC and DESC")
-        path = self._paths.path(words[0], at)
+        path, links = self._order_path(words[0], at)
         if not (path.type.ordered or isinstance(path.type, AnyValue)):
             raise FilterError(at, f"cannot be ordered by: it is a {path.type.name}")
-        return Order(path, direction == "DESC")
+        return Order(path, direction == "DESC", links)
+
+    def _order_path(self, name: str, at: str) -> tuple[Path, tuple[Link, ...]]:
+        if not self.definition.relations:
+            return self.paths.path(name, at), ()
+        reach = self.paths.reach(name, at, self.bounds.depth)
+        if reach.path is None:
+            raise FilterError(at, f'is a relation: write a property of it, as "{name}.…"')
+        return reach.path, tuple(link for each in reach.relations for link in _one(each, at))
 
     def _ties(self, order: tuple[Order, ...]) -> tuple[Order, ...]:
         if not order:
             return self._id_order
-        named = {key.path.property.name for key in order if not key.path.keys}
+        named = {key.path.property.name for key in order if not (key.path.keys or key.links)}
         return tuple(key for key in self._id_order if key.path.property.name not in named)
 
     def _limit(self, given: Mapping[str, Any]) -> int | None:
@@ -167,14 +220,28 @@ class FilterParser:
             raise FilterError(key, f"is not a whole number from 0: {given!r}")
         return given
 
-    def _mapping(self, at: str, given: Any) -> Mapping[str, Any]:
+    def mapping(self, at: str, given: Any) -> Mapping[str, Any]:
+        """A mapping, or what its JSON text says.
+
+        :param at: where it stands, for the error.
+        :raises FilterError: where it is none.
+        """
         if isinstance(given, Mapping):
             return given
         if given is None or given == "":
             return {}
         if isinstance(given, str | bytes):
-            return self._mapping(at, _json(at, given))
+            return self.mapping(at, parse_json(at, given))
         raise FilterError(at, "is not an object")
+
+
+def _one(relation: RelationDefinition, at: str) -> tuple[Link, ...]:
+    """The links to the one record that a relation leads to, by which others can be ordered."""
+    if relation.kind not in (BELONGS_TO, HAS_ONE):
+        raise FilterError(at, f"cannot be ordered by: {relation.wire} may lead to many records")
+    if relation.fixed or (relation.options.scope or {}).get("where"):
+        raise FilterError(at, f"cannot be ordered by: {relation.wire} has a scope")
+    return relation.links
 
 
 def _nearest_first(where: Where) -> Compare | None:
@@ -184,16 +251,18 @@ def _nearest_first(where: Where) -> Compare | None:
     return None
 
 
-def _json(at: str, text: str | bytes) -> Any:
-    try:
-        text = text.decode() if isinstance(text, bytes) else text
-        if _LONG_INTEGER.search(text):
-            # orjson gives the nearest float of an integer past 64 bits.
-            return json.loads(text, parse_constant=_refuse_constant)
-        return orjson.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FilterError(at, f"is not JSON: {error}") from None
+def relation_filter(
+    relation: RelationDefinition, definition: ModelDefinition | None = None
+) -> Filter:
+    """What every use of a relation is narrowed by: its scope and its fixed values, as a filter.
 
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
+    :param definition: the model that it leads to, where that differs from record to record.
+    :raises DefinitionError: where the scope means nothing, or leads to no one model.
+    """
+    target = definition or relation.target
+    if target is None:
+        raise DefinitionError(f"{relation!r} leads to records of several models")
+    own = IncludeParser(UNBOUNDED).own_scope(
+        FilterParser(target), relation, UNBOUNDED.include_depth
+    )
+    return with_keys(target, own)

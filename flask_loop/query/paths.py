@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from ..definition import Embedded, ModelDefinition, Property, RelationDefinition
 from ..definition.relation import EMBEDS_ONE
 from ..errors import FilterError
 from ..types import AnyValue, Array, Object, PropertyType
+from .bounds import UNBOUNDED, Bounds
 from .nodes import Path
 
 
@@ -35,7 +36,7 @@ class PathFinder:
         can read.
     :param nested: whether the records come inside others, where a remote caller does not see
         protected properties.
-    :param allows: says of a model's class whether relations to it may be followed; None for all.
+    :param bounds: how much a filter may ask for, and of whom.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class PathFinder:
         *,
         remote: bool,
         nested: bool = False,
-        allows: Callable[[Any], bool] | None = None,
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
         self.definition = definition
         self.remote = remote
         self.nested = nested
-        self.allows = allows
+        self.bounds = bounds
 
     def property(self, name: Any, at: str) -> Property:
         """Find a property.
@@ -76,42 +77,46 @@ class PathFinder:
             raise FilterError(at, f"is not a relation of {self.definition.name}{hint}")
         return found
 
-    def follow(
-        self, relation: RelationDefinition, at: str, target: ModelDefinition | None = None
-    ) -> PathFinder:
+    def follow(self, relation: RelationDefinition, at: str) -> PathFinder:
         """What finds names where a relation leads to.
 
-        :param target: the model there, where it differs from record to record.
         :raises FilterError: where the caller must not follow it, or it leads to no one model.
         """
-        target = target or relation.target
-        if target is None:
+        if relation.target is None:
             raise FilterError(at, "leads to records of several models, which no path goes through")
+        self.check(relation, relation.target, at)
+        return PathFinder(relation.target, remote=self.remote, nested=True, bounds=self.bounds)
+
+    def check(self, relation: RelationDefinition, target: ModelDefinition, at: str) -> None:
+        """Check that the caller may follow a relation to records of a model.
+
+        :raises FilterError: where not.
+        """
         if not self._may_follow(relation, target):
             raise FilterError(at, "cannot be reached")
-        return PathFinder(target, remote=self.remote, nested=True, allows=self.allows)
 
-    def reach(self, name: Any, at: str) -> Reach:
+    def reach(self, name: Any, at: str, levels: int) -> Reach:
         """Find the relations to follow and the path at their end that a dotted name means.
 
         A record that is embedded alone is a place in the property that holds it.
 
+        :param levels: how many relations there may be.
         :raises FilterError: where the name means nothing, or the caller must not use it.
         """
         if not isinstance(name, str):
             raise FilterError(at, f"has the name {name!r}, which is not text")
-        head, dot, rest = name.partition(".")
-        relation = None if self._has(head) else self._relation(head)
-        if relation is None:
-            return Reach((), self, self._own_path(name, head, at))
-        there = self.follow(relation, at)
-        if not dot:
-            return Reach((relation,), there, None)
-        end = there.reach(rest, at)
-        is_place = relation.kind == EMBEDS_ONE and not relation.options.scope
-        if is_place and end.path is not None and not end.relations:
-            return Reach((), self, self._place(relation, end.path))
-        return Reach((relation, *end.relations), end.paths, end.path)
+        keys = name.split(".")
+        steps: list[tuple[PathFinder, RelationDefinition]] = []
+        paths = self
+        for index, key in enumerate(keys):
+            relation = None if paths._has(key) else paths._relation(key)
+            if relation is None:
+                return _reach(steps, paths, paths._own_path(keys[index:], at))
+            if index >= levels:
+                raise FilterError(at, f"is nested more than {self.bounds.depth} levels deep")
+            steps.append((paths, relation))
+            paths = paths.follow(relation, at)
+        return _reach(steps, paths, None)
 
     def path(self, name: Any, at: str) -> Path:
         """Find the property, or the place inside one, that a dotted name means.
@@ -120,7 +125,10 @@ class PathFinder:
         """
         if not isinstance(name, str):
             raise FilterError(at, f"has the name {name!r}, which is not text")
-        head, *keys = name.split(".")
+        return self._path(name.split("."), at)
+
+    def _path(self, names: Sequence[str], at: str) -> Path:
+        head, *keys = names
         found = self.property(head, at)
         return self._inside(Path(found, (), found.type), keys, at)
 
@@ -169,20 +177,16 @@ class PathFinder:
     def _may_follow(self, relation: RelationDefinition, target: ModelDefinition) -> bool:
         if relation.is_embedded:
             return self._is_usable(self.definition.properties[str(relation.property)])
-        return self.allows is None or (target.model is not None and self.allows(target.model))
+        allows = self.bounds.allows
+        return allows is None or (target.model is not None and allows(target.model))
 
-    def _place(self, relation: RelationDefinition, path: Path) -> Path:
-        """A path of an embedded record as one of the record that it is in."""
-        holder = self.definition.properties[str(relation.property)]
-        return Path(holder, (path.property.name, *path.keys), path.type)
-
-    def _own_path(self, name: str, head: str, at: str) -> Path:
-        if not self._has(head):
-            hint = nearest(head, [*self._names(), *self._relation_names()])
+    def _own_path(self, names: Sequence[str], at: str) -> Path:
+        if not self._has(names[0]):
+            hint = nearest(names[0], [*self._names(), *self._relation_names()])
             raise FilterError(
                 at, f"is neither a property nor a relation of {self.definition.name}{hint}"
             )
-        return self.path(name, at)
+        return self._path(names, at)
 
     def _names(self) -> Iterable[str]:
         return (each.wire for each in self.definition.properties.values() if self._is_usable(each))
@@ -213,6 +217,21 @@ class PathFinder:
 
     def _embedded(self, kind: Embedded, name: str, at: str) -> Property:
         return PathFinder(kind.definition, remote=self.remote, nested=True).property(name, at)
+
+
+def _reach(
+    steps: list[tuple[PathFinder, RelationDefinition]], paths: PathFinder, path: Path | None
+) -> Reach:
+    """What some relations and a path at their end mean."""
+    while steps and path is not None and _is_place(steps[-1][1]):
+        paths, relation = steps.pop()
+        holder = paths.definition.properties[str(relation.property)]
+        path = Path(holder, (path.property.name, *path.keys), path.type)
+    return Reach(tuple(relation for _, relation in steps), paths, path)
+
+
+def _is_place(relation: RelationDefinition) -> bool:
+    return relation.kind == EMBEDS_ONE and not relation.options.scope
 
 
 def _deeper(path: Path, key: str, kind: PropertyType) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ..geo import haversine
-from .nodes import And, Compare, Filter, Near, Not, Or, Order, Path, Where
+from .nodes import And, Compare, Filter, Inside, Near, Not, Or, Order, Path, Related, Where
 from .patterns import searcher
 
 Record = Mapping[str, Any]
@@ -29,6 +29,13 @@ def predicate(where: Where) -> Predicate:
     if isinstance(where, Not):
         inner = predicate(where.item)
         return lambda record: not inner(record)
+    if isinstance(where, Inside):
+        return _inside(where)
+    if isinstance(where, Related):
+        raise RuntimeError(
+            f"no record alone tells of the {where.link.definition.name!r} that it is related to: "
+            "settle the where by keys first"
+        )
     return _compare(where)
 
 
@@ -38,6 +45,17 @@ def _all(parts: tuple[Predicate, ...]) -> Predicate:
 
 def _any(parts: tuple[Predicate, ...]) -> Predicate:
     return lambda record: any(part(record) for part in parts)
+
+
+def _inside(node: Inside) -> Predicate:
+    read, matches = reader(node.path), predicate(node.where)
+
+    def match(record: Record) -> bool:
+        held = read(record)
+        held = held if isinstance(held, list) else [held]
+        return any(item is not None and matches(item) for item in held)
+
+    return match
 
 
 def _compare(node: Compare) -> Predicate:
@@ -187,6 +205,11 @@ def _distance_key(near: Compare) -> Callable[[Record], Any]:
 
 
 def _order_key(order: Order) -> Callable[[Record], Any]:
+    if order.links:
+        raise RuntimeError(
+            f"no record alone tells of the {order.links[-1].definition.name!r} that it is ordered "
+            "by: look the values up first"
+        )
     read = reader(order.path)
     rank = _json_rank if not order.path.type.ordered else plain
     if order.descending:

@@ -46,14 +46,12 @@ class RelationWhereParser(WhereParser):
     """
 
     def _named(self, name: str, condition: Any, at: str, depth: int) -> Sequence[Where]:
-        reach = self.paths.reach(name, at)
+        reach = self.paths.reach(name, at, depth - 1)
         if reach.path is None:
             return self._quantified(name, reach, condition, at, depth)
         found = self._on_path(reach.path, condition, at)
         if not reach.relations:
             return found
-        if len(reach.relations) >= depth:
-            raise FilterError(at, f"is nested more than {self.bounds.depth} levels deep")
         return [_lifted(reach.relations, each) for each in found]
 
     def _quantified(
@@ -136,24 +134,27 @@ def reached(relation: RelationDefinition, where: Where) -> Where:
     return where
 
 
-def scope_where(relation: RelationDefinition, definition: ModelDefinition | None = None) -> Where:
+def scope_where(relation: RelationDefinition) -> Where:
     """What every record that a relation leads to matches: the where of its scope, fixed values.
 
-    :param definition: the model that it leads to, where that differs from record to record.
     :raises DefinitionError: where the scope means nothing.
     """
-    target = definition or relation.target
+    target = relation.target
     written = (relation.options.scope or {}).get("where")
     if target is None or not (written or relation.fixed):
         return EVERYTHING
-    fixed = And(
-        tuple(equality(target.properties[name], value) for name, value in relation.fixed.items())
-    )
+    fixed = fixed_where(relation, target)
     if not written:
-        return both(EVERYTHING, fixed)
+        return fixed
     parser = where_parser(PathFinder(target, remote=False), UNBOUNDED)
     with scope_of(relation):
         return both(fixed, parser.parse_item(written, "where", UNBOUNDED.depth))
+
+
+def fixed_where(relation: RelationDefinition, target: ModelDefinition) -> Where:
+    """The where that the records of a model have the values that a relation fixes."""
+    fixed = relation.fixed.items()
+    return And(tuple(equality(target.properties[name], value) for name, value in fixed))
 
 
 @contextmanager

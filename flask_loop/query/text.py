@@ -1,17 +1,21 @@
-"""Query strings: ``filter[where][price][gt]=5`` as nested dicts and lists."""
+"""Filters as text: JSON, and query strings such as ``filter[where][price][gt]=5``."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..errors import BadRequest
+import orjson
+
+from ..errors import BadRequest, FilterError
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
+_LONG_INTEGER = re.compile(r"\d{19}")
 
 #: How deep brackets may nest; filters have their own, lower bound.
 MAX_DEPTH = 32
@@ -111,3 +115,28 @@ def _with_lists(value: Any) -> Any:
     if all(map(_INDEX.fullmatch, converted)):
         return [converted[key] for key in sorted(converted, key=int)]
     return converted
+
+
+def parse_json(at: str, text: str | bytes) -> Any:
+    """Parse JSON in a filter.
+
+    :param at: where it stands, for the error.
+    :raises FilterError: where it is none.
+    """
+    try:
+        text = text.decode() if isinstance(text, bytes) else text
+        if _LONG_INTEGER.search(text):
+            # orjson gives the nearest float of an integer past 64 bits.
+            return json.loads(text, parse_constant=_refuse_constant)
+        return orjson.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FilterError(at, f"is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def is_nothing(given: Any) -> bool:
+    """Whether the value of a filter's key is as if it was not there."""
+    return given is None or (isinstance(given, str | list | tuple | Mapping) and not given)

@@ -66,8 +66,7 @@ class WhereParser:
         if len(given) > self.bounds.conditions:
             raise FilterError(at, f"has more than {self.bounds.conditions} parts")
         items = tuple(
-            self.parse_item(item, f"{at}.{index}", depth - 1)
-            for index, item in enumerate(given)
+            self.parse_item(item, f"{at}.{index}", depth - 1) for index, item in enumerate(given)
         )
         if name == "and":
             return And(items)

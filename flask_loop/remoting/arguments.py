@@ -107,7 +107,7 @@ def target_of(argument: Argument, own: Target) -> Target:
     """
     if argument.of is None:
         return own
-    plan: Target = argument.of.target_model.__loop_plan__()
+    plan: Target = argument.of.model.__loop_plan__()
     return plan
 
 

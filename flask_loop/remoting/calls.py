@@ -10,7 +10,7 @@ from inspect import isgenerator
 from typing import Any
 
 from ..definition import ModelDefinition
-from ..errors import ArgumentError, NotFound
+from ..errors import ArgumentError, DefinitionError, NotFound
 from ..hooks import (
     AFTER,
     BEFORE,
@@ -104,11 +104,18 @@ def reaches_watched(target: Target) -> bool:
                 return True  # what a polymorphic relation leads to may be any model
             if each in seen or each.model is None:
                 continue
-            if each.model.__loop_plan__().is_watched:
+            if _is_watched(each.model):
                 return True
             seen.add(each)
             waiting.append(each)
     return False
+
+
+def _is_watched(model: Any) -> bool:
+    try:
+        return bool(model.__loop_plan__().is_watched)
+    except DefinitionError:
+        return True  # whoever comes to use the model is told what is wrong with it
 
 
 def _related(definition: ModelDefinition) -> Iterator[ModelDefinition | None]:

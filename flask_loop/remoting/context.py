@@ -186,7 +186,7 @@ class Context:
 
     def _parsed(self, where: Any, argument: Argument) -> Where:
         """A where on the records that an argument is about."""
-        model = self.model if argument.of is None else argument.of.target_model
+        model = self.model if argument.of is None else argument.of.model
         parsed: Where = model.__loop_plan__().parser.where(where)
         return parsed
 

@@ -186,11 +186,13 @@ class Exposure:
         return self._switches.said_of(with_prefixes(names, self._names()))
 
     def _reaches_all(self, method: RemoteMethod) -> bool:
-        """Whether remote callers have the methods of other models that a method stands for."""
+        """Whether remote callers have the methods that one of a relation stands for."""
         return all(self._reaches(each) for each in method.reaches)
 
     def _reaches(self, reach: Reach) -> bool:
-        other = self._others.get(reach.relation.target_model)
+        if reach.definition is self.model.definition:
+            return self.shows(reach.method)
+        other = self._others.get(reach.definition.model)
         return other is not None and other.shows(reach.method)
 
     def _has_operation(self, method: RemoteMethod) -> bool:

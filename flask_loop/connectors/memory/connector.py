@@ -190,9 +190,9 @@ class MemoryConnector(Connector):
         """Do nothing: the records are here."""
 
     def _view(self, definition: ModelDefinition) -> View:
-        return self._views(definition, definition.version)
+        return self._views(definition, definition.version, definition.shape)
 
-    def _learn(self, definition: ModelDefinition, version: int) -> View:
+    def _learn(self, definition: ModelDefinition, version: int, shape: int) -> View:
         name = _collection(definition)
         with self._lock:
             table = self._tables.get(name)

@@ -237,7 +237,9 @@ class Conditions:
         if not links:
             return self.columns[name]
         theirs = self.by_link(links[0])
-        least = [column for each in theirs.table.definition.ids for column in theirs.columns[each.name]]
+        least = [
+            column for each in theirs.table.definition.ids for column in theirs.columns[each.name]
+        ]
         return tuple(
             sa.select(value)
             .select_from(theirs.source)
@@ -248,6 +250,10 @@ class Conditions:
             .scalar_subquery()
             for value in theirs.values_of(name, links[1:])
         )
+
+    def table_of(self, link: Link) -> ModelTable:
+        """The table that a link leads to."""
+        return self._of(link).table
 
     def is_narrow(self, where: Where) -> bool:
         """Whether an index finds the few records that match."""

@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-from ...definition import ModelDefinition
+from ...definition import Link, ModelDefinition
 from ...errors import Conflict, DefinitionError, DuplicateId, UniqueViolation
-from ...query import EVERYTHING, And, Compare, Filter, Near, Order, Path, Where, apply, predicate
-from ...query.nodes import conjuncts
-from ..base import Capabilities, Connector, Layout, Record, Rows, id_where
+from ...query import (
+    EVERYTHING,
+    And,
+    Compare,
+    Filter,
+    Near,
+    Path,
+    Where,
+    conjuncts,
+    has_related,
+    predicate,
+)
+from ..base import Capabilities, Connector, Layout, Record, RelatedRows, Rows, id_where
 from .conditions import comparisons
+from .leftover import Sorting, is_sorted, paged_by_key, settled, sorting_of, unpaged
+from .lists import key_chunks
 from .migration import Migration
 from .session import Session
-from .statements import ModelStatements, StatementTooLarge
+from .statements import ModelStatements, Statements, StatementTooLarge
 from .tables import ModelTable
 
 #: Ids in one statement, where Python found the records.
@@ -33,7 +45,7 @@ class SqlConnector(Connector):
     :param settings: ``url``, and what a dialect adds.
     """
 
-    capabilities = Capabilities(undeclared=False)
+    capabilities = Capabilities(undeclared=False, joins=True, foreign_keys=True)
     #: Whether the database, asked for a range in the order of the ids, looks at every record in
     #: that order instead of searching the range in its index and sorting what it found.
     hides_order: ClassVar[bool] = False
@@ -41,8 +53,10 @@ class SqlConnector(Connector):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self._statements: dict[ModelDefinition, ModelStatements] = {}
         self.session = self.make_session()
+        self._statements = Statements(
+            self.name, self.session.engine.dialect, hides_order=self.hides_order
+        )
 
     @abstractmethod
     def make_session(self) -> Session:
@@ -53,14 +67,31 @@ class SqlConnector(Connector):
     def select(self, definition: ModelDefinition, filter: Filter) -> Rows:
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
-        if rest is not None or not all(map(_is_plain, filter.order)):
-            return self._select_in_python(statements, filter, pushed)
+        if rest is not None or not all(map(is_sorted, filter.order)):
+            return self._select_in_python(statements, filter, pushed, rest)
         try:
             if filter.near is not None and filter.limit:
                 return self._nearest(statements, filter)
             return self._select(statements, filter)
         except StatementTooLarge:
-            return self._select_in_python(statements, filter, EVERYTHING)
+            return self._select_in_python(statements, filter, EVERYTHING, filter.where)
+
+    def select_related(
+        self,
+        definition: ModelDefinition,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+    ) -> RelatedRows:
+        statements = self._of(definition)
+        if not keys or filter.limit == 0:
+            return RelatedRows(Rows([], statements.model_table.layout(filter.fields)), [])
+        pushed, rest = statements.conditions.split(filter.where)
+        if rest is None and all(map(is_sorted, filter.order)):
+            with suppress(StatementTooLarge):
+                return self._select_related(statements, filter, links, keys)
+            pushed, rest = EVERYTHING, filter.where
+        return self._select_related_in_python(statements, filter, links, keys, pushed, rest)
 
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         statements = self._of(definition)
@@ -72,13 +103,13 @@ class SqlConnector(Connector):
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(where)
         if rest is not None:
-            return len(self._matching_ids(statements, where, pushed))
+            return len(self._matching_ids(statements, pushed, rest))
         values: list[Any] = []
         try:
             statement = statements.count(where, values)
             return int(self.session.fetch(statement.sql, statement.arrange(values))[0][0])
         except StatementTooLarge:
-            return len(self._matching_ids(statements, where, EVERYTHING))
+            return len(self._matching_ids(statements, EVERYTHING, where))
 
     # Writing
 
@@ -102,7 +133,7 @@ class SqlConnector(Connector):
             try:
                 cursor = self.session.run(statement.sql, statement.arrange(values))
             except Refused as error:
-                raise _refusal(statements, error) from None
+                raise self._refusal(statements, error, changes, where=where) from None
             return int(cursor.rowcount)
 
         return self._write_matching(statements, where, run)
@@ -116,7 +147,7 @@ class SqlConnector(Connector):
             try:
                 return int(self.session.run(statement.sql, statement.arrange(values)).rowcount)
             except Refused as error:
-                raise _refusal(statements, error) from None
+                raise self._refusal(statements, error, where=where) from None
 
         return self._write_matching(statements, where, run)
 
@@ -151,15 +182,19 @@ class SqlConnector(Connector):
         """
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
-        in_python = rest is not None or not all(map(_is_plain, filter.order))
-        whole = _without_paging(filter, pushed, statements) if in_python else filter
+        sorting = sorting_of(filter)
+        if sorting is not None or rest is not None:
+            filter = unpaged(filter, pushed, sorting)
         values: list[Any] = []
-        statement = statements.select(whole, values)
+        statement = statements.select(filter, values, sorting.related if sorting else ())
         return {
             "connector": self.name,
             "backend": statement.sql,
             "plan": self.plan(statement.sql, statement.arrange(values)),
-            "python": {"where": [] if rest is None else comparisons(rest), "order": in_python},
+            "python": {
+                "where": [] if rest is None else comparisons(rest),
+                "order": sorting is not None,
+            },
         }
 
     def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
@@ -175,19 +210,7 @@ class SqlConnector(Connector):
     # How
 
     def _of(self, definition: ModelDefinition) -> ModelStatements:
-        statements = self._statements.get(definition)
-        if statements is None:
-            if definition.settings.keeps_unknown:
-                raise DefinitionError(
-                    f"{definition.name} has strict = False, but {self.name} stores declared "
-                    "properties only; declare an object property for the rest"
-                )
-            dialect = self.session.engine.dialect
-            statements = ModelStatements(
-                definition, self.name, dialect, hides_order=self.hides_order
-            )
-            self._statements[definition] = statements
-        return statements
+        return self._statements.of(definition)
 
     def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
         """The tables of models.
@@ -217,7 +240,7 @@ class SqlConnector(Connector):
         try:
             cursor = self.session.run(insertion.sql, insertion.bind(record))
         except Refused as error:
-            raise _refusal(statements, error, id, index) from None
+            raise self._refusal(statements, error, record, index) from None
         return cursor.lastrowid if id is None else id
 
     def _select(self, statements: ModelStatements, filter: Filter) -> Rows:
@@ -241,6 +264,25 @@ class SqlConnector(Connector):
             radius *= 4
         return self._select(statements, filter)
 
+    def _select_related(
+        self,
+        statements: ModelStatements,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+        sorting: Sorting | None = None,
+    ) -> RelatedRows:
+        """Rows of what SQL does whole; they end with what no layout reads."""
+        raw: list[Any] = []
+        more = sorting.related if sorting else ()
+        bound = self._of(links[0].definition).model_table.raw_keys(links[0].theirs, keys)
+        for some in key_chunks(bound):
+            values: list[Any] = []
+            statement = statements.select_related(filter, links, some, values, more)
+            raw += self.session.fetch(statement.sql, statement.arrange(values))
+        found = statements.keys(raw, links[0], filter.fields)
+        return RelatedRows(Rows(raw, statements.model_table.layout(filter.fields)), found)
+
     def _write_matching(
         self, statements: ModelStatements, where: Where, run: Callable[[Where], int]
     ) -> int:
@@ -250,21 +292,84 @@ class SqlConnector(Connector):
             try:
                 return run(where)
             except StatementTooLarge:
-                pushed = EVERYTHING
+                pushed, rest = EVERYTHING, where
         with self.session.transaction():
-            ids = self._matching_ids(statements, where, pushed)
+            ids = self._matching_ids(statements, pushed, rest)
             return sum(run(chunk) for chunk in _id_chunks(statements.definition, ids))
 
-    def _matching_ids(self, statements: ModelStatements, where: Where, pushed: Where) -> list[Any]:
-        records = self._select(statements, Filter(where=pushed)).records()
-        return [statements.definition.id_of(each) for each in filter(predicate(where), records)]
+    # In Python
 
-    def _select_in_python(self, statements: ModelStatements, filter: Filter, pushed: Where) -> Rows:
-        rows = self._select(statements, _without_paging(filter, pushed, statements))
-        records = rows.records()
-        places = {id(record): place for place, record in enumerate(records)}
-        found = [rows.raw[places[id(record)]] for record in apply(filter, records)]
+    def _select_in_python(
+        self, statements: ModelStatements, filter: Filter, pushed: Where, rest: Where | None
+    ) -> Rows:
+        sorting = sorting_of(filter)
+        whole = unpaged(filter, pushed, sorting)
+        values: list[Any] = []
+        statement = statements.select(whole, values, sorting.related if sorting else ())
+        raw = self.session.fetch(statement.sql, statement.arrange(values))
+        rows = Rows(raw, statements.model_table.layout())
+        places = self._places(statements, rows, rest, sorting)
+        end = None if filter.limit is None else filter.skip + filter.limit
+        found = [raw[place] for place in places[filter.skip : end]]
         return Rows(found, _narrowed(rows.layout, filter.fields))
+
+    def _select_related_in_python(
+        self,
+        statements: ModelStatements,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+        pushed: Where,
+        rest: Where | None,
+    ) -> RelatedRows:
+        sorting = sorting_of(filter)
+        whole = unpaged(filter, pushed, sorting)
+        found = self._select_related(statements, whole, links, keys, sorting)
+        places = self._places(statements, found.rows, rest, sorting, links[0])
+        places = paged_by_key(places, found.keys, filter)
+        rows = Rows([found.rows.raw[place] for place in places], found.rows.layout)
+        rows.layout = _narrowed(rows.layout, filter.fields)
+        return RelatedRows(rows, [found.keys[place] for place in places])
+
+    def _places(
+        self,
+        statements: ModelStatements,
+        rows: Rows,
+        rest: Where | None,
+        sorting: Sorting | None,
+        link: Link | None = None,
+    ) -> list[int]:
+        """The places of the rows that match what is left of a where, in their order.
+
+        :param link: of rows that end with keys, the first link.
+        """
+        records = rows.records()
+        places = list(range(len(records)))
+        if rest is not None:
+            matches = predicate(self._settled(statements.definition, rest))
+            places = [place for place in places if matches(records[place])]
+        if sorting is not None:
+            values = statements.related_values(rows.raw, sorting.related, link)
+            places = sorting.sort(places, records, values)
+        return places
+
+    def _matching_ids(self, statements: ModelStatements, pushed: Where, rest: Where) -> list[Any]:
+        rows = self._select(statements, Filter(where=pushed))
+        records = rows.records()
+        places = self._places(statements, rows, rest, None)
+        return [statements.definition.id_of(records[place]) for place in places]
+
+    def _settled(self, definition: ModelDefinition, where: Where) -> Where:
+        """A where that Python can answer: what is on other tables is looked up here."""
+        return settled(definition, where, self._keys) if has_related(where) else where
+
+    def _keys(
+        self, definition: ModelDefinition, names: tuple[str, ...], where: Where
+    ) -> Iterable[Any]:
+        """The keys, each once, of the records of a model that match."""
+        records = self.select(definition, Filter(where=where, fields=names)).records()
+        values = (tuple(map(record.__getitem__, names)) for record in records)
+        return dict.fromkeys(each[0] if len(names) == 1 else each for each in values)
 
 
 class Refused(Exception):
@@ -298,21 +403,12 @@ def _refusal(
     return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 
 
-def _is_plain(order: Order) -> bool:
-    return not order.path.keys and order.path.type.ordered
-
-
 def _within(filter: Filter, radius: float) -> Filter:
     """The same filter inside a circle around the point that it is near to."""
     wide = cast("Compare", filter.near)
     close = replace(wide, operand=replace(wide.operand, maximum=radius))
     parts = [close if part is wide else part for part in conjuncts(filter.where)]
     return replace(filter, where=And(tuple(parts)), near=close)
-
-
-def _without_paging(filter: Filter, pushed: Where, statements: ModelStatements) -> Filter:
-    order = tuple(Order(Path(each, (), each.type)) for each in statements.definition.ids)
-    return replace(filter, where=pushed, order=order, limit=None, skip=0, fields=None, near=None)
 
 
 def _narrowed(layout: Layout, fields: tuple[str, ...] | None) -> Layout:

@@ -77,12 +77,22 @@ def listed_keys(raw: list[Raw]) -> tuple[list[Any], int]:
     return [orjson.dumps(raw).decode()], 0
 
 
+def key_chunks(raw: list[Raw]) -> list[list[Raw]]:
+    """Keys, as many at a time as :func:`listed_keys` takes: nearly always all."""
+    if len(raw) <= MOST_BOUND or _is_json(raw):
+        return [raw]
+    most = MOST_BOUND if len(raw[0]) > 1 else MOST_UNLISTED
+    return [raw[start : start + most] for start in range(0, len(raw), most)]
+
+
 def is_key_in(columns: Sequence[Expression], many: int, parameter: NextParameter) -> Expression:
     """Like :func:`is_in`, for what :func:`listed_keys` gave the parameters of."""
     if many or len(columns) == 1:
         return is_in(columns, many, parameter)
     keys = sa.func.json_each(parameter()).table_valued("value")
-    values = (sa.func.json_extract(keys.c.value, sa.text(f"'$[{at}]'")) for at in range(len(columns)))
+    values = (
+        sa.func.json_extract(keys.c.value, sa.text(f"'$[{at}]'")) for at in range(len(columns))
+    )
     return sa.tuple_(*columns).in_(sa.select(*values))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ from ...definition import Link, ModelDefinition
 from ...errors import DefinitionError
 from ...query import Compare, Filter, Order, Where
 from ...query.nodes import conjuncts
-from ..base import Column
+from ...types import MAX_INTEGER
+from ..base import Rows
 from .cache import Cache
 from .conditions import Conditions
 from .lists import Expression, NextParameter, Raw, is_key_in, listed_keys
@@ -127,9 +127,7 @@ class ModelStatements:
         """How a record is stored; where its id is None, the database makes it."""
         return self._made_id if id is None else self._given_id
 
-    def select(
-        self, filter: Filter, values: list[Any], more: tuple[Order, ...] = ()
-    ) -> Statement:
+    def select(self, filter: Filter, values: list[Any], more: tuple[Order, ...] = ()) -> Statement:
         """The statement of a filter that SQL does whole; its values are added to ``values``.
 
         :param more: what else each row has, after the columns of its layout: the values of these.
@@ -144,16 +142,24 @@ class ModelStatements:
         if paging[1]:
             values.append(filter.skip)
         order = self._order_shape(filter.order)
-        by_id = len(order) == 1 and order[0][0] in self.ids and self._hides_id_order(filter)
+        by_id = self._hides_order and self._hides_id_order(filter)
         key = ("select", shape, order, by_id, paging, filter.fields, filter.near is not None)
         if more:
             key = (*key, self._order_shape(more))
         return self._get(key, lambda parameter: self._select(filter, by_id, more, parameter))
 
     def select_related(
-        self, filter: Filter, links: Sequence[Link], keys: list[Raw], values: list[Any]
+        self,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: list[Raw],
+        values: list[Any],
+        more: tuple[Order, ...] = (),
     ) -> Statement:
-        """The statement of the records that links lead to from keys; its rows end with the key.
+        """The statement of the records that links lead to from keys.
+
+        After the columns of their layout its rows have the key, and then what :meth:`select` gives
+        for ``more``.
 
         :param filter: its limit and skip hold for each key.
         :param links: one, or two through rows of a third table.
@@ -168,27 +174,49 @@ class ModelStatements:
             values.extend((near.point.lat, near.point.lng))
         paged = filter.limit is not None or filter.skip > 0
         if paged:
-            last = sys.maxsize if filter.limit is None else filter.skip + filter.limit
-            values.extend((filter.skip, last))
+            most = MAX_INTEGER if filter.limit is None else filter.limit
+            values.extend((filter.skip, min(filter.skip + most, MAX_INTEGER)))
         through = tuple(self.conditions.link_shape(link) for link in links)
         order = self._order_shape(filter.order)
-        key = ("related", through, many, shape, order, paged, filter.fields, filter.near is not None)
-        return self._get(key, lambda parameter: self._related(filter, links, many, parameter))
+        key = (
+            "related",
+            *(through, many, shape, order, paged),
+            *(filter.fields, filter.near is not None, self._order_shape(more)),
+        )
+        return self._get(key, lambda parameter: self._related(filter, links, many, more, parameter))
 
-    def key_columns(self, link: Link, fields: tuple[str, ...] | None) -> list[Column]:
-        """Where the keys are in the rows of :meth:`select_related`.
+    def keys(self, raw: Sequence[Any], link: Link, fields: tuple[str, ...] | None) -> Sequence[Any]:
+        """The keys in the rows of :meth:`select_related`.
 
         :param link: the first link.
         :param fields: the filter's.
         """
-        place = len(self.model_table.selected(fields))
-        owner = self.conditions.link_shape(link)[0].table
+        table = self.conditions.table_of(link)
+        width = len(self.model_table.selected(fields))
+        layout = table.layout_at(width, link.theirs)
+        if len(link.theirs) == 1 and layout.columns[link.theirs[0]].to_python is None:
+            return [row[width] for row in raw]
+        records = Rows(raw, layout).records()
+        if len(link.theirs) == 1:
+            return [record[link.theirs[0]] for record in records]
+        return [tuple(record.values()) for record in records]
+
+    def related_values(
+        self, raw: Sequence[Any], orders: Sequence[Order], link: Link | None
+    ) -> list[list[Any]]:
+        """What rows of all columns have more, for each order.
+
+        :param link: of rows that have keys, the first link.
+        """
+        position = len(self.model_table.selected(None))
+        if link is not None:
+            position += len(self.conditions.table_of(link).columns_of(link.theirs))
         found = []
-        for name in link.theirs:
-            codec = owner.codecs[name]
-            keys = tuple(range(place, place + len(codec.types)))
-            found.append(Column(keys, codec.to_python, codec.to_wire))
-            place += len(keys)
+        for order in orders:
+            name = order.path.property.name
+            layout = self.conditions.table_of(order.links[-1]).layout_at(position, [name])
+            position += len(layout.columns[name].keys)
+            found.append([record[name] for record in Rows(raw, layout).records()])
         return found
 
     def count(self, where: Where, values: list[Any]) -> Statement:
@@ -235,7 +263,12 @@ class ModelStatements:
         return statement.offset(parameter()) if filter.skip else statement
 
     def _related(
-        self, filter: Filter, links: Sequence[Link], many: int, parameter: NextParameter
+        self,
+        filter: Filter,
+        links: Sequence[Link],
+        many: int,
+        more: tuple[Order, ...],
+        parameter: NextParameter,
     ) -> Any:
         source: sa.FromClause = self.table
         if len(links) == 1:
@@ -246,6 +279,7 @@ class ModelStatements:
             source, condition = source.join(pairs, linked), sa.true()
         condition = sa.and_(condition, self.conditions.expression(filter.where, parameter))
         columns: list[Any] = [*self.model_table.selected(filter.fields), *keys]
+        columns += [value for each in more for value in self._values_of(each)]
         sorting = self._sorting(filter, parameter)
         if filter.limit is None and not filter.skip:
             return sa.select(*columns).select_from(source).where(condition).order_by(*sorting)
@@ -264,8 +298,8 @@ class ModelStatements:
         :returns: them, their columns with the first link's keys, and where they lead to a row here.
         """
         rows = self.conditions.by_link(links[0])
-        own, theirs = ([c for name in names for c in rows.columns[name]]
-                       for names in (links[0].theirs, links[1].own))
+        own = [column for name in links[0].theirs for column in rows.columns[name]]
+        theirs = [column for name in links[1].own for column in rows.columns[name]]
         named = [column.label(f"key_{at}") for at, column in enumerate([*own, *theirs])]
         chosen = sa.select(*named).where(is_key_in(own, many, parameter)).distinct()
         pairs = chosen.subquery(self.conditions.name("pairs"))
@@ -283,22 +317,19 @@ class ModelStatements:
         return keys
 
     def _order_shape(self, order: tuple[Order, ...]) -> tuple[Any, ...]:
-        return tuple([
-            (key.path.property.name, key.descending)
-            if not key.links
-            else (
-                key.path.property.name,
-                key.descending,
-                *map(self.conditions.link_shape, key.links),
-            )
-            for key in order
-        ])
+        return tuple([(key.path.property.name, key.descending, self._way(key)) for key in order])
+
+    def _way(self, order: Order) -> Any:
+        return order.links and tuple(map(self.conditions.link_shape, order.links))
 
     def _values_of(self, order: Order) -> tuple[Expression, ...]:
         return self.conditions.values_of(order.path.property.name, order.links)
 
     def _hides_id_order(self, filter: Filter) -> bool:
-        if not self._hides_order or (filter.limit is not None and filter.limit <= SMALL_PAGE):
+        if len(filter.order) != 1 or (filter.limit is not None and filter.limit <= SMALL_PAGE):
+            return False
+        (key,) = filter.order
+        if key.links or key.path.property.name not in self.ids:
             return False
         leading = {index.keys[0] for index in self.definition.indexes()}
         return any(

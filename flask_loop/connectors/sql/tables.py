@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import inflection
@@ -121,15 +121,28 @@ class ModelTable:
         """A function that gives the raw values of a record's properties."""
         return self._binders.get(names, lambda: _make_binder(names, self.codecs))
 
-    def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
+    def raw_keys(self, names: tuple[str, ...], keys: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The raw values of keys: values of one property, or tuples of those of several."""
+        codecs = [self.codecs[name] for name in names]
+        if len(codecs) == 1:
+            return list(map(codecs[0].raw, keys))
+        return [
+            tuple(raw for codec, value in zip(codecs, key, strict=True) for raw in codec.raw(value))
+            for key in keys
+        ]
+
+    def layout_at(self, position: int, names: Iterable[str]) -> Layout:
+        """How properties are read whose columns begin somewhere in a row."""
         columns: dict[str, Column] = {}
-        position = 0
-        for name in self.columns if fields is None else fields:
+        for name in names:
             codec = self.codecs[name]
             keys = tuple(range(position, position + len(codec.types)))
             position += len(keys)
             columns[name] = Column(keys, codec.to_python, codec.to_wire)
         return Layout(columns)
+
+    def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
+        return self.layout_at(0, self.columns if fields is None else fields)
 
     def _columns_of(self, property_: Property) -> Iterable[sa.Column[Any]]:
         codec = self.codecs[property_.name]

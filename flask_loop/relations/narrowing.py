@@ -1,0 +1,83 @@
+"""Which records of another model are related to one record, as filters say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..definition import Link, RelationDefinition
+from ..query import (
+    Filter,
+    Related,
+    Where,
+    both,
+    keys_where,
+    relation_filter,
+    scope_where,
+    with_defaults,
+)
+
+
+def names_needed(relation: RelationDefinition) -> tuple[str, ...]:
+    """The properties of a record from which its related ones are found."""
+    if relation.links:
+        return relation.links[0].own
+    if relation.property is not None:
+        return (relation.property,)
+    return (*relation.foreign_key, str(relation.discriminator))
+
+
+def key_in(record: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The values of properties, as :func:`~flask_loop.query.keys_where` has them."""
+    values = tuple(record[name] for name in names)
+    return values[0] if len(values) == 1 else values
+
+
+def where_related(relation: RelationDefinition, record: Mapping[str, Any]) -> Where:
+    """The where that the records match which a relation leads to from a record.
+
+    :param relation: one that has links.
+    :param record: by Python names; it has at least the properties that are needed.
+    """
+    return both(scope_where(relation), where_linked(relation, record))
+
+
+def where_linked(relation: RelationDefinition, record: Mapping[str, Any]) -> Where:
+    """Like :func:`where_related`, whatever the relation's scope says."""
+    first, *rest = relation.links
+    key = key_in(record, first.own)
+    where = keys_where(first.definition, first.theirs, (key or ()) if first.listed else (key,))
+    for link in rest:
+        where = Related(Link(first.definition, link.theirs, link.own), where)
+    return where
+
+
+def narrowed(
+    plan: Any, filter: Filter, relation: RelationDefinition, record: Mapping[str, Any]
+) -> Filter:
+    """A caller's filter, for the records alone that a relation leads to from a record.
+
+    :param plan: the plan of the model that the relation leads to.
+    :param filter: in its normal form.
+    :param relation: one that has links.
+    :param record: by Python names; it has at least the properties that are needed.
+    """
+    if relation.options.scope or relation.fixed:
+        filter = scoped(plan, filter, relation_filter(relation))
+    return replace(filter, where=both(where_linked(relation, record), filter.where))
+
+
+def scoped(plan: Any, filter: Filter, scope: Filter) -> Filter:
+    """A caller's filter narrowed by a scope, which gives what the filter does not say.
+
+    :param plan: the plan of the model of both.
+    """
+    is_ordered = filter.order != plan.parser.filter(None).order
+    said = {
+        "order": filter.order if is_ordered else None,
+        "limit": filter.limit,
+        "skip": filter.skip or None,
+        "fields": filter.fields,
+    }
+    return with_defaults(plan.definition, filter, scope, said)

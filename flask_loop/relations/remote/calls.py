@@ -1,0 +1,284 @@
+"""What remote calls of relations run.
+
+Each takes the relation, the plan of the model that has it, the bounds of filters, and the arguments
+of the method. Ids, filters and wheres are in their normal form already; data is as it came. What is
+read goes from rows to the answer without an instance being made, unless somebody looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from ...connectors.base import Record, id_where
+from ...definition import ModelDefinition, RelationDefinition
+from ...errors import BadRequest, Conflict, ModelNotFound
+from ...query import Bounds, Filter, Where, both, keys_where
+from ...remoting import ClientData
+from ...types import TypeMismatch
+from ..narrowing import key_in, names_needed, narrowed, where_related
+
+Data = Mapping[str, Any]
+
+
+class Owned:
+    """The records that a relation leads to from one record.
+
+    :param relation: the relation, which has links.
+    :param plan: the plan of the model that has it.
+    :param id: the record's id.
+    :raises ModelNotFound: where there is no record with the id.
+    """
+
+    def __init__(self, relation: RelationDefinition, plan: Any, id: Any) -> None:
+        self.relation, self.plan, self.id = relation, plan, id
+        self.record = record_of(plan, id, names_needed(relation))
+        self.target: Any = plan_of(relation)
+        self.where = where_related(relation, self.record)
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The values by which records of another model name this one."""
+        link = self.relation.links[0]
+        return {
+            theirs: self.record[own] for own, theirs in zip(link.own, link.theirs, strict=True)
+        }
+
+    def find_id(self, where: Where | None = None) -> Any:
+        """The id of the first related record that matches a where, or None."""
+        definition = self.target.definition
+        wanted = Filter(
+            where=self.where if where is None else both(self.where, where),
+            order=self.target.parser.filter(None).order,
+            limit=1,
+            fields=tuple(each.name for each in definition.ids),
+        )
+        found = self.target.find(wanted)
+        return definition.id_of(found.records()[0]) if found else None
+
+    def require(self, fk: Any) -> None:
+        """Refuse an id that no related record has.
+
+        :raises ModelNotFound: naming it.
+        """
+        if self.find_id(id_where(self.target.definition, fk)) is None:
+            raise self.target.not_found(fk)
+
+    def the_id(self) -> Any:
+        """The id of the only related record.
+
+        :raises ModelNotFound: where there is none.
+        """
+        id = self.find_id()
+        if id is None:
+            raise no_related(self.relation, self.id)
+        return id
+
+
+def plan_of(relation: RelationDefinition) -> Any:
+    """The plan of the model that a relation leads to."""
+    return relation.target_model.__loop_plan__()
+
+
+def record_of(plan: Any, id: Any, names: Sequence[str]) -> Record:
+    """Some properties of the record with an id.
+
+    :raises ModelNotFound: where there is none.
+    """
+    rows = plan.get(id, tuple(dict.fromkeys(names)))
+    if not rows:
+        raise plan.not_found(id)
+    record: Record = rows.records()[0]
+    return record
+
+
+def no_related(relation: RelationDefinition, id: Any) -> ModelNotFound:
+    owner = relation.owner.name
+    return ModelNotFound(
+        owner, message=f'The "{owner}" with the id "{id}" has no "{relation.wire}".'
+    )
+
+
+def transactions(plans: Iterable[Any]) -> AbstractContextManager[Any]:
+    """A block whose writes to the models of plans all happen, or none where it raises."""
+    stack = ExitStack()
+    try:
+        for plan in plans:
+            stack.enter_context(plan.transaction())
+    except BaseException as error:
+        stack.__exit__(type(error), error, error.__traceback__)
+        raise
+    return stack
+
+
+# Records of another model, of which there may be any number
+
+
+def get_many(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, filter: Filter
+) -> Any:
+    owned = Owned(relation, plan, id)
+    query = narrowed(owned.target, filter, relation, owned.record)
+    return owned.target.operate("find", bounds, filter=query)
+
+
+def count(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, where: Where) -> Any:
+    owned = Owned(relation, plan, id)
+    return owned.target.operate("count", bounds, where=both(owned.where, where))
+
+
+def find_by_id(
+    relation: RelationDefinition,
+    plan: Any,
+    bounds: Bounds,
+    id: Any,
+    fk: Any,
+    filter: Filter | None = None,
+) -> Any:
+    owned = Owned(relation, plan, id)
+    owned.require(fk)
+    return owned.target.operate("find_by_id", bounds, id=fk, filter=filter)
+
+
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+    """Create related records whose key is this record's, whatever the client says."""
+    with transactions((plan, plan_of(relation))):
+        owned = Owned(relation, plan, id)
+        return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
+
+
+def update_by_id(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any, data: Data
+) -> Any:
+    with plan_of(relation).transaction():
+        owned = Owned(relation, plan, id)
+        owned.require(fk)
+        return _patch(owned, bounds, fk, data)
+
+
+def destroy_by_id(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+) -> None:
+    with plan_of(relation).transaction():
+        owned = Owned(relation, plan, id)
+        owned.require(fk)
+        owned.target.operate("destroy_by_id", bounds, id=fk)
+
+
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+    owned = Owned(relation, plan, id)
+    owned.target.operate("destroy_all", bounds, where=owned.where)
+
+
+def filled(owned: Owned, data: Any, keys: Mapping[str, Any]) -> Any:
+    """A client's new records, with what makes them related ones."""
+    if isinstance(data, list):
+        return [filled(owned, each, keys) for each in data]
+    definition, relation = owned.target.definition, owned.relation
+    said = definition.rename_keys(relation.options.properties)
+    return trusted(definition, data, {**said, **relation.fixed, **keys})
+
+
+def trusted(definition: ModelDefinition, data: Data, values: Mapping[str, Any]) -> ClientData:
+    """A client's data with values that the server sets, in the place of what it says of them.
+
+    :param values: by Python names.
+    """
+    given = data.copy() if isinstance(data, ClientData) else ClientData(data)
+    for name, value in values.items():
+        property_ = definition.properties.get(name)
+        given[name if property_ is None else property_.wire] = value
+    return given
+
+
+def _patch(owned: Owned, bounds: Bounds, fk: Any, data: Data) -> Any:
+    """Change a related record, which stays one.
+
+    :raises BadRequest: where the data would make it another one's.
+    """
+    target, relation = owned.target, owned.relation
+    keys = {} if relation.is_through or relation.links[0].listed else owned.keys
+    changes = data.copy() if isinstance(data, ClientData) else ClientData(data)
+    for name, value in {**keys, **relation.fixed}.items():
+        property_ = target.definition.properties[name]
+        if property_.wire not in changes:
+            continue
+        if not _is_same(property_, changes.pop(property_.wire), value):
+            raise BadRequest(
+                f"{relation.owner.name}.{relation.wire}: the key {property_.wire!r} cannot be "
+                "changed through the relation."
+            )
+    return target.operate("patch_attributes", bounds, id=fk, data=changes)
+
+
+def _is_same(property_: Any, given: Any, value: Any) -> bool:
+    try:
+        return given is not None and bool(property_.type.load(given) == value)
+    except TypeMismatch:
+        return False
+
+
+# One record of another model
+
+
+def get_one(
+    relation: RelationDefinition,
+    plan: Any,
+    bounds: Bounds,
+    id: Any,
+    filter: Filter | None = None,
+) -> Any:
+    owned = Owned(relation, plan, id)
+    related_id = owned.the_id()
+    return owned.target.operate("find_by_id", bounds, id=related_id, filter=filter)
+
+
+def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> Any:
+    """Give the record that a relation leads to whose model is said by a property.
+
+    :raises ModelNotFound: where there is none, or none of a model that remote callers may read.
+    """
+    record = record_of(plan, id, names_needed(relation))
+    model = relation.find_target(record[str(relation.discriminator)])
+    if model is None or (bounds.allows is not None and not bounds.allows(model)):
+        raise no_related(relation, id)
+    target = model.__loop_plan__()
+    definition = target.definition
+    names = relation.primary_key or tuple(each.name for each in definition.ids)
+    where = keys_where(definition, names, (key_in(record, relation.foreign_key),))
+    found = target.find(Filter(where=where, order=target.parser.filter(None).order, limit=1))
+    if not found:
+        raise no_related(relation, id)
+    related_id = definition.id_of(found.records()[0])
+    return target.operate("find_by_id", bounds, id=related_id, filter=None)
+
+
+def create_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
+) -> Any:
+    """Create the only related record.
+
+    :raises Conflict: where there is one already.
+    """
+    with transactions((plan, plan_of(relation))):
+        owned = Owned(relation, plan, id)
+        if owned.find_id() is not None:
+            raise Conflict(
+                f'The "{relation.owner.name}" with the id "{id}" has a "{relation.wire}" already.'
+            )
+        return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
+
+
+def update_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
+) -> Any:
+    with plan_of(relation).transaction():
+        owned = Owned(relation, plan, id)
+        return _patch(owned, bounds, owned.the_id(), data)
+
+
+def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+    with plan_of(relation).transaction():
+        owned = Owned(relation, plan, id)
+        owned.target.operate("destroy_by_id", bounds, id=owned.the_id())

@@ -1,0 +1,207 @@
+"""What remote calls run of relations whose records are inside the record itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...connectors.base import Record, Rows, id_where, layout_of_records
+from ...definition import RelationDefinition
+from ...errors import FilterError
+from ...query import (
+    Bounds,
+    Filter,
+    Where,
+    apply,
+    both,
+    has_related,
+    predicate,
+    relation_filter,
+    scope_where,
+)
+from ...remoting import Result
+from ..accessors import accessor
+from ..narrowing import scoped
+from .calls import Data, plan_of, record_of
+
+
+class InsideMany(Result):
+    """Records that are inside another one.
+
+    :param plan: the plan of their model.
+    :param records: the records.
+    :param fields: the names of the properties wanted, or None for all.
+    :param next_skip: where the list was cut at the greatest limit, the ``skip`` of the rest.
+    """
+
+    __slots__ = ("fields", "next_skip", "plan", "records")
+
+    def __init__(
+        self,
+        plan: Any,
+        records: Sequence[Record],
+        fields: tuple[str, ...] | None = None,
+        next_skip: int | None = None,
+    ) -> None:
+        self.plan, self.records, self.fields, self.next_skip = plan, records, fields, next_skip
+
+    def json(self) -> Any:
+        layout = layout_of_records(self.plan.definition, self.fields)
+        return self.plan.serializer.dump(Rows(self._chosen(), layout))
+
+    def python(self) -> Any:
+        return [self.plan.model.from_record(record) for record in self._chosen()]
+
+    def _chosen(self) -> Sequence[Record]:
+        if self.fields is None:
+            return self.records
+        return [{name: record[name] for name in self.fields} for record in self.records]
+
+
+class InsideOne(InsideMany):
+    """One record that is inside another one."""
+
+    __slots__ = ()
+
+    def json(self) -> Any:
+        return super().json()[0]
+
+    def python(self) -> Any:
+        return super().python()[0]
+
+
+def get_many(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, filter: Filter
+) -> InsideMany:
+    target = plan_of(relation)
+    if relation.options.scope:
+        filter = scoped(target, filter, relation_filter(relation))
+    _refuse_reaching(filter)
+    found = apply(filter, _inside(relation, plan, id))
+    most = bounds.limit
+    if filter.limit is not None or most is None or len(found) <= most:
+        return InsideMany(target, found, filter.fields)
+    return InsideMany(target, found[:most], filter.fields, filter.skip + most)
+
+
+def count(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, where: Where) -> int:
+    _refuse_reaching(Filter(where=where))
+    return len(_matching(relation, plan, id, where))
+
+
+def find_by_id(
+    relation: RelationDefinition,
+    plan: Any,
+    bounds: Bounds,
+    id: Any,
+    fk: Any,
+    filter: Filter | None = None,
+) -> InsideOne:
+    return _chosen(relation, [_the_one(relation, plan, id, fk)], filter)
+
+
+def get_one(
+    relation: RelationDefinition,
+    plan: Any,
+    bounds: Bounds,
+    id: Any,
+    filter: Filter | None = None,
+) -> InsideOne | None:
+    """Give the record inside, or None."""
+    found = _matching(relation, plan, id)
+    return _chosen(relation, found, filter) if found else None
+
+
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+    target = plan_of(relation)
+    is_list = isinstance(data, list)
+    accepted = [target.accept(each, creating=True) for each in (data if is_list else [data])]
+    return _accessor(relation, plan, id).create(accepted if is_list else accepted[0])
+
+
+def update_by_id(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any, data: Data
+) -> Any:
+    with plan.transaction():
+        current = _the_one(relation, plan, id, fk)
+        changes = plan_of(relation).accept(data, creating=False, current=current)
+        return _accessor(relation, plan, id).update(fk, changes)
+
+
+def update_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
+) -> Any:
+    with plan.transaction():
+        found = _matching(relation, plan, id)
+        current = found[0] if found else None
+        changes = plan_of(relation).accept(data, creating=current is None, current=current)
+        owner = _accessor(relation, plan, id)
+        return owner.create(changes) if current is None else owner.update(changes)
+
+
+def destroy_by_id(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+) -> None:
+    """Remove a record; one that is not there is removed already."""
+    target = plan_of(relation)
+    if _matching(relation, plan, id, id_where(target.definition, fk)):
+        _accessor(relation, plan, id).destroy(fk)
+
+
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+    _accessor(relation, plan, id).destroy_all()
+
+
+def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+    if _inside(relation, plan, id):
+        _accessor(relation, plan, id).destroy()
+
+
+def _inside(relation: RelationDefinition, plan: Any, id: Any) -> list[Record]:
+    """The records that are inside the record with an id."""
+    name = str(relation.property)
+    value = record_of(plan, id, (name,))[name]
+    if isinstance(value, Mapping):
+        return [dict(value)]
+    return list(value or ())
+
+
+def _matching(
+    relation: RelationDefinition, plan: Any, id: Any, where: Where | None = None
+) -> list[Record]:
+    wanted = scope_where(relation)
+    matches = predicate(wanted if where is None else both(wanted, where))
+    return [record for record in _inside(relation, plan, id) if matches(record)]
+
+
+def _the_one(relation: RelationDefinition, plan: Any, id: Any, fk: Any) -> Record:
+    target = plan_of(relation)
+    found = _matching(relation, plan, id, id_where(target.definition, fk))
+    if not found:
+        raise target.not_found(fk)
+    return found[0]
+
+
+def _chosen(
+    relation: RelationDefinition, found: Sequence[Record], filter: Filter | None
+) -> InsideOne:
+    if filter is None:
+        return InsideOne(plan_of(relation), found[:1])
+    _refuse_reaching(filter)
+    return InsideOne(plan_of(relation), found[:1], filter.fields)
+
+
+def _refuse_reaching(filter: Filter) -> None:
+    """Refuse what asks for the records of other models."""
+    asks = {
+        "include": bool(filter.include),
+        "where": has_related(filter.where),
+        "order": any(each.links for each in filter.order),
+    }
+    for part, is_asked in asks.items():
+        if is_asked:
+            raise FilterError(part, "follows a relation of a record that is inside another one")
+
+
+def _accessor(relation: RelationDefinition, plan: Any, id: Any) -> Any:
+    return accessor(plan.model.from_record(plan.record(id)), relation)

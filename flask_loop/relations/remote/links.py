@@ -1,0 +1,177 @@
+"""What remote calls run of relations whose records are linked: by rows of a model, or in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from ...connectors.base import id_where
+from ...definition import RelationDefinition
+from ...query import Bounds, Filter, Where, both, keys_where
+from ..narrowing import key_in
+from .calls import Data, Owned, filled, plan_of, transactions, trusted
+
+
+class Links(Protocol):
+    """How a relation's records are linked.
+
+    :ivar plan: the plan of the model whose records say it.
+    """
+
+    plan: Any
+
+    def add(self, owned: Owned, key: Any, bounds: Bounds, data: Data) -> Any:
+        """Link a record.
+
+        :param key: its id.
+        :param data: a client's, of the link itself.
+        :returns: what a client gets for it.
+        """
+
+    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
+        """Let records be linked no more.
+
+        :param keys: their ids; None for all.
+        """
+
+
+class Through:
+    """Links that are rows of a third model."""
+
+    def __init__(self, relation: RelationDefinition) -> None:
+        self.to_owner, self.to_target = relation.links
+        self.plan: Any = self.to_owner.definition.model.__loop_plan__()
+
+    def add(self, owned: Owned, key: Any, bounds: Bounds, data: Data) -> Any:
+        definition, own = self.plan.definition, self.to_target.own
+        order = self.plan.parser.filter(None).order
+        known = Filter(where=self._where(owned, (key,)), order=order, limit=1)
+        if self.plan.find(known):
+            return self.plan.operate("find_one", bounds, filter=known)
+        values = key if len(own) > 1 else (key,)
+        keys = {**owned.keys, **dict(zip(own, values, strict=True))}
+        return self.plan.operate("create", bounds, data=trusted(definition, data, keys))
+
+    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
+        self.plan.delete(self._where(owned, keys))
+
+    def _where(self, owned: Owned, keys: Iterable[Any] | None) -> Where:
+        definition = self.plan.definition
+        owner_key = key_in(owned.record, self.to_owner.own)
+        where = keys_where(definition, self.to_owner.theirs, (owner_key,))
+        if keys is None:
+            return where
+        return both(where, keys_where(definition, self.to_target.own, keys))
+
+
+class Listed:
+    """Links that are ids in a list of the record itself."""
+
+    def __init__(self, relation: RelationDefinition, plan: Any) -> None:
+        self.property = str(relation.property)
+        self.plan = plan
+
+    def add(self, owned: Owned, key: Any, bounds: Bounds, data: Data) -> Any:
+        listed = self._listed(owned)
+        if key not in listed:
+            self._store(owned, [*listed, key])
+        return owned.target.operate("find_by_id", bounds, id=key, filter=None)
+
+    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
+        listed = self._listed(owned)
+        removed = listed if keys is None else list(keys)
+        kept = [each for each in listed if each not in removed]
+        if len(kept) < len(listed):
+            self._store(owned, kept)
+
+    def _listed(self, owned: Owned) -> list[Any]:
+        return list(owned.record[self.property] or ())
+
+    def _store(self, owned: Owned, listed: list[Any]) -> None:
+        self.plan.patch(owned.id, {self.property: listed})
+        owned.record[self.property] = listed
+
+
+def links_of(relation: RelationDefinition, plan: Any) -> Links:
+    """How the records of a relation are linked.
+
+    :param plan: the plan of the model that has it.
+    """
+    return Through(relation) if relation.is_through else Listed(relation, plan)
+
+
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+    """Create records and link them."""
+    links = links_of(relation, plan)
+    with transactions((plan, plan_of(relation), links.plan)):
+        owned = Owned(relation, plan, id)
+        created = owned.target.operate("create", bounds, data=filled(owned, data, {}))
+        for key in _ids_of(created, owned):
+            links.add(owned, key, bounds, {})
+    return created
+
+
+def _ids_of(created: Any, owned: Owned) -> list[Any]:
+    """The ids of the records that an operation has created."""
+    made = created.python() if hasattr(created, "python") else created
+    names = [each.name for each in owned.target.definition.ids]
+    return [key_in(each.__dict__, names) for each in (made if isinstance(made, list) else [made])]
+
+
+def destroy_by_id(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+) -> None:
+    """Delete a related record and its link."""
+    links = links_of(relation, plan)
+    with transactions((plan, plan_of(relation), links.plan)):
+        owned = Owned(relation, plan, id)
+        owned.require(fk)
+        links.remove(owned, (fk,))
+        owned.target.operate("destroy_by_id", bounds, id=fk)
+
+
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+    """Let all related records be linked no more; they are not deleted, as others may link them."""
+    links = links_of(relation, plan)
+    with transactions((plan, links.plan)):
+        owned = Owned(relation, plan, id)
+        links.remove(owned, _ids_in_scope(owned) if relation.options.scope else None)
+
+
+def _ids_in_scope(owned: Owned) -> list[Any]:
+    definition = owned.target.definition
+    names = tuple(each.name for each in definition.ids)
+    found = owned.target.find(Filter(where=owned.where, fields=names))
+    return [definition.id_of(record) for record in found.records()]
+
+
+def link(
+    relation: RelationDefinition,
+    plan: Any,
+    bounds: Bounds,
+    id: Any,
+    fk: Any,
+    data: Mapping[str, Any] | None = None,
+) -> Any:
+    """Link a record that is there; one that is linked already stays as it is.
+
+    :raises ModelNotFound: where there is none with the id.
+    """
+    links = links_of(relation, plan)
+    with transactions((plan, links.plan)):
+        owned = Owned(relation, plan, id)
+        target = owned.target
+        if not target.count(id_where(target.definition, fk)):
+            raise target.not_found(fk)
+        return links.add(owned, fk, bounds, {} if data is None else data)
+
+
+def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any) -> None:
+    links = links_of(relation, plan)
+    with transactions((plan, links.plan)):
+        links.remove(Owned(relation, plan, id), (fk,))
+
+
+def exists(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any) -> None:
+    """Raise where a record is no related one."""
+    Owned(relation, plan, id).require(fk)
