@@ -25,6 +25,7 @@ from .relations import (
     HasMany,
     HasOne,
     ReferencesMany,
+    scope,
 )
 from .remoting import Context, current_context, options
 
@@ -59,5 +60,6 @@ __all__ = [
     "prop",
     "relation",
     "remote_method",
+    "scope",
     "shared",
 ]

@@ -14,6 +14,7 @@ from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod, declared_methods
 from .model import Model, create_model
 from .operations import OPERATION_OF, OPERATIONS, outbox
+from .relations.remote import relation_methods
 from .remoting import Switches
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -163,7 +164,11 @@ class DataSource:
         """A pattern for a method that a model has, or for the operation that a name stands for."""
         if "*" in name:
             return name
-        own = [each for model in self.models() for each in declared_methods(model)]
+        own = [
+            each
+            for model in self.models()
+            for each in (*declared_methods(model), *relation_methods(model))
+        ]
         if any(Pattern(name).matches(names_of(method)) for method in own):
             return name
         return _remote_operation(name).wire

@@ -14,6 +14,7 @@ from .connectors.base import Record
 from .definition import (
     HAS_AND_BELONGS_TO_MANY,
     MISSING,
+    RESERVED,
     ClassBody,
     Embedded,
     ModelDefinition,
@@ -29,6 +30,7 @@ from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_ove
 from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
 from .relations import DESCRIPTORS, NamedScope, RelationMethods
+from .relations.assignment import with_keys
 from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch
@@ -122,6 +124,8 @@ class ModelType(type):
         cls._name_properties(body.prepare(cls))
         for name, kind in body.relations.items():
             cls._name_relation(name, kind)
+        written = {k: each.written for k, each in vars(cls).items() if isinstance(each, NamedScope)}
+        cls._name_scopes(written)
         cls._name_scopes(getattr(body.meta, "scopes", None))
         if body.relations:
             Relating.note_body(cls)
@@ -195,9 +199,12 @@ class ModelType(type):
     def _name_scopes(cls, scopes: Any) -> None:
         """Give the class the attributes of named scopes, unless it has them."""
         for name, filter in scopes.items() if isinstance(scopes, Mapping) else ():
+            if name in RESERVED:
+                raise DefinitionError(
+                    f"model {cls.__name__!r}: no scope can be called {name!r}, which every model "
+                    "has for itself"
+                )
             found = getattr_static(cls, name, None)
-            if not isinstance(found, NamedScope):
-                refuse_reserved(cls.__name__, (name,))
             if not (isinstance(found, NamedScope) and found.written == filter):
                 setattr(cls, name, NamedScope(filter, name))
 
@@ -274,7 +281,8 @@ class Model(
 
     def __init__(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> None:
         definition = type(self).definition
-        given = definition.rename_keys({**(data or {}), **values})
+        data = {**(data or {}), **values}
+        given = definition.rename_keys(with_keys(definition, data) if definition.relations else data)
         for name, property_ in definition.properties.items():
             value = given.pop(name, MISSING)
             if value is MISSING:

@@ -26,6 +26,7 @@ from .http import (
 )
 from .methods import RemoteMethod, Route
 from .model import Model
+from .relations.remote import faults_of
 from .remoting import Exposure, Result
 from .state import State
 
@@ -104,14 +105,15 @@ class ModelBlueprint(Blueprint):
     def route_new_methods(self, app: Flask) -> list[DefinitionError]:
         """Add rules for methods that were declared since the model was exposed.
 
-        :returns: what is wrong with those that have none: a declaration that means nothing, or a
-            path that is taken by the app, by another model or by another method.
+        :returns: what is wrong with those that have none: a declaration that means nothing, a
+            relation to a model that does not exist, or a path that is taken by the app, by another
+            model or by another method.
         """
-        problems = []
         try:
             methods = self.exposure.declared()
         except DefinitionError as error:
             return [error]
+        problems = list(faults_of(self.model))
         for method in methods:
             try:
                 if self._is_new(method):
@@ -238,22 +240,27 @@ class ModelBlueprint(Blueprint):
             raise self.model.__loop_plan__().not_found(given.get("id"))
         response = respond(method, outcome, received, status)
         is_given_by_hook = response is outcome or response.is_streamed
-        if status == 201 and method.name == "create" and not is_given_by_hook:
-            self._locate(response)
+        if status == 201 and method.creates and not is_given_by_hook:
+            self._locate(response, method)
         next_skip = getattr(outcome, "next_skip", None) if isinstance(outcome, Result) else None
         if next_skip is not None:
             response.headers["Link"] = f'<{self._next_page(given, next_skip)}>; rel="next"'
         return response
 
-    def _locate(self, response: Response) -> None:
+    def _locate(self, response: Response, method: RemoteMethod) -> None:
         """Say where the record is that was created."""
-        ids = self.model.definition.ids
+        given_by = method.returns[0].of or self.model.definition
         record = orjson.loads(response.get_data())
-        if len(ids) == 1 and isinstance(record, dict):
-            id = record.get(ids[0].wire)
-            if id is not None:
-                location = f"{request.script_root}{self.path}/{quote(str(id), safe='')}"
-                response.headers["Location"] = location
+        if len(given_by.ids) != 1 or not isinstance(record, dict):
+            return
+        id = record.get(given_by.ids[0].wire)
+        if id is None:
+            return
+        place = _path_of_request() if method.on_instance else request.script_root + self.path
+        gives_one = not any(argument.many for argument in method.accepts)
+        # The only record of a relation is at the relation's own path.
+        is_there = method.on_instance and gives_one
+        response.headers["Location"] = place if is_there else f"{place}/{quote(str(id), safe='')}"
 
     def _next_page(self, given: Mapping[str, Any], skip: int) -> str:
         filter = given.get("filter") or {}
@@ -266,7 +273,7 @@ class ModelBlueprint(Blueprint):
         ]
         arguments = [*others, ("filter", orjson.dumps({**filter, "skip": skip}).decode())]
         query = urlencode(arguments, quote_via=quote, safe="")
-        return f"{request.script_root}{self.path}?{query}"
+        return f"{_path_of_request()}?{query}"
 
     def _other_verbs(self, place: _Place) -> Callable[..., Response]:
         """The view function of verbs that have no rule, or got a method after the rules."""
@@ -298,6 +305,11 @@ class ModelBlueprint(Blueprint):
         response = Response(status=200)
         response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
+
+
+def _path_of_request() -> str:
+    """The path of the request, as a client writes it."""
+    return request.script_root + quote(request.path.rstrip("/"), safe="/:@!$&'()*+,;=~")
 
 
 class _Place:

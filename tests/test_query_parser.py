@@ -829,12 +829,21 @@ def test_an_unknown_key_is_refused_and_the_nearest_offered(product: ModelDefinit
     assert refused(FilterParser(product).filter, {5: 1}) == "5"
 
 
-@pytest.mark.parametrize("given", ["category", ["category"], {"relation": "category"}, 5, True])
-def test_include_is_refused_while_a_model_has_no_relations(
-    product: ModelDefinition, given: Any
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("category", "include"),
+        (["category"], "include.0"),
+        ({"relation": "category"}, "include.relation"),
+        ({"category": "shop"}, "include.category"),
+        (5, "include"),
+        (True, "include"),
+    ],
+)
+def test_an_include_is_refused_of_a_model_without_relations(
+    product: ModelDefinition, given: Any, path: str
 ) -> None:
-    with pytest.raises(FilterError, match="include names a relation, and the model has none"):
-        FilterParser(product).filter({"include": given})
+    assert refused(FilterParser(product).filter, {"include": given}) == path
 
 
 @pytest.mark.parametrize("given", [None, "", [], {}])

@@ -294,11 +294,13 @@ class Linking:
             return self._definition(named)
         target = self._the_target
         name = "".join(sorted((self.owner.name, target.name), key=snake))
-        there = self.declared.models.find_all(name, beside=self.owner.model)
-        model: Any = there[0] if there else self._make_through(name, target)
+        source = self.owner.model.data_source
+        known: list[Any] = self.declared.models.find_all(name, beside=self.owner.model)
+        # The rows of another data source link the records of others.
+        there = [each for each in known if each.data_source in (None, source)]
+        model = there[0] if there else self._make_through(name, target)
         self.owner.hold(model)
         target.hold(model)
-        source = self.owner.model.data_source
         if source is not None and model.data_source is None:
             model.attach_to(source)
         return self._definition(model)

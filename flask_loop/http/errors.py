@@ -12,6 +12,7 @@ from flask import Flask, Request, Response, current_app, request
 from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException
 
+from ..definition import ModelDefinition
 from ..errors import (
     Forbidden,
     MethodNotAllowed,
@@ -20,7 +21,7 @@ from ..errors import (
     Unavailable,
     ValidationError,
 )
-from ..methods import RemoteMethod
+from ..methods import Argument, RemoteMethod, Returns
 from ..model import Model
 from .values import JSON
 
@@ -40,7 +41,8 @@ def error_response(
     :param method: the method, which may have a status for unexpected exceptions.
     """
     if isinstance(error, ValidationError) and model is not None:
-        error = ValidationError(error.context, model.definition.to_wire(error.failures))
+        definition = _written(model, method, error.context)
+        error = ValidationError(error.context, definition.to_wire(error.failures))
     if isinstance(error, Unavailable):
         current_app.logger.error("%s", error.message, exc_info=error)
     if isinstance(error, HTTPException):
@@ -55,6 +57,15 @@ def error_response(
         raise error
     report(error)
     return _render(_unexpected(None if method is None else method.error_status))
+
+
+def _written(model: type[Model], method: RemoteMethod | None, context: str) -> ModelDefinition:
+    """The model whose record is not valid: by way of a relation, another one's."""
+    parts: list[Argument | Returns] = []
+    if method is not None:
+        parts = [*method.accepts, *method.returns]
+    others = (each.of for each in parts if each.of is not None and each.of.name == context)
+    return next(others, model.definition)
 
 
 def report(error: Exception) -> None:

@@ -62,7 +62,10 @@ def _reader_of_operation(
     method: RemoteMethod, definition: ModelDefinition, settings: Settings
 ) -> Reader:
     takes_query = any(argument.source == "query" for argument in method.accepts)
-    body_name = next((a.name for a in method.accepts if a.source == "body"), None)
+    body_name, of = next(
+        ((a.name, a.of or definition) for a in method.accepts if a.source == "body"),
+        (None, definition),
+    )
     max_body = settings.max_body
 
     def read(request: Request, path: dict[str, Any]) -> Given:
@@ -72,7 +75,7 @@ def _reader_of_operation(
         if body_name is not None:
             body = read_body(request, max_body)
             if body is not MISSING:
-                given = {**given, body_name: typed_form(body, definition)}
+                given = {**given, body_name: typed_form(body, of)}
         return Given(given)
 
     return read

@@ -92,7 +92,7 @@ def default_status(method: RemoteMethod, created_status: int) -> int:
     """The status of a method's success where nobody sets another."""
     if method.status is not None:
         return method.status
-    if method.name == "create" and not method.own:
+    if method.creates:
         return created_status
     return 200 if method.has_body else 204
 

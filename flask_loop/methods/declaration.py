@@ -36,6 +36,7 @@ class Argument:
     :ivar nullable: whether null is a value.
     :ivar documented: whether the documentation shows it.
     :ivar of: the model whose records it is about, of a relation; None for the model's own.
+    :ivar fixed: the names of properties that a record gets, whatever a client says of them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Argument:
     nullable: bool = False
     documented: bool = True
     of: ModelDefinition | None = None
+    fixed: Sequence[str] = ()
 
     @property
     def is_from_client(self) -> bool:

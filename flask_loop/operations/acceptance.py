@@ -43,14 +43,16 @@ class Acceptance:
         self.embedding = frozenset(definition.properties[name].wire for name in definition.embedded)
         relations = definition.relations.values()
         nested = [each for each in relations if each.options.nested]
-        self._aliases = {
+        aliases = {
             each.wire: definition.properties[str(each.property)]
             for each in nested
             if each.is_embedded
         }
+        self._by_key = {**definition.by_wire, **aliases} if aliases else definition.by_wire
         self._nested = frozenset(each.wire for each in nested if not each.is_embedded)
-        self._relations = frozenset(name for each in relations for name in (each.name, each.wire))
-        self.holding = self.embedding | self._aliases.keys() | self._nested
+        spellings = {name for each in relations for name in (each.name, each.wire)}
+        self._relations = spellings if definition.settings.keeps_unknown else frozenset()
+        self.holding = self.embedding | aliases.keys() | self._nested
         self._inner: dict[ModelDefinition, Acceptance] = {}
 
     def accept(
@@ -67,31 +69,28 @@ class Acceptance:
         failures: list[Failure] = []
         trusted = data.trusted if isinstance(data, ClientData) else ()
         for key, value in data.items():
-            if key in trusted:
+            if key in trusted or key in self._nested:
                 continue
-            property_ = self.definition.by_wire.get(key)
+            property_ = self._by_key.get(key)
             if property_ is None:
-                property_ = self._aliases.get(key)
-            if property_ is None:
-                if key in self._nested:
-                    continue
                 if not self._takes_unknown:
                     failures += self._refused(key, UNKNOWN)
-                elif key not in self.definition.properties and key not in self._relations:
+                elif self._is_undeclared(key):
                     accepted[key] = value
             elif property_.read_only or (property_.create_only and not creating):
                 failures += self._refused(property_.name, READ_ONLY)
             elif creating and value is not None and self._is_forced(property_):
                 failures.append(Failure((property_.name,), Absence.code, Absence.messages[""]))
             elif property_.wire in self.embedding:
-                if property_.name in accepted:
-                    failures.append(Failure((property_.name,), "relation", "is given twice"))
                 old = None if current is None else current.get(property_.name)
                 accepted[property_.name] = self._inside(property_, value, old, failures)
             else:
                 accepted[property_.name] = value
         accepted.update(self.definition.rename_keys({key: data[key] for key in trusted}))
         return accepted, failures
+
+    def _is_undeclared(self, key: str) -> bool:
+        return key not in self.definition.properties and key not in self._relations
 
     def _refused(self, name: str, message: Any) -> list[Failure]:
         return [Failure((name,), message.code, message)] if self._refuses_unknown else []

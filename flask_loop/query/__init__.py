@@ -2,7 +2,7 @@
 
 from .bounds import UNBOUNDED, Bounds
 from .expressions import PropertyExpression, WhereExpression
-from .includes import names_needed, with_defaults, with_keys
+from .includes import names_needed, with_defaults
 from .nodes import (
     EVERYTHING,
     NOTHING,
@@ -67,5 +67,4 @@ __all__ = [
     "scope_where",
     "sort_key",
     "with_defaults",
-    "with_keys",
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..definition import ModelDefinition, RelationDefinition
 from ..errors import FilterError
@@ -16,6 +15,8 @@ from .text import is_nothing, parse_json
 
 if TYPE_CHECKING:
     from .parser import FilterParser
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -115,8 +116,7 @@ class IncludeParser:
         if wanted.relation.target is not None:
             scope = self._scope(parser, wanted, wanted.relation.target, depth)
             return Include(wanted.relation, scope)
-        with _below(wanted.scope_at):
-            parser.check(wanted.scope)
+        _below(wanted.scope_at, parser.check, wanted.scope)
         return Include(wanted.relation, self._scope_by_model(parser, wanted, depth))
 
     def _scope_by_model(self, parser: FilterParser, wanted: _Wanted, depth: int) -> Any:
@@ -133,9 +133,12 @@ class IncludeParser:
     ) -> Filter:
         relation = wanted.relation
         inner = parser.inside(relation, wanted.at, target)
-        with _below(wanted.scope_at):
-            found = inner.plain(wanted.scope)
-        found = replace(found, include=self.parse(inner, wanted.nested, depth - 1))
+        found = (
+            inner.all if not wanted.scope else _below(wanted.scope_at, inner.plain, wanted.scope)
+        )
+        include = self.parse(inner, wanted.nested, depth - 1)
+        if include:
+            found = replace(found, include=include)
         if relation.options.scope or relation.fixed:
             own = self.own_scope(inner.trusted(), relation, depth)
             found = with_defaults(target, found, own, wanted.scope)
@@ -170,11 +173,10 @@ def _merge(known: _Wanted, again: _Wanted) -> None:
     known.nested += again.nested
 
 
-@contextmanager
-def _below(place: str) -> Iterator[None]:
-    """A block that parses a filter which stands in another one, at a place that errors name."""
+def _below(place: str, parse: Callable[[Mapping[str, Any]], T], scope: Mapping[str, Any]) -> T:
+    """Parse a filter that stands in another one, at a place that errors name."""
     try:
-        yield
+        return parse(scope)
     except FilterError as error:
         raise FilterError(f"{place}.{error.path}", error.problem) from None
 

@@ -1,10 +1,11 @@
 """The normal form of a filter: what every connector reads.
 
-A where is a tree of :class:`And`, :class:`Or`, :class:`Not` and :class:`Compare`. Operands are of
-the property's type already. Logic is two-valued: a comparison with a missing value is false, and
-:class:`Not` turns false into true. The operators that negate (``neq``, ``nin``, ``nlike``,
-``nilike``, ``nor``, ``exists: false``) are a :class:`Not` around the positive one; ``exists`` is
-"not equal to null"; ``eq`` with the operand None matches null and missing.
+A where is a tree of :class:`And`, :class:`Or`, :class:`Not` and :class:`Compare`, and of
+:class:`Related` and :class:`Inside` where it looks at other records or at embedded ones. Operands
+are of the property's type already. Logic is two-valued: a comparison with a missing value is
+false, and :class:`Not` turns false into true. The operators that negate (``neq``, ``nin``,
+``nlike``, ``nilike``, ``nor``, ``exists: false``) are a :class:`Not` around the positive one;
+``exists`` is "not equal to null"; ``eq`` with the operand None matches null and missing.
 """
 
 from __future__ import annotations

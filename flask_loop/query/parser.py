@@ -36,6 +36,8 @@ class FilterParser:
     :param bounds: how much a filter may ask for.
     :param nested: whether the records come inside others, where a remote caller does not see
         protected properties.
+
+    :ivar all: the filter that takes every record.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class FilterParser:
         self.paths = PathFinder(definition, remote=remote, nested=nested, bounds=bounds)
         self._inside: dict[ModelDefinition, FilterParser] = {}
         self._id_order = tuple(Order(Path(each, (), each.type)) for each in definition.ids)
+        self.all = Filter(order=self._id_order)
 
     def filter(self, given: Any) -> Filter:
         """Parse a whole filter.

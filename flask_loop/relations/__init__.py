@@ -10,6 +10,7 @@ from .annotations import (
     ReferencesMany,
 )
 from .declaring import RelationMethods
+from .scopes import NamedScope, scope
 
 #: What a class has under a relation's name, by the kind of the relation.
 DESCRIPTORS = {
@@ -33,6 +34,8 @@ __all__ = [
     "HasAndBelongsToMany",
     "HasMany",
     "HasOne",
+    "NamedScope",
     "ReferencesMany",
     "RelationMethods",
+    "scope",
 ]

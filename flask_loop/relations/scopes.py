@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from ..definition import RESERVED, ModelDefinition, wire_name
+from ..definition import ModelDefinition, wire_name
 from ..errors import DefinitionError, FilterError
 from ..query import Compare, Filter, Where, WhereExpression, both, conjuncts
 from .accessors.base import FilterLike, WhereLike, python_data
@@ -86,8 +86,6 @@ class NamedScope:
         """
         definition: ModelDefinition = model.definition
         place = f"{definition.name}.{self.name}"
-        if self.name in RESERVED:
-            raise DefinitionError(f"the scope {place}: every model has {self.name!r} for itself")
         if definition.find(self.name) or definition.find_relation(self.name):
             raise DefinitionError(f"the scope {place}: a property or a relation is called so too")
 
@@ -192,8 +190,10 @@ class Scoped(Generic[M]):
 
     def _where(self, where: WhereLike) -> Where:
         if where is None or isinstance(where, Mapping | WhereExpression):
-            where = self._model.__loop_plan__().parser.where(where)
-        return both(self._own().where, where)
+            parsed: Where = self._model.__loop_plan__().parser.where(where)
+        else:
+            parsed = where
+        return both(self._own().where, parsed)
 
     def _filter(self, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:
         plan = self._model.__loop_plan__()

@@ -87,16 +87,17 @@ def decode(
         value = given.get(argument.name)
         if argument.required and _is_missing(argument, value):
             raise ArgumentError(argument.name, "is required")
+        of = target_of(argument, target)
         if argument.type == "filter":
-            parser = target_of(argument, target).remote_parser(bounds)
+            parser = of.remote_parser(bounds)
             is_left_out = method.gives_one and value in (None, "")
             arguments[argument.name] = None if is_left_out else parser.filter(value)
         elif argument.type == "where":
-            arguments[argument.name] = target_of(argument, target).remote_parser(bounds).where(value)
+            arguments[argument.name] = of.remote_parser(bounds).where(value)
         elif argument.type == "model":
             arguments[argument.name] = _data(argument, given, bounds)
         elif argument.source == "path":
-            arguments[argument.name] = target_of(argument, target).load_id(value)
+            arguments[argument.name] = of.load_id(value)
     return arguments
 
 

@@ -36,6 +36,8 @@ _BODIES = {
     "replaceOrCreate": Variant.REPLACEMENT,
     "replaceById": Variant.REPLACEMENT,
 }
+#: The same of the methods of relations and of named scopes, by the verb in their names.
+_RELATED_BODIES = {"create": Variant.NEW, "link": Variant.NEW}
 
 
 def build_document(title: str, models: Sequence[Any], state: State) -> dict[str, Any]:
@@ -169,6 +171,7 @@ class _Document:
     def _parameter(
         self, definition: ModelDefinition, method: RemoteMethod, argument: Argument
     ) -> dict[str, Any]:
+        definition = argument.of or definition
         parameter: dict[str, Any] = {"name": argument.name, "in": argument.source}
         if argument.description:
             parameter["description"] = argument.description
@@ -187,7 +190,8 @@ class _Document:
     ) -> dict[str, Any]:
         if argument.type != "model":
             return {"content": {JSON: {"schema": self.schemas.named(definition, argument.type)}}}
-        one = self.schemas.model(definition, _BODIES.get(method.operation, Variant.PATCH))
+        definition = argument.of or definition
+        one = self.schemas.without(definition, _variant(method), argument.fixed)
         several = {"oneOf": [one, {"type": "array", "items": one}]}
         body: dict[str, Any] = {
             "required": True,
@@ -212,3 +216,10 @@ class _Document:
         ]
         deep = {"style": "deepObject", "explode": True}
         return {"encoding": dict.fromkeys(objects, deep)} if objects else {}
+
+
+def _variant(method: RemoteMethod) -> Variant:
+    """The form of the data that a method takes."""
+    if not method.related:
+        return _BODIES.get(method.operation, Variant.PATCH)
+    return _RELATED_BODIES.get(method.name.split("__")[1], Variant.PATCH)

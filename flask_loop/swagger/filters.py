@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..definition import MISSING, ModelDefinition, Property
+from ..definition import MISSING, ModelDefinition, Property, RelationDefinition
 from ..methods import Argument, RemoteMethod
 from ..query.parser import FILTER_KEYS
 from ..state import State
@@ -37,9 +37,9 @@ class Filters:
         """The schema and the examples of an argument that is a filter or a where."""
         if argument.type == "where":
             return {"schema": self._where(definition), "example": where_example(definition)}
-        if any(each.source == "path" for each in method.accepts):
+        if method.gives_one:
             named = {"fields": [definition.id.wire]} if definition.ids else {}
-            return {"schema": self._fields_only(definition), "example": named}
+            return {"schema": self._of_one(definition), "example": named}
         examples = {
             summary.lower().replace(" ", "_"): {"summary": summary, "value": value}
             for summary, value in filter_examples(definition).items()
@@ -57,6 +57,7 @@ class Filters:
             "skip": _COUNT,
             "offset": {**_COUNT, "description": "The same as skip."},
             "fields": _fields(definition),
+            **self._include(definition),
         }
         properties = {key: parts[key] for key in FILTER_KEYS if key in parts}
         # The page fills in the first of the schema's examples, not of the parameter's.
@@ -72,8 +73,32 @@ class Filters:
         }
         return self._shared(definition, "Where", where)
 
-    def _fields_only(self, definition: ModelDefinition) -> JsonSchema:
-        return self._shared(definition, "Fields", _closed({"fields": _fields(definition)}))
+    def _of_one(self, definition: ModelDefinition) -> JsonSchema:
+        """What a filter may say of one record."""
+        parts = {"fields": _fields(definition), **self._include(definition)}
+        return self._shared(definition, "Fields", _closed(parts))
+
+    def _include(self, definition: ModelDefinition) -> dict[str, JsonSchema]:
+        """The part of a filter that names relations, of a model that has such."""
+        names = [each.wire for each in definition.relations.values() if self._may_include(each)]
+        if not names:
+            return {}
+        name: JsonSchema = {"type": "string", "enum": names}
+        scope = {"type": "object", "description": "A filter of the related records."}
+        scoped = _closed({"relation": name, "scope": scope}, required=["relation"])
+        inner: JsonSchema = {"description": "What is included with them, written in the same way."}
+        nested = {**_closed(dict.fromkeys(names, inner)), "minProperties": 1}
+        one: JsonSchema = {"anyOf": [name, scoped, nested]}
+        description = "Relations whose records come with those that are found."
+        several = {"type": "array", "items": one}
+        return {"include": {"description": description, "anyOf": [*one["anyOf"], several]}}
+
+    def _may_include(self, relation: RelationDefinition) -> bool:
+        if relation.options.disable_include:
+            return False
+        if relation.target is None or relation.is_embedded:
+            return True
+        return self.state.shows_records(relation.target.model)
 
     def _shared(self, definition: ModelDefinition, suffix: str, schema: JsonSchema) -> JsonSchema:
         reference: str = self.schemas.model(definition, Variant.RECORD)["$ref"]

@@ -158,10 +158,9 @@ class Responses:
     def _success(self, definition: ModelDefinition, method: RemoteMethod) -> dict[str, Any]:
         if not method.returns:
             return {"204": {"description": "Done."}}
-        is_create = method.operation == "create"
-        status = self.state.settings.created_status if is_create else 200
+        status = self.state.settings.created_status if method.creates else 200
         returned = method.returns[0]
-        schema = self._returned(definition, returned)
+        schema = self._returned(returned.of or definition, returned)
         if any(argument.many for argument in method.accepts):
             schema = {"oneOf": [schema, {"type": "array", "items": schema}]}
         response: dict[str, Any] = {
@@ -170,7 +169,8 @@ class Responses:
         }
         if headers := _headers(returned, status):
             response["headers"] = headers
-        return {str(status): response}
+        nothing = {"204": {"description": "Nothing."}} if returned.or_nothing else {}
+        return {str(status): response, **nothing}
 
     def _returned(self, definition: ModelDefinition, returned: Returns) -> JsonSchema:
         if returned.type in ("model", "[model]"):
@@ -222,8 +222,10 @@ def _error_statuses(definition: ModelDefinition, method: RemoteMethod) -> set[st
         statuses.add("404")
     if "body" in sources:
         statuses |= {"413", "415", "422"}
-    chooses_id = any(not each.generated for each in definition.ids)
-    if not chooses_id and definition.settings.force_id:
+    written = next((a.of for a in method.accepts if a.type == "model" and a.of), definition)
+    chooses_id = any(not each.generated for each in written.ids)
+    may_be_only_one = method.related and not any(argument.many for argument in method.accepts)
+    if not (chooses_id or may_be_only_one) and written.settings.force_id:
         statuses.discard("409")
     return statuses
 

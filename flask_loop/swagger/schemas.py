@@ -6,7 +6,7 @@ Each is a component with a name of its own, made when something first refers to 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from apispec.ext.marshmallow import MarshmallowPlugin, resolver
@@ -84,6 +84,31 @@ class Schemas:
             # The name comes first: a model may hold records of itself.
             self._made[key] = name
             self.spec.components.schema(name, self._record(definition, variant))
+        return self._reference(self._made[key])
+
+    def without(
+        self, definition: ModelDefinition, variant: Variant, names: Sequence[str]
+    ) -> JsonSchema:
+        """A reference to the schema of a model's records that leaves some properties out.
+
+        :param names: their Python names.
+        """
+        whole = self.model(definition, variant)
+        left_out = {definition.properties[name].wire for name in names}
+        record = self.resolve(whole)
+        if left_out.isdisjoint(record["properties"]):
+            return whole
+        key = (definition, variant, frozenset(left_out))
+        if key not in self._made:
+            parts = "And".join(map(class_name, sorted(left_out)))
+            name = whole["$ref"].rpartition("/")[2]
+            self._made[key] = self.names.take(f"{name}Without{parts}")
+            kept = {k: v for k, v in record["properties"].items() if k not in left_out}
+            required = [each for each in record.get("required", ()) if each not in left_out]
+            schema = {**record, "properties": kept, "required": required}
+            if not required:
+                del schema["required"]
+            self.spec.components.schema(self._made[key], schema)
         return self._reference(self._made[key])
 
     def shared(self, name: str, schema: JsonSchema) -> JsonSchema:

@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{part}"
         for part in (
             "concurrency",
+            "dependents",
             "ids",
             "isolation",
             "observers",
@@ -45,6 +46,7 @@ pytest.register_assert_rewrite(
 
 from .base import Contract, Define, Store, exact, requires  # noqa: E402
 from .concurrency import ConcurrencyContract  # noqa: E402
+from .dependents import DependentContract  # noqa: E402
 from .fixtures import in_memory, memory_source  # noqa: E402
 from .ids import IdContract  # noqa: E402
 from .isolation import IsolationContract  # noqa: E402
@@ -73,6 +75,7 @@ class ConnectorContract(
     UniquenessContract,
     TransactionContract,
     ObserverContract,
+    DependentContract,
     ConcurrencyContract,
     IsolationContract,
     ProtocolContract,
@@ -90,6 +93,7 @@ __all__ = [
     "ConnectorContract",
     "Contract",
     "Define",
+    "DependentContract",
     "IdContract",
     "IsolationContract",
     "ObserverContract",

@@ -6,15 +6,23 @@ from datetime import date, datetime
 from typing import Any, ClassVar, assert_type
 
 from flask_loop import (
+    BelongsTo,
     DataSource,
+    EmbedsMany,
+    EmbedsOne,
     GeoPoint,
+    HasAndBelongsToMany,
+    HasMany,
+    HasOne,
     Loop,
     Model,
     Prop,
+    ReferencesMany,
     create_data_source,
     create_model,
     memory,
     prop,
+    relation,
 )
 from flask_loop.definition import ModelDefinition
 from flask_loop.query import PropertyExpression, WhereExpression
@@ -50,6 +58,31 @@ class Product(Model):
 
     def label(self) -> str:
         return f"{self.name}: {self.unit_price:.2f}"
+
+
+class Chapter(Model):
+    name: Prop[str]
+    volume: BelongsTo[Volume] = relation(on_delete="cascade")
+
+
+class Cover(Model):
+    color: Prop[str]
+    item: BelongsTo[Product | Address] = relation(polymorphic=True)
+
+
+class Label(Model):
+    text: Prop[str]
+
+
+class Volume(Model):
+    title: Prop[str]
+    chapters: HasMany[Chapter]
+    labels: HasAndBelongsToMany[Label]
+    readers: HasMany[Label] = relation(through=Chapter)
+    cover: HasOne[Cover]
+    notes: EmbedsMany[Label]
+    stamp: EmbedsOne[Label]
+    related: ReferencesMany[Volume]
 
 
 # On the class, a property is an expression.
@@ -110,6 +143,48 @@ assert_type(product.is_valid(), bool)
 assert_type(product.is_new_record(), bool)
 assert_type(product.errors["name"], list[str])
 assert_type(product.to_dict(), dict[str, Any])
+
+
+# Relations give records of the other model.
+
+volume, chapter = Volume(title="x"), Chapter(name="one")
+assert_type(volume.chapters(), list[Chapter])
+assert_type(volume.chapters(where=Chapter.name == "x", order="name", limit=2), list[Chapter])
+assert_type(volume.chapters({"limit": 2}, refresh=True), list[Chapter])
+assert_type([each.name for each in volume.chapters], list[str])
+assert_type(volume.chapters.build(name="x"), Chapter)
+assert_type(volume.chapters.create(name="x"), Chapter)
+assert_type(volume.chapters.create({"name": "x"}), Chapter)
+assert_type(volume.chapters.create(chapter), Chapter)
+assert_type(volume.chapters.create([{"name": "x"}]), list[Chapter])
+assert_type(volume.chapters.find_one(Chapter.name == "x"), Chapter | None)
+assert_type(volume.chapters.find_by_id(1), Chapter | None)
+assert_type(volume.chapters.update(1, name="x"), Chapter)
+assert_type(volume.chapters.count(), int)
+assert_type(volume.chapters.exists(chapter), bool)
+assert_type(volume.chapters.destroy_all({"name": "x"}), int)
+assert_type(volume.chapters.remove(chapter), int)
+assert_type(volume.labels(), list[Label])
+assert_type(volume.readers(), list[Label])
+assert_type(volume.notes.create(text="x").text, str)
+assert_type(volume.related.create(title="x"), Volume)
+assert_type(volume.stamp(), Label | None)
+assert_type(volume.cover(), Cover | None)
+assert_type(volume.cover.create(color="red"), Cover)
+assert_type(volume.cover.update(color="red").color, str)
+assert_type(chapter.volume(), Volume | None)
+assert_type(chapter.volume.create(title="x"), Volume)
+assert_type(Cover(color="red").item(), Product | Address | None)
+chapter.volume = volume
+chapter.volume = None
+
+assert_type(Chapter.volume.title == "x", WhereExpression)
+assert_type(Chapter.volume.title, PropertyExpression[str])
+assert_type(Chapter.volume.cover.color.like("r%"), WhereExpression)
+assert_type(Volume.chapters.some(Chapter.name == "x"), WhereExpression)
+assert_type(Volume.chapters.none(), WhereExpression)
+assert_type(Chapter.volume.chapters.every({"name": "x"}), WhereExpression)
+assert_type(Chapter.find(where=Chapter.volume.title == "x"), list[Chapter])
 
 
 class Book(Product):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from flask_loop import Model, Prop, create_data_source, prop
+from flask_loop import BelongsTo, HasMany, HasOne, Model, Prop, create_data_source, prop, relation
 
 
 class Product(Model):
@@ -13,6 +13,17 @@ class Product(Model):
     size: Prop[int | None]
     misspelt: Prop[str] = prop(requird=True)  # E: call-arg
     wrong: Prop[str] = prop(max_length="x")  # E: arg-type
+
+
+class Chapter(Model):
+    name: Prop[str]
+    volume: BelongsTo[Volume] = relation(on_delet="cascade")  # E: call-arg
+
+
+class Volume(Model):
+    title: Prop[str]
+    chapters: HasMany[Chapter]
+    foreword: HasOne[Chapter]
 
 
 product = Product()
@@ -34,3 +45,23 @@ Product.attach_to("db")  # E: arg-type
 Product({"name": "a"}, 3)  # E: call-arg
 create_data_source("memory")  # E: arg-type
 product.save().reload().missing()  # E: attr-defined
+volume, chapter = Volume(), Chapter()
+volume.chapters().name  # E: attr-defined
+volume.chapters.title  # E: attr-defined
+volume.chapters()[0].title  # E: attr-defined
+volume.chapters(were={})  # E: call-arg
+volume.chapters.create(name="x").title  # E: attr-defined
+volume.chapters.create([{"name": "x"}]).name  # E: attr-defined
+volume.chapters.create(3)  # E: call-overload
+volume.chapters.find_by_id(1).name  # E: union-attr
+volume.chapters = [chapter]  # E: assignment
+volume.foreword = chapter  # E: assignment
+volume.foreword().name  # E: union-attr
+chapter.volume.title  # E: attr-defined
+chapter.volume().title  # E: union-attr
+chapter.volume = chapter  # E: assignment
+Chapter.volume.titel == "x"  # E: attr-defined
+Chapter.volume.title < 3  # E: operator
+Volume.chapters.name == "x"  # E: attr-defined
+Volume.chapters.some(3)  # E: arg-type
+Volume.chapters.any(Chapter.name == "x")  # E: attr-defined

@@ -22,7 +22,7 @@ from .json_places import is_exact_in_json, is_exact_place, json_compare, json_ki
 from .lists import Expression, NextParameter, can_be_listed, equals, is_in, listed
 from .tables import ModelTable
 
-_ONE = sa.literal_column("1")
+_ONE: Expression = sa.literal_column("1")
 
 
 class Conditions:

@@ -7,10 +7,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ...definition import Link, ModelDefinition
-from ...errors import Conflict, DefinitionError, DuplicateId, UniqueViolation
+from ...definition import ForeignKey, Link, ModelDefinition
+from ...errors import (
+    Conflict,
+    DefinitionError,
+    DuplicateId,
+    ForeignKeyViolation,
+    UniqueViolation,
+)
 from ...query import (
     EVERYTHING,
     And,
@@ -18,19 +24,25 @@ from ...query import (
     Filter,
     Near,
     Path,
+    Related,
     Where,
     conjuncts,
     has_related,
+    keys_where,
     predicate,
 )
-from ..base import Capabilities, Connector, Layout, Record, RelatedRows, Rows, id_where
+from ..base import Capabilities, Connector, Record, RelatedRows, Rows, id_where
 from .conditions import comparisons
+from .foreign_keys import constrained, in_order, referring
 from .leftover import Sorting, is_sorted, paged_by_key, settled, sorting_of, unpaged
 from .lists import key_chunks
 from .migration import Migration
 from .session import Session
 from .statements import ModelStatements, Statements, StatementTooLarge
 from .tables import ModelTable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 #: Ids in one statement, where Python found the records.
 CHUNK = 500
@@ -49,6 +61,8 @@ class SqlConnector(Connector):
     #: Whether the database, asked for a range in the order of the ids, looks at every record in
     #: that order instead of searching the range in its index and sorting what it found.
     hides_order: ClassVar[bool] = False
+    #: How tables are brought to their models.
+    migration: ClassVar[type[Migration]]
     session: Session
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -91,7 +105,14 @@ class SqlConnector(Connector):
             with suppress(StatementTooLarge):
                 return self._select_related(statements, filter, links, keys)
             pushed, rest = EVERYTHING, filter.where
-        return self._select_related_in_python(statements, filter, links, keys, pushed, rest)
+        sorting = sorting_of(filter)
+        whole = unpaged(filter, pushed, sorting)
+        found = self._select_related(statements, whole, links, keys, sorting)
+        places = self._places(statements, found.rows, rest, sorting, links[0])
+        places = paged_by_key(places, found.keys, filter)
+        raw = [found.rows.raw[place] for place in places]
+        layout = statements.model_table.narrowed(filter.fields)
+        return RelatedRows(Rows(raw, layout), [found.keys[place] for place in places])
 
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         statements = self._of(definition)
@@ -147,7 +168,7 @@ class SqlConnector(Connector):
             try:
                 return int(self.session.run(statement.sql, statement.arrange(values)).rowcount)
             except Refused as error:
-                raise self._refusal(statements, error, where=where) from None
+                raise self._refusal(statements, error, {}, where=where) from None
 
         return self._write_matching(statements, where, run)
 
@@ -161,14 +182,20 @@ class SqlConnector(Connector):
         if self._are_actual(tables):
             return
         with self.session.schema_change() as connection:
-            for table in tables:
-                Migration(connection, table).update()
+            migrations = self._migrations(connection, tables)
+            for each in migrations:
+                each.update()
+            for each in migrations:
+                each.update_foreign_keys()
 
     def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
         tables = self._tables(definitions)
         with self.session.schema_change() as connection:
-            for table in tables:
-                Migration(connection, table).recreate()
+            migrations = self._migrations(connection, tables)
+            for each in reversed(migrations):
+                each.drop()
+            for each in migrations:
+                each.create()
 
     def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
         return self._are_actual(self._tables(definitions))
@@ -215,9 +242,10 @@ class SqlConnector(Connector):
     def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
         """The tables of models.
 
+        :returns: those that others refer to before these.
         :raises DefinitionError: where two models would have one table.
         """
-        tables = [self._of(definition).model_table for definition in definitions]
+        tables = [self._of(definition).model_table for definition in in_order(definitions)]
         owners: dict[Any, str] = {}
         for each in tables:
             key = (each.table.schema, each.table.name.lower())
@@ -231,7 +259,29 @@ class SqlConnector(Connector):
 
     def _are_actual(self, tables: Iterable[ModelTable]) -> bool:
         with self.session.inspection() as connection:
-            return all(Migration(connection, table).is_actual() for table in tables)
+            return all(each.is_actual() for each in self._migrations(connection, tables))
+
+    def _migrations(
+        self, connection: sa.Connection, tables: Iterable[ModelTable]
+    ) -> list[Migration]:
+        def table_of(definition: ModelDefinition) -> ModelTable:
+            return self._of(definition).model_table
+
+        return [
+            self.migration(connection, each, constrained(each, self._kept_keys(each), table_of))
+            for each in tables
+        ]
+
+    def _kept_keys(self, table: ModelTable) -> list[ForeignKey]:
+        """The foreign keys to records that are kept here, and not by another data source."""
+        return [key for key in table.definition.foreign_keys if self._keeps(key.target)]
+
+    def _keeps(self, definition: ModelDefinition) -> bool:
+        model = definition.model
+        if model is None:
+            return True
+        source = getattr(model, "data_source", None)
+        return source is not None and source.connector is self
 
     def _insert_one(self, definition: ModelDefinition, record: Record, index: int) -> Any:
         statements = self._of(definition)
@@ -297,6 +347,70 @@ class SqlConnector(Connector):
             ids = self._matching_ids(statements, pushed, rest)
             return sum(run(chunk) for chunk in _id_chunks(statements.definition, ids))
 
+    # What constraints refuse
+
+    def _refusal(
+        self,
+        statements: ModelStatements,
+        error: Refused,
+        written: Record,
+        index: int | None = None,
+        where: Where | None = None,
+    ) -> Exception:
+        """What a constraint's refusal means for the model.
+
+        :param written: the record, or the changes; nothing where records were deleted.
+        :param index: where a new record is among those that are written together.
+        :param where: which records were changed or deleted.
+        """
+        definition, table = statements.definition, statements.model_table
+        names = table.properties_of(error.columns)
+        if error.kind == "foreign_key":
+            return self._unlinked(definition, written, index, where)
+        if error.kind == "unique" and names:
+            if set(names) == set(statements.ids):
+                return DuplicateId(definition.name, written and definition.id_of(written))
+            return UniqueViolation(names, index)
+        if error.kind == "null":
+            return RuntimeError(
+                f"{error.columns} cannot be null in the database, other than in the model "
+                f"{definition.name!r}; change one of them"
+            )
+        return _refused()
+
+    def _unlinked(
+        self,
+        definition: ModelDefinition,
+        written: Record,
+        index: int | None,
+        where: Where | None,
+    ) -> Exception:
+        """What it means that a foreign key refused a write; databases do not say which one."""
+        for key in definition.foreign_keys:
+            values = tuple(map(written.get, key.names))
+            if None not in values:
+                wanted = values[0] if len(values) == 1 else values
+                if not self.count(key.target, keys_where(key.target, key.target_names, [wanted])):
+                    return ForeignKeyViolation(key.names, index)
+        holders = list(referring(definition, self._statements.known()))
+        done = "changed" if written else "deleted"
+        for other, key in holders:
+            link = Link(definition, key.names, key.target_names)
+            if where is not None and self.count(other, Related(link, where)):
+                return Conflict(
+                    f'"{definition.name}" cannot be {done}: "{other.name}" holds on to it.',
+                    error_code="RESTRICTED",
+                )
+        for key in definition.foreign_keys:
+            if not written.keys().isdisjoint(key.names):  # a part of the key was changed
+                return ForeignKeyViolation(key.names, index)
+        if holders and where is not None:  # what would be deleted with it is held on to
+            return Conflict(
+                f'"{definition.name}" cannot be {done}: other records hold on to what goes with it.',
+                error_code="RESTRICTED",
+            )
+        return _refused()
+
     # In Python
 
     def _select_in_python(
@@ -311,25 +425,7 @@ class SqlConnector(Connector):
         places = self._places(statements, rows, rest, sorting)
         end = None if filter.limit is None else filter.skip + filter.limit
         found = [raw[place] for place in places[filter.skip : end]]
-        return Rows(found, _narrowed(rows.layout, filter.fields))
-
-    def _select_related_in_python(
-        self,
-        statements: ModelStatements,
-        filter: Filter,
-        links: Sequence[Link],
-        keys: Sequence[Any],
-        pushed: Where,
-        rest: Where | None,
-    ) -> RelatedRows:
-        sorting = sorting_of(filter)
-        whole = unpaged(filter, pushed, sorting)
-        found = self._select_related(statements, whole, links, keys, sorting)
-        places = self._places(statements, found.rows, rest, sorting, links[0])
-        places = paged_by_key(places, found.keys, filter)
-        rows = Rows([found.rows.raw[place] for place in places], found.rows.layout)
-        rows.layout = _narrowed(rows.layout, filter.fields)
-        return RelatedRows(rows, [found.keys[place] for place in places])
+        return Rows(found, statements.model_table.narrowed(filter.fields))
 
     def _places(
         self,
@@ -375,7 +471,7 @@ class SqlConnector(Connector):
 class Refused(Exception):
     """A constraint refused a write; dialects raise it with what the driver tells.
 
-    :param kind: ``unique``, ``null`` or ``other``.
+    :param kind: ``unique``, ``null``, ``foreign_key`` or ``other``.
     :param columns: the columns that the driver names, as one text: ``table.column, …``.
     """
 
@@ -385,21 +481,8 @@ class Refused(Exception):
         self.columns = columns
 
 
-def _refusal(
-    statements: ModelStatements, error: Refused, id: Any = None, index: int | None = None
-) -> Exception:
-    """What a constraint's refusal means for the model."""
-    table = statements.model_table
-    names = table.properties_of(error.columns)
-    if error.kind == "unique" and names:
-        if set(names) == set(statements.ids):
-            return DuplicateId(table.definition.name, id)
-        return UniqueViolation(names, index)
-    if error.kind == "null":
-        return RuntimeError(
-            f"{error.columns} cannot be null in the database, other than in the model "
-            f"{table.definition.name!r}; change one of them"
-        )
+def _refused() -> Conflict:
+    """The error of what a constraint refuses that no model knows of."""
     return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 
 
@@ -409,12 +492,6 @@ def _within(filter: Filter, radius: float) -> Filter:
     close = replace(wide, operand=replace(wide.operand, maximum=radius))
     parts = [close if part is wide else part for part in conjuncts(filter.where)]
     return replace(filter, where=And(tuple(parts)), near=close)
-
-
-def _narrowed(layout: Layout, fields: tuple[str, ...] | None) -> Layout:
-    if fields is None:
-        return layout
-    return Layout({name: layout.columns[name] for name in fields})
 
 
 def _id_chunks(definition: ModelDefinition, ids: Sequence[Any]) -> Iterable[Where]:

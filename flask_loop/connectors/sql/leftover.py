@@ -19,7 +19,6 @@ from ...query import (
     Related,
     Where,
     keys_where,
-    predicate,
     sort_key,
 )
 from ..base import Record

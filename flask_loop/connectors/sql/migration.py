@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -10,23 +11,25 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DropIndex,
 
 from ...definition import Property
 from ...errors import DefinitionError
+from .foreign_keys import foreign_keys_of
 from .tables import ModelTable
 
 #: The columns of an index, and whether it is unique.
 _IndexShape: TypeAlias = tuple[tuple[str, ...], bool]
 
 
-class Migration:
+class Migration(ABC):
     """One table of a database, beside what its model asks for.
 
     :param connection: a connection to the database, in autocommit.
     :param model_table: the table that the model asks for.
+    :param table: the same table, with its foreign keys.
     """
 
-    def __init__(self, connection: sa.Connection, model_table: ModelTable) -> None:
+    def __init__(self, connection: sa.Connection, model_table: ModelTable, table: sa.Table) -> None:
         self.connection = connection
         self.model_table = model_table
-        self.table = model_table.table
+        self.table = table
 
     def update(self) -> None:
         """Create the table, or the columns and indexes that it lacks.
@@ -45,19 +48,65 @@ class Migration:
         for index in self._missing_indexes:
             self._create(index)
 
-    def recreate(self) -> None:
-        """Drop the table and make it anew."""
+    def update_foreign_keys(self) -> None:
+        """Give the table the foreign keys that the model asks for, when all tables are there.
+
+        One of ours that it no longer asks for goes; those of others stay.
+
+        :raises DefinitionError: where records have keys that name no record.
+        """
+        if not self._has_foreign_keys():
+            for key in foreign_keys_of(self.table):
+                self._refuse_orphans(key)
+            self._set_foreign_keys()
+
+    def drop(self) -> None:
+        """Drop the table, where it is there."""
         if self._exists:
             self.connection.execute(DropTable(self.table))
+
+    def create(self) -> None:
+        """Make the table anew."""
         self.connection.execute(CreateTable(self.table))
         for index in self.model_table.indexes():
             self._create(index)
 
     def is_actual(self) -> bool:
-        """Whether :meth:`update` would find nothing to do."""
+        """Whether :meth:`update` and :meth:`update_foreign_keys` would find nothing to do."""
         if not self._exists or self._missing_columns:
             return False
-        return not (self._missing_indexes or self._surplus_indexes)
+        if self._missing_indexes or self._surplus_indexes:
+            return False
+        return self._has_foreign_keys()
+
+    @abstractmethod
+    def _has_foreign_keys(self) -> bool:
+        """Whether the table has the foreign keys of ours that it shall have, and no others."""
+
+    @abstractmethod
+    def _set_foreign_keys(self) -> None:
+        """Give the table those that it shall have."""
+
+    def _refuse_orphans(self, key: sa.ForeignKeyConstraint) -> None:
+        """Refuse a constraint that records break which are there.
+
+        :raises DefinitionError: saying how many.
+        """
+        parent = key.referred_table
+        wanted: list[Any] = [column.is_not(None) for column in key.columns]
+        if sa.inspect(self.connection).has_table(parent.name, schema=parent.schema):
+            other = parent.alias()
+            named = (each.parent == other.c[each.column.name] for each in key.elements)
+            one: Any = sa.select(sa.literal_column("1")).select_from(other).where(*named)
+            wanted.append(~sa.exists(one.correlate(self.table)))
+        orphans = sa.select(sa.func.count()).select_from(self.table).where(*wanted)
+        if count := self.connection.execute(orphans).scalar_one():
+            names = ", ".join(column.name for column in key.columns)
+            raise DefinitionError(
+                f"{self.table.name} has {count} record{'' if count == 1 else 's'} whose {names} "
+                f"names no record of {parent.name}, so that it cannot have the foreign key; change "
+                "them and call auto_update() again"
+            )
 
     @cached_property
     def _inspector(self) -> Any:
@@ -149,7 +198,8 @@ class Migration:
         """What a column holds of a property's value, which may have several columns."""
         name = self.model_table.by_column[column.name]
         raw = self.model_table.codecs[name].raw(value)
-        return raw[self.model_table.columns[name].index(column)]
+        names = [each.name for each in self.model_table.columns[name]]
+        return raw[names.index(column.name)]
 
     @property
     def _is_empty(self) -> bool:

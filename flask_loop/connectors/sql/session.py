@@ -34,16 +34,24 @@ class Session:
     :param engine: the engine.
     :param translate: turns the driver's errors into ours.
     :param begin: the statement that begins a transaction.
+    :param around_schema: the statements before and after a transaction that changes the schema.
     :param single: whether all share one connection, as with a database in memory; one thread at a
         time uses it then.
     """
 
     def __init__(
-        self, engine: sa.Engine, translate: Translate, *, begin: str, single: bool = False
+        self,
+        engine: sa.Engine,
+        translate: Translate,
+        *,
+        begin: str,
+        around_schema: tuple[str, str] | None = None,
+        single: bool = False,
     ) -> None:
         self.engine = engine
         self._translate = translate
         self._begin = begin
+        self._around_schema = around_schema
         self._single = single
         self._closing: finalize[..., Session] | None = None
         self._forget()
@@ -82,8 +90,11 @@ class Session:
                 self._check_in(connection)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction, or inside another a savepoint."""
+    def transaction(self, around: tuple[str, str] | None = None) -> Iterator[None]:
+        """A transaction, or inside another a savepoint.
+
+        :param around: the statements before and after it, where it is not inside another.
+        """
         outer = self._current()
         if outer is not None:
             with outer.savepoint():
@@ -93,6 +104,8 @@ class Session:
             transaction = _Transaction(self._check_out(), self._check_in)
             self._open.set(transaction)
             try:
+                if around is not None:
+                    transaction.run(around[0])
                 transaction.run(self._begin)
                 yield
                 transaction.commit()
@@ -100,6 +113,8 @@ class Session:
                 transaction.rollback()
                 raise
             finally:
+                if around is not None:
+                    transaction.connection.run(around[1])
                 transaction.close()
                 if self._open.get() is transaction:
                     self._open.set(None)
@@ -119,7 +134,7 @@ class Session:
     @contextmanager
     def schema_change(self) -> Iterator[sa.Connection]:
         """A SQLAlchemy connection in a transaction, so that two processes take turns."""
-        with self.transaction(), self.inspection() as connection:
+        with self.transaction(self._around_schema), self.inspection() as connection:
             yield connection
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from ...query import Pattern
 from ...query.patterns import searcher
 from .connector import Refused, SqlConnector
 from .session import Session
+from .sqlite_migration import SqliteMigration
 from .statements import StatementTooLarge
 
 _SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size", "max_overflow")
@@ -41,6 +42,7 @@ class SqliteConnector(SqlConnector):
 
     name = "sqlite"
     hides_order = True
+    migration = SqliteMigration
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         for key in settings:
@@ -82,7 +84,13 @@ class SqliteConnector(SqlConnector):
             _prepare(connection, timeout, synchronous)
 
         sa.event.listen(engine, "connect", prepare)
-        return Session(engine, translate, begin="BEGIN IMMEDIATE", single=in_memory)
+        return Session(
+            engine,
+            translate,
+            begin="BEGIN IMMEDIATE",
+            around_schema=("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
+            single=in_memory,
+        )
 
     def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
         rows = self.session.fetch(f"EXPLAIN QUERY PLAN {sql}", values)
@@ -206,7 +214,10 @@ _KINDS = {
 
 
 def _translate_refusal(error: sqlite3.IntegrityError) -> Exception:
-    return Refused(_KINDS.get(_name(error), "other"), str(error).partition(" failed: ")[2])
+    text = str(error)
+    if text.startswith("FOREIGN KEY"):  # RESTRICT has the name of a trigger's error
+        return Refused("foreign_key")
+    return Refused(_KINDS.get(_name(error), "other"), text.partition(" failed: ")[2])
 
 
 def _translate_mistake(error: sqlite3.OperationalError) -> Exception:

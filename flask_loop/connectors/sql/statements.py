@@ -143,7 +143,15 @@ class ModelStatements:
             values.append(filter.skip)
         order = self._order_shape(filter.order)
         by_id = self._hides_order and self._hides_id_order(filter)
-        key = ("select", shape, order, by_id, paging, filter.fields, filter.near is not None)
+        key: tuple[Any, ...] = (
+            "select",
+            shape,
+            order,
+            by_id,
+            paging,
+            filter.fields,
+            filter.near is not None,
+        )
         if more:
             key = (*key, self._order_shape(more))
         return self._get(key, lambda parameter: self._select(filter, by_id, more, parameter))

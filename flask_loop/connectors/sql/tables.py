@@ -113,6 +113,12 @@ class ModelTable:
             return self.every_layout
         return self._layouts.get(fields, lambda: self._make_layout(fields))
 
+    def narrowed(self, fields: tuple[str, ...] | None) -> Layout:
+        """How these properties are read in rows that have all; of all where None."""
+        if fields is None:
+            return self.every_layout
+        return Layout({name: self.every_layout.columns[name] for name in fields})
+
     def selected(self, fields: tuple[str, ...] | None) -> list[sa.Column[Any]]:
         """The columns of these properties, in the order of the layout."""
         return self.columns_of(self.columns if fields is None else fields)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Generic, NoReturn, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, DefinitionError, ModelNotFound
 from ...query import Filter, Where, WhereExpression
+from ...query.parser import FILTER_KEYS
 from ...types import TypeMismatch
 from ..assignment import with_keys
 
@@ -36,11 +38,13 @@ class Accessor(ABC, Generic[T]):
         name = self._relation.name
         raise TypeError(f"a relation has no truth value: write {name}() for what it leads to")
 
-    def __getattr__(self, name: str) -> NoReturn:
-        relation = self._relation.name
-        raise AttributeError(
-            f"{self._place} has no {name!r}; {relation}() is what the relation leads to"
-        )
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say how to get at the records, whose attributes are not the relation's."""
+            raise AttributeError(
+                f"{self._place} has no {name!r}; {self._relation.name}() is what it leads to"
+            )
 
     @property
     def _place(self) -> str:
@@ -158,12 +162,14 @@ class RelatedMany(Accessor[T]):
     def find_one(self, filter: FilterLike | WhereExpression = None, **parts: Any) -> T | None:
         """Find the first of a filter, or None.
 
-        :param filter: a filter, or a where as an expression.
+        :param filter: a filter if all its keys are a filter's, else a where.
         """
-        if isinstance(filter, WhereExpression):
+        if isinstance(filter, WhereExpression) or (
+            isinstance(filter, Mapping) and not set(filter) <= set(FILTER_KEYS)
+        ):
             filter = {"where": filter}
         if isinstance(filter, Filter):
-            found = self._find(filter, parts)
+            found = self._find(replace(filter, limit=1), parts)
         else:
             found = self._find({**(filter or {}), "limit": 1}, parts)
         return found[0] if found else None

@@ -285,9 +285,7 @@ def _without_new_id(
     return kept
 
 
-def _with_ids(
-    definition: ModelDefinition, name: str, records: Records, owner: Any
-) -> Records:
+def _with_ids(definition: ModelDefinition, name: str, records: Records, owner: Any) -> Records:
     """The records of a list, each with an id of its own.
 
     :raises ValidationError: where two have the same.

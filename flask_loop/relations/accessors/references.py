@@ -111,9 +111,7 @@ class ReferencedMany(KeyedMany[T]):
             self._owner.patch_attributes({self._property: changed})
 
 
-def _is_ordered(
-    plan: Any, query: Filter, filter: FilterLike, parts: Mapping[str, Any]
-) -> bool:
+def _is_ordered(plan: Any, query: Filter, filter: FilterLike, parts: Mapping[str, Any]) -> bool:
     """Whether an order was asked for, by the caller or by the relation's scope."""
     given = parts.get("order") or (isinstance(filter, Mapping) and filter.get("order"))
     by_id = plan.parser.filter(None).order

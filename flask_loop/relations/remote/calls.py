@@ -41,9 +41,7 @@ class Owned:
     def keys(self) -> dict[str, Any]:
         """The values by which records of another model name this one."""
         link = self.relation.links[0]
-        return {
-            theirs: self.record[own] for own, theirs in zip(link.own, link.theirs, strict=True)
-        }
+        return {theirs: self.record[own] for own, theirs in zip(link.own, link.theirs, strict=True)}
 
     def find_id(self, where: Where | None = None) -> Any:
         """The id of the first related record that matches a where, or None."""
@@ -254,9 +252,7 @@ def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, id:
     return target.operate("find_by_id", bounds, id=related_id, filter=None)
 
 
-def create_one(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
-) -> Any:
+def create_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
     """Create the only related record.
 
     :raises Conflict: where there is one already.
@@ -270,9 +266,7 @@ def create_one(
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
-def update_one(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
-) -> Any:
+def update_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)
         return _patch(owned, bounds, owned.the_id(), data)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ...connectors.base import Record, Rows, id_where, layout_of_records
 from ...definition import RelationDefinition
-from ...errors import FilterError
+from ...errors import Failure, FilterError, ValidationError
 from ...query import (
     Bounds,
     Filter,
@@ -77,7 +79,7 @@ def get_many(
     if relation.options.scope:
         filter = scoped(target, filter, relation_filter(relation))
     _refuse_reaching(filter)
-    found = apply(filter, _inside(relation, plan, id))
+    found = list(map(dict, apply(filter, _inside(relation, plan, id))))
     most = bounds.limit
     if filter.limit is not None or most is None or len(found) <= most:
         return InsideMany(target, found, filter.fields)
@@ -116,7 +118,10 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, dat
     target = plan_of(relation)
     is_list = isinstance(data, list)
     accepted = [target.accept(each, creating=True) for each in (data if is_list else [data])]
-    return _accessor(relation, plan, id).create(accepted if is_list else accepted[0])
+    with plan.transaction():
+        position = len(_inside(relation, plan, id)) if relation.is_many else None
+        with _said_of_record(relation, position, is_list=is_list):
+            return _accessor(relation, plan, id).create(accepted if is_list else accepted[0])
 
 
 def update_by_id(
@@ -125,18 +130,19 @@ def update_by_id(
     with plan.transaction():
         current = _the_one(relation, plan, id, fk)
         changes = plan_of(relation).accept(data, creating=False, current=current)
-        return _accessor(relation, plan, id).update(fk, changes)
+        position = _inside(relation, plan, id).index(current)
+        with _said_of_record(relation, position):
+            return _accessor(relation, plan, id).update(fk, changes)
 
 
-def update_one(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data
-) -> Any:
+def update_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
     with plan.transaction():
         found = _matching(relation, plan, id)
         current = found[0] if found else None
         changes = plan_of(relation).accept(data, creating=current is None, current=current)
         owner = _accessor(relation, plan, id)
-        return owner.create(changes) if current is None else owner.update(changes)
+        with _said_of_record(relation, None):
+            return owner.create(changes) if current is None else owner.update(changes)
 
 
 def destroy_by_id(
@@ -155,6 +161,42 @@ def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any
 def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
     if _inside(relation, plan, id):
         _accessor(relation, plan, id).destroy()
+
+
+@contextmanager
+def _said_of_record(
+    relation: RelationDefinition, position: int | None, *, is_list: bool = False
+) -> Iterator[None]:
+    """Let what is wrong with a record inside be said of it, not of the one that it is inside.
+
+    :param position: where it is in the list, or where the list of new ones begins; None where it is
+        the only one.
+    :param is_list: whether several are written, which are told apart by their index.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        said = [_said_inside(each, relation, position, is_list) for each in error.failures]
+        if None in said:
+            raise
+        name = relation.target_model.definition.name
+        raise ValidationError(name, [each for each in said if each is not None]) from None
+
+
+def _said_inside(
+    failure: Failure, relation: RelationDefinition, position: int | None, is_list: bool
+) -> Failure | None:
+    """A failure of the record as one of a record inside it; None where it is of another part."""
+    holder, *rest = failure.path
+    if holder != relation.property:
+        return None
+    if position is not None:
+        if not rest or not isinstance(rest[0], int) or rest[0] < position:
+            return None
+        index, *rest = rest
+        if is_list:
+            rest = [int(index) - position, *rest]
+    return replace(failure, path=tuple(rest))
 
 
 def _inside(relation: RelationDefinition, plan: Any, id: Any) -> list[Record]:

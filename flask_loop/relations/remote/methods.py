@@ -71,7 +71,7 @@ class _Methods:
             "create",
             creating.create,
             Route("POST", self.path),
-            accepts=(self._data("One record, or a list", many=True),),
+            accepts=(self._data("One record, or a list", many=True, fixed=self._fixed),),
             returns=self._records("model"),
             reaches="create",
             description="Create {names} of a record: all or none.",
@@ -135,9 +135,9 @@ class _Methods:
     def _linking(self) -> Iterator[RemoteMethod]:
         path = f"{self.path}/rel/:fk"
         through = self.relation.through
-        data = Argument(
-            "data", "model", "body", description="Properties of the link itself", of=through
-        )
+        keys = [name for each in self._links_through for name in each]
+        said = "Properties of the link itself"
+        data = Argument("data", "model", "body", description=said, of=through, fixed=keys)
         yield self._method(
             "link",
             links.link,
@@ -184,9 +184,7 @@ class _Methods:
             self.calls.get_one,
             Route("GET", self.path),
             accepts=(self._filter("fields and include"),),
-            returns=(
-                Returns("data", "model", root=True, or_nothing=is_inside, of=self.target),
-            ),
+            returns=(Returns("data", "model", root=True, or_nothing=is_inside, of=self.target),),
             reaches="findById",
             description="Find the {names} of a record.",
         )
@@ -197,7 +195,7 @@ class _Methods:
             "create",
             embeds.create if is_inside else calls.create_one,
             Route("POST", self.path),
-            accepts=(self._data("Model instance data"),),
+            accepts=(self._data("Model instance data", fixed=self._fixed),),
             returns=self._records("model"),
             reaches="create",
             description="Create the {names} of a record.",
@@ -234,7 +232,7 @@ class _Methods:
         **more: Any,
     ) -> RemoteMethod:
         name = f"__{verb}__{self.relation.wire}"
-        reach = ()
+        reach: tuple[Reach, ...] = ()
         if reaches is not None and self.target is not None and not self.relation.is_embedded:
             reach = (Reach(self.target, reaches),)
         return RemoteMethod(
@@ -253,18 +251,41 @@ class _Methods:
     @property
     def _fk(self) -> Argument:
         description = f"The id of one of the {self.relation.wire}"
-        return Argument(
-            "fk", "any", "path", required=True, description=description, of=self.target
-        )
+        return Argument("fk", "any", "path", required=True, description=description, of=self.target)
 
     def _filter(self, parts: str) -> Argument:
         description = f"{parts}, as JSON or in brackets as filter[where][name]=value"
         return Argument("filter", "filter", description=description, of=self.target)
 
-    def _data(self, description: str, *, many: bool = False) -> Argument:
+    def _data(self, description: str, *, many: bool = False, fixed: Sequence[str] = ()) -> Argument:
         return Argument(
-            "data", "model", "body", many=many, description=description, of=self.target
+            "data",
+            "model",
+            "body",
+            many=many,
+            description=description,
+            of=self.target,
+            fixed=fixed,
         )
+
+    @property
+    def _fixed(self) -> list[str]:
+        """The properties of a new record that make it a related one."""
+        relation = self.relation
+        if self.target is None or relation.is_embedded:
+            return []
+        said = self.target.rename_keys(relation.options.properties)
+        keys = () if self._is_linked else relation.foreign_key
+        fixed = dict.fromkeys((*said, *relation.fixed, *keys))
+        return [name for name in fixed if name in self.target.properties]
+
+    @property
+    def _links_through(self) -> list[tuple[str, ...]]:
+        """The properties of a row that links both which hold their keys."""
+        if not self.relation.is_through:
+            return []
+        to_owner, to_target = self.relation.links
+        return [to_owner.theirs, to_target.own]
 
     def _records(self, type_: str) -> tuple[Returns, ...]:
         return (Returns("data", type_, root=True, of=self.target),)

@@ -37,10 +37,8 @@ def _nested(relation: RelationDefinition, method: RemoteMethod) -> RemoteMethod:
     assert relation.target is not None  # noqa: S101 - relations without a target are not nested
     _, verb, inner = method.name.split("__", 2)
     name = f"__{verb}__{relation.wire}__{inner}"
-    below, more = f"/:id{relation.http_path}", ()
-    if relation.is_many:
-        below += "/:nk"
-        more = (_key_of(relation),)
+    below = f"/:id{relation.http_path}{'/:nk' if relation.is_many else ''}"
+    more = (_key_of(relation),) if relation.is_many else ()
     return replace(
         method,
         name=name,
@@ -58,21 +56,13 @@ def _nested(relation: RelationDefinition, method: RemoteMethod) -> RemoteMethod:
 
 def _key_of(relation: RelationDefinition) -> Argument:
     description = f"The id of one of the {relation.wire}"
-    return Argument(
-        "nk", "any", "path", required=True, description=description, of=relation.target
-    )
+    return Argument("nk", "any", "path", required=True, description=description, of=relation.target)
 
 
 def _call(
-    relation: RelationDefinition,
-    method: RemoteMethod,
-    plan: Any,
-    bounds: Bounds,
-    id: Any,
-    nk: Any = None,
-    **arguments: Any,
+    relation: RelationDefinition, method: RemoteMethod, plan: Any, bounds: Bounds, **arguments: Any
 ) -> Any:
-    owned = Owned(relation, plan, id)
+    owned, nk = Owned(relation, plan, arguments.pop("id")), arguments.pop("nk", None)
     if relation.is_many:
         owned.require(nk)
     related_id = nk if relation.is_many else owned.the_id()
