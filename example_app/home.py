@@ -94,6 +94,33 @@ QUERIES = [
             "order": "name",
         },
     ),
+    Query(
+        "The cities of a million people and more: a scope of the model", "/api/cities/metropolises"
+    ),
+    Query(
+        "South American countries, each with its largest city: a relation",
+        "/api/countries",
+        "filter",
+        {
+            "where": {"continent": "SA"},
+            "fields": ["name", "capital"],
+            "include": {"relation": "largestCity", "scope": {"fields": ["name", "population"]}},
+        },
+    ),
+    Query(
+        "Cities of millions in countries where Portuguese is spoken: a where through a relation",
+        "/api/cities",
+        "filter",
+        {
+            "where": {
+                "population": {"gte": 1_000_000},
+                "country.languages": {"like": "pt%"},
+            },
+            "order": "country.name, population DESC",
+            "fields": ["name", "countryCode"],
+        },
+    ),
+    Query("The neighbours of Switzerland", "/api/countries/CH/borders"),
     Query("How many cities India has", "/api/cities/count", "where", {"countryCode": "IN"}),
     Query(
         "European countries, the most populous first",
@@ -105,7 +132,13 @@ QUERIES = [
         "Places that users added, the newest first",
         "/api/places",
         "filter",
-        {"order": "created DESC", "limit": 20},
+        {"order": "created DESC", "limit": 20, "include": ["city", "tags", "photos"]},
+    ),
+    Query(
+        "Tours, with their stops and the places where they stop",
+        "/api/tours",
+        "filter",
+        {"include": {"stops": "place"}, "limit": 20},
     ),
     Query(
         "What happened to places, the latest first",

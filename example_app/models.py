@@ -1,4 +1,4 @@
-"""The guide's models: countries and cities as GeoNames has them, and the places that users add."""
+"""The guide's models: countries and cities as GeoNames has them, and what users add to them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,31 @@ from typing import Any, ClassVar
 from flask import abort, current_app
 from werkzeug.datastructures import FileStorage
 
-from flask_loop import Context, GeoPoint, Loop, Model, Prop, prop, remote_method
+from flask_loop import (
+    BelongsTo,
+    Context,
+    EmbedsMany,
+    EmbedsOne,
+    GeoPoint,
+    HasAndBelongsToMany,
+    HasMany,
+    HasOne,
+    Loop,
+    Model,
+    Prop,
+    ReferencesMany,
+    prop,
+    relation,
+    remote_method,
+    scope,
+)
+from flask_loop.query import has_related
 
 loop = Loop(url_prefix="/api")
 db = loop.data_source("db")
 
 CODE = "^[A-Z]{2}$"
+TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"]
 READ_ONLY = {
     "*": False,
@@ -29,6 +48,8 @@ READ_ONLY = {
     "exists": True,
 }
 """What clients do with records that are not theirs."""
+ONE_AT_A_TIME = {"update_all": False, "upsert_with_where": False}
+"""What clients do with what they add."""
 
 
 class Country(Model):
@@ -46,11 +67,24 @@ class Country(Model):
     languages: Prop[list[str]] = prop()
     neighbours: Prop[list[str]] = prop()
 
+    cities: HasMany[City] = relation(foreign_key="country_code")
+    largest_city: HasOne[City] = relation(
+        foreign_key="country_code", scope={"order": "population DESC"}
+    )
+    borders: ReferencesMany[Country] = relation(property="neighbours")
+
     class Meta:
-        """Kept in the guide's database."""
+        """Kept in the guide's database, and in the order of their names."""
 
         data_source = db
-        remoting = READ_ONLY
+        scope: ClassVar = {"order": "name"}
+        remoting: ClassVar = {
+            **READ_ONLY,
+            "prototype.__get__cities": True,
+            "prototype.__count__cities": True,
+            "prototype.__get__largestCity": True,
+            "prototype.__get__borders": True,
+        }
 
 
 class City(Model):
@@ -64,8 +98,14 @@ class City(Model):
     location: Prop[GeoPoint | None] = prop(default=None, index=True)
     alternate_names: Prop[list[str]] = prop()
 
+    country: BelongsTo[Country] = relation(foreign_key="country_code")
+    places: HasMany[Place]
+    photos: HasMany[Photo] = relation(polymorphic="subject")
+
+    metropolises = scope(where={"population": {"gte": 1_000_000}}, order="population DESC")
+
     class Meta:
-        """Kept in the guide's database."""
+        """Kept in the guide's database. Clients may add photos to a city."""
 
         data_source = db
         remoting: ClassVar = {
@@ -73,6 +113,13 @@ class City(Model):
             "nearest": True,
             "prototype.nearby": True,
             "export": True,
+            "__get__metropolises": True,
+            "__count__metropolises": True,
+            "prototype.__get__country": True,
+            "prototype.__get__places": True,
+            "prototype.__count__places": True,
+            "prototype.__get__photos": True,
+            "prototype.__create__photos": True,
         }
 
     @remote_method(http={"verb": "get"})
@@ -138,6 +185,39 @@ class PlaceKind(Enum):
     SIGHT = "sight"
 
 
+class Address(Model):
+    """Where in its city a place is."""
+
+    street: Prop[str] = prop(required=True, max_length=100)
+    postal_code: Prop[str | None] = prop(default=None, max_length=20)
+
+    class Meta:
+        """Kept inside the place."""
+
+        id_injection = False
+
+
+class OpeningHours(Model):
+    """When a place is open on a day of the week, which is the id of its hours."""
+
+    day: Prop[str] = prop(id=True, enum=["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+    opens: Prop[str] = prop(pattern=TIME)
+    closes: Prop[str] = prop(pattern=TIME)
+
+
+class Tag(Model):
+    """A word for what places have in common."""
+
+    name: Prop[str] = prop(required=True, max_length=30, unique=True)
+    places: HasAndBelongsToMany[Place]
+
+    class Meta:
+        """Kept in the guide's database, as are the rows that link tags and places."""
+
+        data_source = db
+        remoting = ONE_AT_A_TIME
+
+
 class Place(Model):
     """A place in a city that somebody recommends.
 
@@ -156,11 +236,17 @@ class Place(Model):
     website: Prop[str | None] = prop(default=None, max_length=200, pattern=r"^https?://\S+$")
     created: Prop[datetime] = prop(default_fn="now", read_only=True)
 
+    city: BelongsTo[City]
+    tags: HasAndBelongsToMany[Tag]
+    photos: HasMany[Photo] = relation(polymorphic="subject", on_delete="cascade")
+    address: EmbedsOne[Address]
+    hours: EmbedsMany[OpeningHours]
+
     class Meta:
         """Kept in the guide's database. Clients change one place at a time."""
 
         data_source = db
-        remoting: ClassVar = {"update_all": False, "upsert_with_where": False}
+        remoting = ONE_AT_A_TIME
 
     @remote_method(http={"path": "/import", "status": 201}, max_body=64 * 1024)
     @classmethod
@@ -175,6 +261,53 @@ class Place(Model):
         except (UnicodeDecodeError, csv.Error) as error:
             abort(400, f"The file is no CSV in UTF-8: {error}.")
         return cls.create(given)
+
+
+class Tour(Model):
+    """A walk from place to place."""
+
+    name: Prop[str] = prop(required=True, max_length=80)
+    stops: HasMany[Stop] = relation(
+        nested=True, nest_remoting=True, on_delete="cascade", scope={"order": "position"}
+    )
+    places: HasMany[Place] = relation(through="Stop")
+
+    class Meta:
+        """Kept in the guide's database, and written with its stops in one request."""
+
+        data_source = db
+        remoting = ONE_AT_A_TIME
+
+
+class Stop(Model):
+    """A place on a tour: the row that links both."""
+
+    position: Prop[int] = prop(default=1, min=1)
+    minutes: Prop[int | None] = prop(default=None, min=1, max=24 * 60)
+
+    tour: BelongsTo[Tour] = relation(required=True, on_delete="cascade", constraint=True)
+    place: BelongsTo[Place] = relation(required=True, on_delete="cascade", constraint=True)
+
+    class Meta:
+        """Kept in the guide's database, which deletes it with its tour and with its place."""
+
+        data_source = db
+        remoting = ONE_AT_A_TIME
+
+
+class Photo(Model):
+    """A photo of a city or of a place."""
+
+    url: Prop[str] = prop(required=True, max_length=200, pattern=r"^https?://\S+$")
+    caption: Prop[str | None] = prop(default=None, max_length=200)
+
+    subject: BelongsTo[City | Place]
+
+    class Meta:
+        """Kept in the guide's database."""
+
+        data_source = db
+        remoting = ONE_AT_A_TIME
 
 
 class Change(Model):
@@ -217,7 +350,7 @@ def add_to_history(place: Place, what: str, changed: list[str]) -> None:
     Change.create(place_id=place.id, name=place.name, what=what, changed=changed)
 
 
-@Place.before_remote("**")
+@loop.before_remote("**")
 def demand_the_key(ctx: Context) -> None:
     key = current_app.config["KEY"]
     if key is None or ctx.req.method in ("GET", "HEAD"):
@@ -226,11 +359,20 @@ def demand_the_key(ctx: Context) -> None:
         raise PermissionError("send the key of this guide as X-Key")
 
 
-@Country.after_remote("**")
-@City.after_remote("**")
+@Country.after_remote("*")
+@City.after_remote("*")
+@City.after_remote("prototype.nearby")
 def let_it_be_cached(ctx: Context) -> None:
-    ctx.res.headers["Cache-Control"] = "public, max-age=3600"
+    if not asks_for_others(**ctx.args):
+        ctx.res.headers["Cache-Control"] = "public, max-age=3600"
 
 
-for model in (Country, City, Place, Change):
+def asks_for_others(filter: Any = None, where: Any = None, **arguments: Any) -> bool:
+    """Whether a call looks at related records, which users may change."""
+    if filter is not None:
+        return bool(filter.include) or has_related(filter.where)
+    return where is not None and has_related(where)
+
+
+for model in (Country, City, Place, Tag, Tour, Stop, Photo, Change):
     loop.model(model)

@@ -97,6 +97,7 @@ class Loop:
         self.url_prefix = _clean_prefix(url_prefix)
         self._sources: dict[str, AppDataSource] = {}
         self._recorded: list[type[Model]] = []
+        self._private: list[type[Model]] = []
         self._docs_base: str | None = None
         self._app: ref[Flask] | None = None
         self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
@@ -137,6 +138,8 @@ class Loop:
         _add_command(app)
         for model in self._recorded:
             _expose(app, state, model)
+        for model in self._private:
+            state.private[model] = _exposure(state, model)
 
     def data_source(self, name: str) -> DataSource:
         """The data source that ``LOOP_DATA_SOURCES`` describes under a name.
@@ -167,6 +170,18 @@ class Loop:
             return model
         _expose(target, self._state(target), model)
         return model
+
+    def _reach(self, model: type[Model]) -> None:
+        """Let remote callers reach a model that has no routes by the relations of others.
+
+        That is what LoopBack does with models that are not public.
+        """
+        target = self._current_app()
+        if target is None:
+            self._private.append(model)
+        else:
+            state = self._state(target)
+            state.private[model] = _exposure(state, model)
 
     def models(self) -> list[type[Model]]:
         """The models that are exposed, in the order of their registration."""
@@ -255,13 +270,17 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
             "before the first one"
         )
     _refuse_taken_path(state, definition)
-    bounds = bounds_of(state.settings, _shows_records)
-    exposure = Exposure(model, state.hooks, state.switches, bounds, state.exposures)
+    exposure = _exposure(state, model)
     blueprint = ModelBlueprint(exposure, state, blueprint_name(model, app))
     blueprint.refuse_taken_paths(app)
     app.register_blueprint(blueprint, name_prefix=PREFIX)
     state.exposures[model] = exposure
     Generation.advance()  # what other models' relations reach may be remote now
+
+
+def _exposure(state: State, model: type[Model]) -> Exposure:
+    bounds = bounds_of(state.settings, _shows_records)
+    return Exposure(model, state.hooks, state.switches, bounds, state.reachable)
 
 
 def _shows_records(model: Any) -> bool:
@@ -368,12 +387,19 @@ class _FolderModels(Registry):
     def __init__(self) -> None:
         super().__init__()
         self._own: dict[str, type] = {}
+        self._expected: set[str] = set()
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Know the names of models to come, which stand for no others meanwhile."""
+        self._expected.update(names)
 
     def add(self, name: str, model: type) -> None:
         self._own[name] = model
 
     def named(self, name: str) -> list[type]:
-        return [self._own[name]] if name in self._own else registry.named(name)
+        if name in self._own:
+            return [self._own[name]]
+        return [] if name in self._expected else registry.named(name)
 
     def known(self) -> list[str]:
         return [*self._own, *registry.known()]
@@ -399,6 +425,8 @@ class _Folder:
             if path.name not in ("model-config.json", "datasources.json")
         }
         self._check_config(documents.values())
+        names = (each.get("name") for each in documents.values())
+        self.models.expect(name for name in names if isinstance(name, str))
         for file, document in _bases_first(documents):
             with self._named(file):
                 model = self._define(document)
@@ -446,6 +474,8 @@ class _Folder:
             model.attach_to(self.loop.data_source(source))
             if config.get("public", True):
                 self.loop.model(model)
+            else:
+                self.loop._reach(model)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name

@@ -248,7 +248,7 @@ class ModelType(type):
 
 
 #: What instances keep beside the values of properties.
-_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared")
+_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared", "_related")
 
 
 class Model(
@@ -282,7 +282,9 @@ class Model(
     def __init__(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> None:
         definition = type(self).definition
         data = {**(data or {}), **values}
-        given = definition.rename_keys(with_keys(definition, data) if definition.relations else data)
+        if definition.relations:
+            data = with_keys(definition, data)
+        given = definition.rename_keys(data)
         for name, property_ in definition.properties.items():
             value = given.pop(name, MISSING)
             if value is MISSING:
@@ -396,7 +398,12 @@ class Model(
 
     def to_dict(self) -> dict[str, Any]:
         """The record as clients see it: readable properties, by wire name, as JSON values."""
-        return type(self).__loop_plan__().serializer.dump_plain(self.to_record())
+        model = type(self)
+        dumped = model.__loop_plan__().serializer.dump_plain(self.to_record())
+        related = self.__dict__.get("_related")
+        if related:
+            dumped.update(related_json(model.definition, related))
+        return dumped
 
     def is_new_record(self) -> bool:
         """Whether the record is not stored yet."""

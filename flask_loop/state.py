@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from threading import Lock
@@ -83,6 +84,8 @@ class State:
     :param more_sources: data sources that the settings need not have.
 
     :ivar exposures: what remote callers have of each model, by the model.
+    :ivar private: the same of models that have no routes and are reached by relations alone.
+    :ivar reachable: both.
     :ivar hooks: the remote hooks of the whole Loop.
     :ivar switches: what the settings say of remote methods.
     """
@@ -97,6 +100,8 @@ class State:
         self.settings = settings
         self.url_prefix = url_prefix
         self.exposures: dict[Any, Any] = {}
+        self.private: dict[Any, Any] = {}
+        self.reachable: Mapping[Any, Any] = ChainMap(self.exposures, self.private)
         self.hooks: Any = ()
         self.switches: Any = None
         self.docs_base: str | None = None
@@ -115,7 +120,7 @@ class State:
 
         That is so where they could find them by themselves.
         """
-        exposure = self.exposures.get(model)
+        exposure = self.reachable.get(model)
         return exposure is not None and exposure.shows("find")
 
     def connector(self, name: str) -> Any:

@@ -19,11 +19,12 @@ from flask.testing import FlaskClient
 from example_app import create_app, geonames
 from example_app.home import QUERIES
 from example_app.loading import load
-from example_app.models import Change, City, Place, db
+from example_app.models import Change, City, Photo, Place, Stop, Tag, Tour, db
 from flask_loop import ValidationError
 
 ROOT = Path(__file__).parents[1]
 TOKYO = 1850147
+LIMA = 3936456
 Geodata = tuple[list[geonames.Record], list[geonames.Record]]
 KILLED_WHILE_LOADING = """
 import os, signal, sys
@@ -36,6 +37,32 @@ class Progress(loading.Progress):
 
 loading.Progress = Progress
 create_app({"DATABASE": sys.argv[1]})
+"""
+OLD_TABLES = """
+CREATE TABLE country (
+    code TEXT NOT NULL, name TEXT NOT NULL, continent TEXT NOT NULL, capital TEXT,
+    location_lat FLOAT, location_lng FLOAT, timezone TEXT, population INTEGER NOT NULL,
+    area_km2 NUMERIC NOT NULL, currency TEXT, languages TEXT NOT NULL, neighbours TEXT NOT NULL,
+    PRIMARY KEY (code)
+);
+CREATE TABLE city (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, country_code TEXT NOT NULL,
+    population INTEGER NOT NULL, timezone TEXT NOT NULL, location_lat FLOAT, location_lng FLOAT,
+    alternate_names TEXT NOT NULL
+);
+CREATE TABLE place (
+    name VARCHAR(80) NOT NULL, kind TEXT NOT NULL, city_id INTEGER NOT NULL, location_lat FLOAT,
+    location_lng FLOAT, note VARCHAR(1000), rating INTEGER, email VARCHAR(254),
+    website VARCHAR(200), created VARCHAR(26) NOT NULL,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT
+);
+INSERT INTO country VALUES
+    ('JP', 'Japan', 'AS', 'Tokyo', NULL, NULL, NULL, 127288000, 377835, 'JPY', '["ja"]', '[]');
+INSERT INTO city VALUES
+    (1850147, 'Tokyo', 'JP', 9733276, 'Asia/Tokyo', 35.6895, 139.69171, '["Tokyo"]');
+INSERT INTO place VALUES
+    ('Yanaka Ginza', 'shop', 1850147, NULL, NULL, NULL, NULL, NULL, NULL,
+     '2026-11-22 23:32:19.696604', 1);
 """
 
 
@@ -57,8 +84,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guide(database: Path) -> Iterator[Flask]:
     app = create_app({"DATABASE": database, "TESTING": True})
     with app.app_context():
-        Place.destroy_all()
-        Change.destroy_all()
+        for model in (Tour, Tag, Photo, Place, Change):
+            model.destroy_all()
     yield app
     close(app)
 
@@ -155,9 +182,11 @@ def test_loading_another_set_replaces_the_cities_and_keeps_the_places(
     monkeypatch.setattr(geonames, "read", lambda least: (countries, sets[least]))
     with empty_guide.app_context():
         assert load() is True
-        Place.create(name="Square", kind="sight", city_id=cities[0]["id"])
+        place = Place.create(name="Square", kind="sight", city_id=cities[0]["id"])
+        place.photos.create(url="https://example.com/1.jpg")
+        place.city().photos.create(url="https://example.com/2.jpg")
         assert load(5_000) is True
-        assert (City.count(), Place.count()) == (80, 1)
+        assert (City.count(), Place.count(), Photo.count()) == (80, 1, 2)
         assert load(5_000) is False
 
 
@@ -215,7 +244,7 @@ def test_the_home_page_says_what_is_loaded_and_credits_geonames(api: FlaskClient
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.title)
 def test_each_query_of_the_home_page_finds_something(
-    api: FlaskClient, place: dict[str, Any], query: Any
+    api: FlaskClient, tour: dict[str, Any], query: Any
 ) -> None:
     assert query.url.replace("&", "&amp;") in api.get("/").text
     answer = api.get(query.url)
@@ -228,6 +257,7 @@ def test_the_documentation_describes_the_models(api: FlaskClient) -> None:
     assert api.get("/_docs", follow_redirects=True).status_code == 200
     paths = api.get("/_docs/openapi.json").json["paths"]
     assert {"/api/countries", "/api/cities", "/api/places", "/api/changes"} <= set(paths)
+    assert {"/api/countries/{id}/cities", "/api/tours/{id}/places/rel/{fk}"} <= set(paths)
     assert {"/api/cities/nearest", "/api/cities/{id}/nearby", "/api/places/import"} <= set(paths)
 
 
@@ -283,6 +313,8 @@ def test_a_place_gets_its_id_and_time_from_the_server_and_never_shows_the_addres
         "rating": None,
         "website": None,
         "created": place["created"],
+        "_address": None,
+        "_hours": [],
     }
     assert api.get(f"/api/places/{place['id']}").json == place
     with api.application.app_context():
@@ -475,13 +507,286 @@ def test_what_does_not_change_may_be_cached(api: FlaskClient) -> None:
     assert "Cache-Control" not in api.get("/api/cities/1").headers
 
 
+# Relations
+
+
+@pytest.fixture
+def museum(api: FlaskClient, place: dict[str, Any]) -> dict[str, Any]:
+    """Another place, in another city."""
+    body = {"name": "Museo Larco", "kind": "museum", "cityId": LIMA, "rating": 5}
+    return dict(api.post("/api/places", json=body).json or {})
+
+
+@pytest.fixture
+def tour(api: FlaskClient, place: dict[str, Any], museum: dict[str, Any]) -> dict[str, Any]:
+    """A tour that was added with its stops."""
+    stops = [{"placeId": museum["id"], "position": 2}, {"placeId": place["id"], "minutes": 30}]
+    answer = api.post("/api/tours", json={"name": "Around the world", "stops": stops})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json or {})
+
+
+def names(records: Any) -> list[str]:
+    return [record["name"] for record in records]
+
+
+def test_a_country_has_its_cities_its_largest_and_its_neighbours(
+    api: FlaskClient, geodata: Geodata
+) -> None:
+    cities = [city for city in geodata[1] if city["country_code"] == "PE"]
+    assert api.get("/api/countries/PE/cities/count").json == {"count": len(cities)}
+    found = find(api, "/api/countries/PE/cities", order="id")
+    assert [city["id"] for city in found] == sorted(city["id"] for city in cities)
+    largest = max(cities, key=geonames.population)
+    assert api.get("/api/countries/PE/largestCity").json["name"] == largest["name"]
+    (peru,) = [country for country in geodata[0] if country["code"] == "PE"]
+    borders = find(api, "/api/countries/PE/borders", order="code")
+    assert [country["code"] for country in borders] == sorted(peru["neighbours"])
+    assert api.get(f"/api/cities/{LIMA}/country").json["name"] == "Peru"
+
+
+def test_countries_come_in_the_order_of_their_names(api: FlaskClient) -> None:
+    found = names(find(api, "/api/countries"))
+    assert found == sorted(found)
+    assert names(find(api, "/api/countries", order="population DESC", limit=1)) == ["India"]
+
+
+def test_metropolises_have_a_million_people_the_most_first(
+    api: FlaskClient, geodata: Geodata
+) -> None:
+    sizes = sorted((city["population"] for city in geodata[1]), reverse=True)
+    expected = [size for size in sizes if size >= 1_000_000]
+    found = api.get("/api/cities/metropolises").json or []
+    assert [city["population"] for city in found] == expected
+    assert api.get("/api/cities/metropolises/count").json == {"count": len(expected)}
+
+
+def test_records_come_with_what_is_included(api: FlaskClient, tour: dict[str, Any]) -> None:
+    include = {"stops": {"place": {"city": "country"}}}
+    (found,) = find(api, "/api/tours", include=include)
+    places = [stop["place"] for stop in found["stops"]]
+    assert names(places) == ["Yanaka Ginza", "Museo Larco"]
+    assert names(place["city"]["country"] for place in places) == ["Japan", "Peru"]
+    assert "email" not in places[0]
+
+
+def test_a_limit_of_what_is_included_is_for_each_record(api: FlaskClient) -> None:
+    scope = {"order": "population DESC", "limit": 2, "fields": ["name"]}
+    found = find(
+        api,
+        "/api/countries",
+        where={"code": {"inq": ["JP", "PE"]}},
+        include={"relation": "cities", "scope": scope},
+    )
+    largest = [[city["name"] for city in country["cities"]] for country in found]
+    assert largest == [["Tokyo", "Yokohama"], ["Lima", "Callao"]]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"city.country.name": "Peru"}, ["Museo Larco"]),
+        ({"city.country.name": {"neq": "Peru"}}, ["Yanaka Ginza"]),
+        ({"tags.name": {"like": "b%"}}, ["Yanaka Ginza"]),
+        ({"tags": {"none": {}}}, ["Museo Larco"]),
+        ({"photos": {"some": {"caption": "Rain"}}}, ["Museo Larco"]),
+        ({"address.street": "Yanaka 3"}, ["Yanaka Ginza"]),
+        ({"hours": {"some": {"day": "mon", "opens": {"lt": "11:00"}}}}, ["Yanaka Ginza"]),
+        ({"hours": {"some": {"day": "mon", "closes": {"lt": "11:00"}}}}, []),
+    ],
+    ids=str,
+)
+def test_places_are_found_by_what_they_are_related_to(
+    api: FlaskClient,
+    place: dict[str, Any],
+    museum: dict[str, Any],
+    where: dict[str, Any],
+    found: list[str],
+) -> None:
+    path = f"/api/places/{place['id']}"
+    api.post(f"{path}/tags", json=[{"name": "bakeries"}, {"name": "cats"}])
+    api.post(f"{path}/address", json={"street": "Yanaka 3"})
+    api.post(f"{path}/hours", json={"day": "mon", "opens": "10:00", "closes": "19:00"})
+    photo = {"url": "https://example.com/1.jpg", "caption": "Rain"}
+    assert api.post(f"/api/places/{museum['id']}/photos", json=photo).status_code == 200
+    assert names(find(api, "/api/places", where=where)) == found
+
+
+def test_a_tour_is_added_and_changed_with_its_stops(
+    api: FlaskClient, tour: dict[str, Any], place: dict[str, Any]
+) -> None:
+    path = f"/api/tours/{tour['id']}"
+    assert [(stop["position"], stop["minutes"]) for stop in tour["stops"]] == [(1, 30), (2, None)]
+    changes = {"stops": [{"id": tour["stops"][1]["id"], "minutes": 60}, {"placeId": place["id"]}]}
+    changed = api.patch(path, json=changes).json or {}
+    assert sorted(stop["minutes"] or 0 for stop in changed["stops"]) == [0, 30, 60]
+    assert names(find(api, f"{path}/places", order="name")) == ["Museo Larco", "Yanaka Ginza"]
+    stop = tour["stops"][0]["id"]
+    assert api.get(f"{path}/stops/{stop}/place").json["name"] == "Yanaka Ginza"
+
+
+def test_a_tour_with_a_stop_that_is_not_valid_is_not_added(
+    api: FlaskClient, place: dict[str, Any]
+) -> None:
+    stops = [{"placeId": place["id"]}, {"minutes": 0}]
+    assert refused(api.post("/api/tours", json={"name": "", "stops": stops})) == {
+        "name": ["presence"],
+        "stops.1.minutes": ["range.min"],
+        "stops.1.placeId": ["presence"],
+    }
+    stops = [{"placeId": place["id"]}, {"placeId": 999}]
+    answer = api.post("/api/tours", json={"name": "Nowhere", "stops": stops})
+    assert refused(answer) == {"stops.1.placeId": ["relation"]}
+    for model in ("tours", "stops"):
+        assert api.get(f"/api/{model}/count").json == {"count": 0}
+
+
+def test_hours_are_those_of_a_day_of_the_week(api: FlaskClient, place: dict[str, Any]) -> None:
+    path = f"/api/places/{place['id']}/hours"
+    monday = {"day": "mon", "opens": "10:00", "closes": "19:00"}
+    assert api.post(path, json=monday).json == monday
+    assert refused(api.post(path, json=monday)) == {"day": ["uniqueness"]}
+    assert list(refused(api.post(path, json={**monday, "day": "monday"}))) == ["day"]
+    assert list(refused(api.put(f"{path}/mon", json={"closes": "25:00"}))) == ["closes"]
+    assert api.put(f"{path}/mon", json={"closes": "20:00"}).json["closes"] == "20:00"
+    assert api.delete(f"{path}/mon").status_code == 204
+    assert api.get(path).json == []
+
+
+def test_what_hangs_on_a_place_goes_with_it(
+    guide: Flask, api: FlaskClient, tour: dict[str, Any], place: dict[str, Any]
+) -> None:
+    path = f"/api/places/{place['id']}"
+    api.post(f"{path}/tags", json={"name": "cats"})
+    api.post(f"{path}/photos", json={"url": "https://example.com/1.jpg"})
+    api.post(f"/api/cities/{TOKYO}/photos", json={"url": "https://example.com/2.jpg"})
+    assert api.delete(path).json == {"count": 1}
+    with guide.app_context():
+        assert [photo.subject_type for photo in Photo.find()] == ["City"]
+        assert [stop.place().name for stop in Stop.find()] == ["Museo Larco"]
+        assert Tag.find_one().places.count() == 0
+        assert Tour.count() == 1
+    assert api.delete(f"/api/tours/{tour['id']}").json == {"count": 1}
+    assert api.get("/api/stops/count").json == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        *(("POST", "countries/PE/cities"), ("DELETE", "countries/PE/cities")),
+        *(("PUT", f"countries/PE/cities/{LIMA}"), ("DELETE", f"countries/PE/cities/{LIMA}")),
+        *(("POST", "countries/PE/largestCity"), ("DELETE", "countries/PE/largestCity")),
+        *(("POST", "countries/PE/borders"), ("DELETE", "countries/PE/borders")),
+        *(("PUT", "countries/PE/borders/rel/JP"), ("DELETE", "countries/PE/borders/rel/EC")),
+        *(("POST", f"cities/{LIMA}/country"), ("POST", "cities/metropolises")),
+        *(("DELETE", "cities/metropolises"), ("POST", f"cities/{LIMA}/places")),
+        *(("DELETE", f"cities/{LIMA}/places"), ("DELETE", f"cities/{LIMA}/photos")),
+    ],
+)
+def test_no_relation_is_a_way_to_change_what_is_not_theirs(
+    api: FlaskClient, museum: dict[str, Any], verb: str, path: str
+) -> None:
+    body = {"id": 1, "name": "Atlantis", "code": "XX"}
+    assert api.open(f"/api/{path}", method=verb, json=body).status_code in (404, 405)
+    assert find(api, "/api/countries", where={"code": "PE"}, fields="neighbours") == [
+        {"neighbours": ["EC", "CL", "BO", "BR", "CO"]}
+    ]
+    assert api.get(f"/api/places/{museum['id']}").json == museum
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        {"where": {"places.email": "a@example.com"}},
+        {"where": {"places": {"some": {"email": {"like": "a%"}}}}},
+        {"include": {"relation": "places", "scope": {"where": {"email": "a@example.com"}}}},
+        {"include": {"relation": "places", "scope": {"fields": ["email"]}}},
+        {"include": {"relation": "places", "scope": {"order": "email"}}},
+    ],
+    ids=str,
+)
+def test_addresses_cannot_be_guessed_by_way_of_a_relation(
+    api: FlaskClient, place: dict[str, Any], filter: dict[str, Any]
+) -> None:
+    answer = api.get("/api/cities", query_string={"filter": json.dumps(filter)})
+    assert answer.status_code == 400
+    assert answer.json["error"]["code"] == "INVALID_FILTER"
+    assert "places" in answer.json["error"]["message"] or "include" in answer.json["error"]["message"]
+
+
+def test_the_key_is_demanded_on_every_way_to_write(
+    api: FlaskClient, tour: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(api.application.config, "KEY", "sesame")
+    place = tour["stops"][0]["placeId"]
+    ways = [
+        (rule.rule, verb)
+        for rule in api.application.url_map.iter_rules()
+        for verb in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/")
+    ]
+    assert len(ways) > 60
+    for rule, verb in ways:
+        path = rule.replace("<id>", str(place)).replace("<fk>", "1").replace("<nk>", "1")
+        assert "<" not in path
+        answer = api.open(path, method=verb, json={"name": "x", "word": "y"})
+        assert answer.status_code in (403, 404, 405), f"{verb} {path}"
+    monkeypatch.setitem(api.application.config, "KEY", None)
+    assert find(api, "/api/tours", include="stops") == [tour]
+
+
+def test_what_users_add_is_never_cached(api: FlaskClient, place: dict[str, Any]) -> None:
+    for path, is_cached in [
+        ("cities?filter[where][country.name]=Peru&filter[limit]=1", False),
+        ("cities?filter[include]=places&filter[limit]=1", False),
+        ("cities?filter[limit]=1", True),
+        ("cities/count?where[places.rating]=5", False),
+        ("cities/count?where[countryCode]=PE", True),
+        ("cities/metropolises", True),
+        (f"cities/{TOKYO}?filter[include]=photos", False),
+        (f"cities/{TOKYO}/places", False),
+        (f"cities/{TOKYO}/photos", False),
+        (f"cities/{TOKYO}/nearby", True),
+    ]:
+        answer = api.get(f"/api/{path}")
+        assert answer.status_code == 200
+        assert ("Cache-Control" in answer.headers) is is_cached, path
+
+
+def test_a_database_of_the_guide_without_relations_gets_what_they_need(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(OLD_TABLES)
+    connection.close()
+    app = create_app({"DATABASE": path}, load=False)
+    try:
+        with app.app_context():
+            (place,) = Place.find(include=["city", "tags", "photos"])
+            assert (place.name, place.city().country().name) == ("Yanaka Ginza", "Japan")
+            assert (place.tags(), place.photos(), place.address(), place.hours()) == (
+                [],
+                [],
+                None,
+                [],
+            )
+            place.hours.create(day="mon", opens="10:00", closes="19:00")
+            tour = Tour.create(name="Yanaka", stops=[{"place_id": place.id}])
+            with pytest.raises(ValidationError):
+                tour.stops.create(place_id=99)
+            assert [stop.place().name for stop in tour.stops()] == ["Yanaka Ginza"]
+            assert Place.find_by_id(1).hours.count() == 1
+            assert db.is_actual()
+    finally:
+        close(app)
+
+
 # The command line
 
 
 @pytest.mark.parametrize(
     ("command", "row"),
     [
-        ("models", ["Place", "/api/places", "db", "sqlite", "10", "id"]),
+        ("models", ["Place", "/api/places", "db", "sqlite", "12", "id"]),
         ("routes", ["GET", "/api/cities/<id>", "cities.findById", "City"]),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from flask_loop import (
     BelongsTo,
     DataSource,
+    DefinitionError,
     EmbedsMany,
     EmbedsOne,
     FilterError,
@@ -66,7 +67,7 @@ def test_create_stores_records_inside_the_owner(sailor: Sailor) -> None:
     phone = sailor.phones.create(number="111")
     assert type(phone) is SailorPhone
     assert numbers(sailor.phones()) == ["111"]
-    stored = Sailor.find_by_id(sailor.id)  # type: ignore[attr-defined]
+    stored = Sailor.find_by_id(sailor.id)
     assert stored is not None
     assert numbers(stored.phones()) == ["111"]
     assert stored.to_dict()["_phones"][0]["number"] == "111"
@@ -115,7 +116,7 @@ def test_the_rules_of_the_records_are_checked_with_their_place(sailor: Sailor) -
     with pytest.raises(ValidationError) as caught:
         sailor.phones.update(1, number="x")
     assert [each.path for each in caught.value.failures] == [("_phones", 0, "number")]
-    stored = Sailor.find_by_id(sailor.id)  # type: ignore[attr-defined]
+    stored = Sailor.find_by_id(sailor.id)
     assert stored is not None
     assert numbers(stored.phones()) == numbers(sailor.phones()) == ["111"]
 
@@ -176,7 +177,7 @@ def test_destroy_all_takes_out_those_that_match(sailor: Sailor) -> None:
 
 
 def test_a_write_starts_from_what_is_stored(sailor: Sailor) -> None:
-    stale = Sailor.find_by_id(sailor.id)  # type: ignore[attr-defined]
+    stale = Sailor.find_by_id(sailor.id)
     assert stale is not None
     sailor.phones.create(number="111")
     stale.phones.create(number="222")
@@ -189,7 +190,7 @@ def test_build_puts_a_record_in_the_list_until_the_owner_is_saved(sailor: Sailor
         owner.phones.build(number="111")
         assert numbers(owner.phones()) == ["111"]
         owner.save()
-        stored = Sailor.find_by_id(owner.id)  # type: ignore[attr-defined]
+        stored = Sailor.find_by_id(owner.id)
         assert stored is not None
         assert numbers(stored.phones()) == ["111"]
 
@@ -273,6 +274,15 @@ def test_records_without_an_id_are_not_found_by_one() -> None:
         mate.marks.destroy(1)
 
 
+def test_a_property_that_every_model_has_for_itself_holds_none() -> None:
+    Mast = create_model("sailorMast", {"name": str})
+    Mast.embeds_many("related", model=SailorPhone)
+    Mast.attach_to(memory())
+    for _ in range(2):
+        with pytest.raises(DefinitionError, match="'_related' is what every model has for itself"):
+            Mast.create(name="m")
+
+
 # One
 
 
@@ -311,7 +321,7 @@ def test_destroy_of_one_leaves_null(sailor: Sailor) -> None:
     assert sailor.reload().berth() is None
     for write in (sailor.berth.destroy, lambda: sailor.berth.update(deck=1)):
         with pytest.raises(ModelNotFound, match=r"Sailor.berth leads to no record"):
-            write()  # type: ignore[operator]
+            write()
 
 
 def test_build_of_one_is_stored_with_the_owner() -> None:

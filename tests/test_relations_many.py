@@ -9,9 +9,11 @@ import pytest
 from flask_loop import (
     BelongsTo,
     DataSource,
+    DefinitionError,
     HasMany,
     Model,
     ModelNotFound,
+    NotAttachedError,
     Prop,
     ValidationError,
     create_model,
@@ -141,7 +143,7 @@ def test_a_relation_has_no_truth_value(novel: Novel) -> None:
     with pytest.raises(TypeError, match=r"write parts\(\)"):
         bool(novel.parts)
     with pytest.raises(AttributeError, match=r"Novel.parts has no 'name'; parts\(\) is"):
-        _ = novel.parts.name  # type: ignore[attr-defined]
+        _ = novel.parts.name
 
 
 # What came with the record
@@ -155,6 +157,8 @@ def test_what_was_included_is_given_again_until_it_is_refreshed(novel: Novel) ->
     assert novel.parts() == []
     assert names(novel.parts(refresh=True)) == ["one"]
     assert names(novel.parts()) == ["one"]
+    novel.__dict__["_related"] = {"parts": []}
+    assert names(novel.reload().parts()) == ["one"]
 
 
 def test_the_list_that_was_included_is_not_handed_out(novel: Novel) -> None:
@@ -189,7 +193,7 @@ def test_create_sets_the_key_whatever_is_given(novel: Novel) -> None:
     assert other is not None
     for given in ({"novel_id": other.id}, {"novelId": other.id}, {"novel": other}):
         part = novel.parts.create({"name": "one", **given})
-        assert part.novel_id == novel.id  # type: ignore[attr-defined]
+        assert part.novel_id == novel.id
     assert novel.parts.count() == 3
 
 
@@ -206,7 +210,7 @@ def test_create_checks_the_rules_of_each_record(novel: Novel) -> None:
 def test_create_of_an_unsaved_owner_says_to_save_it(novel: Novel) -> None:
     for write in (Novel(title="new").parts.create, Novel(title="new").parts.build):
         with pytest.raises(TypeError, match=r"save the Novel first: Novel.parts needs the key"):
-            write(name="one")  # type: ignore[operator]
+            write(name="one")
 
 
 def test_build_gives_an_unsaved_record_that_keeps_the_key(novel: Novel) -> None:
@@ -231,7 +235,7 @@ def test_create_runs_the_overrides_and_observers_of_the_other_model(novel: Novel
 
     WatchedPart.observe("before save")(lambda ctx: seen.append("before save"))
     source = Novel.data_source
-    source.auto_update()  # type: ignore[attr-defined]
+    source.auto_update()
     WatchedNovel.create(title="x").watched.create(name="one")
     assert seen == ["create", "before save"]
 
@@ -285,7 +289,17 @@ def test_add_takes_a_record_over_and_remove_lets_it_go(novel: Novel) -> None:
     assert names(novel.parts()) == ["theirs"]
     assert novel.parts.remove(theirs.id) == 1
     assert novel.parts.remove(theirs.id) == 0
-    assert theirs.reload().novel_id is None  # type: ignore[attr-defined]
+    assert theirs.reload().novel_id is None
+
+
+def test_saving_the_record_that_was_added_or_removed_moves_nothing_back(novel: Novel) -> None:
+    part = NovelPart.create(name="one")
+    novel.parts.add(part)
+    part.save()
+    assert part in novel.parts
+    novel.parts.remove(part)
+    part.save()
+    assert part not in novel.parts
 
 
 def test_add_needs_a_record_that_is_stored(novel: Novel) -> None:
@@ -299,7 +313,7 @@ def test_add_needs_a_record_that_is_stored(novel: Novel) -> None:
 
 def test_nothing_is_assigned_to_many(novel: Novel) -> None:
     with pytest.raises(TypeError, match=r"nothing is assigned to Novel.parts"):
-        novel.parts = []  # type: ignore[assignment]
+        novel.parts = []
 
 
 # Scopes
@@ -322,6 +336,22 @@ def test_created_records_get_the_properties_of_the_relation(novel: Novel) -> Non
     part = novel.long_parts.create(name="one", kind="short")
     assert (part.pages, part.kind) == (11, "long")
     assert novel.long_parts.build(name="two").kind == "long"
+
+
+def test_a_scope_that_selects_and_pages_keeps_nobody_from_writing(source: DataSource) -> None:
+    Log = source.create_model("scopedLog", {"name": str})
+    Line = source.create_model("scopedLine", {"text": str, "level": int})
+    scope = {"fields": ["text"], "order": "level DESC", "skip": 1, "limit": 1}
+    Log.has_many("lines", model=Line, scope=scope)
+    source.auto_update()
+    log = Log.create(name="l")
+    first, *_ = log.lines.create([{"text": str(n), "level": n} for n in range(3)])
+    assert [each.to_record() for each in log.lines()] == [{"text": "1"}]
+    assert [each.text for each in log.lines(limit=9, skip=0)] == ["1", "0"]
+    assert log.lines.find_by_id(first.id).to_record() == {"text": "0"}
+    assert log.lines.update(first.id, text="new").level == 0
+    log.lines.destroy(first.id)
+    assert log.lines.count() == 2
 
 
 # Declared otherwise
@@ -348,10 +378,10 @@ def test_models_that_derive_have_the_relations_of_their_bases(novel: Novel) -> N
     class ShortNovel(Novel):
         pass
 
-    Novel.data_source.auto_update()  # type: ignore[attr-defined]
+    Novel.data_source.auto_update()
     short = ShortNovel.create(title="short")
     part = short.parts.create(name="one")
-    assert part.novel_id == short.id  # type: ignore[attr-defined]
+    assert part.novel_id == short.id
     assert part in short.parts
 
 
@@ -376,6 +406,21 @@ def test_a_key_of_several_properties_is_set_whole(source: DataSource) -> None:
     assert Bed.find_by_id(bed.id).room() is None
 
 
+def test_models_without_a_data_source_or_that_do_not_exist_are_named() -> None:
+    Pond = create_model("lostPond", {"name": str})
+    Frog = create_model("lostFrog", {"name": str})
+    Pond.has_many("frogs", model=Frog)
+    Pond.has_many("newts", model="lostNewt")
+    Pond.attach_to(memory())
+    with pytest.raises(DefinitionError, match=r"lostPond.newts: .*'lostNewt'"):
+        Pond.create(name="p")
+    create_model("lostNewt", {"name": str})
+    pond = Pond.create(name="p")
+    for call in (pond.frogs, pond.frogs.create, lambda: pond.frogs.update(1), pond.newts.count):
+        with pytest.raises(NotAttachedError, match=r"lost(Frog|Newt)\.attach_to\(source\)"):
+            call()
+
+
 # belongs_to
 
 
@@ -397,7 +442,7 @@ def test_belongs_to_takes_fields(novel: Novel) -> None:
 def test_assigning_a_record_sets_the_key(novel: Novel) -> None:
     part = NovelPart.create(name="one")
     part.novel = novel
-    assert part.novel_id == novel.id  # type: ignore[attr-defined]
+    assert part.novel_id == novel.id
     part.save()
     assert names(novel.parts()) == ["one"]
     part.novel = None
@@ -406,16 +451,16 @@ def test_assigning_a_record_sets_the_key(novel: Novel) -> None:
 
 
 def test_a_record_is_given_in_the_place_of_its_key(novel: Novel) -> None:
-    assert NovelPart(name="one", novel=novel).novel_id == novel.id  # type: ignore[attr-defined]
+    assert NovelPart(name="one", novel=novel).novel_id == novel.id
     part = NovelPart.create({"name": "one", "novel": novel})
-    assert part.novel_id == novel.id  # type: ignore[attr-defined]
+    assert part.novel_id == novel.id
     part.patch_attributes(novel=None)
     assert part.reload().novel() is None
     part.patch_attributes(novel=novel)
     assert part.reload().novel() is not None
     assert NovelPart.create([{"name": "many", "novel": novel}])[0].novel() is not None
     with pytest.raises(TypeError, match="both 'novel' and its key 'novel_id' are given"):
-        NovelPart(name="one", novel=novel, novel_id=novel.id + 1)  # type: ignore[attr-defined]
+        NovelPart(name="one", novel=novel, novel_id=novel.id + 1)
 
 
 def test_what_is_assigned_is_a_saved_record_of_the_model(novel: Novel) -> None:
@@ -423,7 +468,7 @@ def test_what_is_assigned_is_a_saved_record_of_the_model(novel: Novel) -> None:
     with pytest.raises(TypeError, match="save the Novel first"):
         part.novel = Novel(title="new")
     with pytest.raises(TypeError, match=r"NovelPart.novel is a record of Novel, not"):
-        part.novel = NovelPart(name="two")  # type: ignore[assignment]
+        part.novel = NovelPart(name="two")
     with pytest.raises(TypeError, match="save the Novel first"):
         NovelPart(name="one", novel=Novel(title="new"))
 
@@ -434,7 +479,7 @@ def test_what_was_included_is_read_again_where_the_key_is_another(novel: Novel) 
     assert part.novel() is novel
     assert part.novel(refresh=True) is not novel
     part.__dict__["_related"] = {"novel": novel}
-    part.novel_id = Novel.create(title="third").id  # type: ignore[attr-defined]
+    part.novel_id = Novel.create(title="third").id
     found = part.novel()
     assert found is not None
     assert found.title == "third"
@@ -443,7 +488,7 @@ def test_what_was_included_is_read_again_where_the_key_is_another(novel: Novel) 
 def test_create_of_belongs_to_stores_the_key(novel: Novel) -> None:
     part = NovelPart.create(name="one")
     created = part.novel.create(title="new")
-    assert part.novel_id == created.id  # type: ignore[attr-defined]
+    assert part.novel_id == created.id
     assert names(created.parts()) == ["one"]
 
 
@@ -475,8 +520,8 @@ def test_update_of_belongs_to_changes_the_record(novel: Novel) -> None:
 def test_destroy_of_belongs_to_deletes_the_record_and_takes_the_key(novel: Novel) -> None:
     part = novel.parts.create(name="one")
     part.novel.destroy()
-    assert part.novel_id is None  # type: ignore[attr-defined]
-    assert part.reload().novel_id is None  # type: ignore[attr-defined]
+    assert part.novel_id is None
+    assert part.reload().novel_id is None
     assert Novel.find_by_id(novel.id) is None
     with pytest.raises(ModelNotFound):
         part.novel.destroy()
@@ -507,9 +552,9 @@ def test_relations_are_expressions_on_the_class(novel: Novel) -> None:
     every = NovelPart.novel.parts.every({"pages": 1})
     assert every.tree == {"novel.parts": {"every": {"pages": 1}}}
     with pytest.raises(AttributeError, match="Novel has neither a property nor a relation 'titel'"):
-        _ = NovelPart.novel.titel  # type: ignore[attr-defined]
+        _ = NovelPart.novel.titel
     with pytest.raises(TypeError, match=r"parts.some\(\) takes a where, not 3"):
-        Novel.parts.some(3)  # type: ignore[arg-type]
+        Novel.parts.some(3)
 
 
 def test_expressions_of_relations_find_records(novel: Novel) -> None:

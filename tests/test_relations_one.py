@@ -38,7 +38,7 @@ def test_it_gives_the_record_that_holds_the_key_or_none(painter: Painter) -> Non
     created = painter.portrait.create(title="mine")
     found = painter.portrait()
     assert found is not None
-    assert (type(found), found.id) == (Portrait, created.id)  # type: ignore[attr-defined]
+    assert (type(found), found.id) == (Portrait, created.id)
     shown = painter.portrait(fields=["title"])
     assert shown is not None
     assert shown.to_record() == {"title": "mine"}
@@ -48,7 +48,7 @@ def test_it_gives_the_record_that_holds_the_key_or_none(painter: Painter) -> Non
 def test_create_sets_the_key_whatever_is_given(painter: Painter) -> None:
     other = Painter.find_one({"name": "other"})
     created = painter.portrait.create(title="mine", painter=other)
-    assert created.painter_id == painter.id  # type: ignore[attr-defined]
+    assert created.painter_id == painter.id
 
 
 def test_a_second_one_is_a_conflict(painter: Painter) -> None:
@@ -128,7 +128,7 @@ def test_what_was_included_is_given_until_something_is_written(painter: Painter)
 
 def test_nothing_is_assigned(painter: Painter) -> None:
     with pytest.raises(TypeError, match=r"nothing is assigned to Painter.portrait"):
-        painter.portrait = Portrait(title="x")  # type: ignore[assignment]
+        painter.portrait = Portrait(title="x")
 
 
 def test_it_has_no_truth_value(painter: Painter) -> None:

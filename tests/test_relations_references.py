@@ -65,7 +65,7 @@ def test_create_stores_nothing_where_the_list_cannot_be(playlist: Any) -> None:
 
 def test_the_records_come_in_the_order_of_the_list_unless_one_is_asked_for(playlist: Any) -> None:
     made = PlaylistTrack.create([{"name": "a"}, {"name": "b"}, {"name": "c"}])
-    a, b, c = (each.id for each in made)  # type: ignore[attr-defined]
+    a, b, c = (each.id for each in made)
     playlist.patch_attributes(track_ids=[c, a, 999, b, c])
     assert names(playlist.tracks()) == ["c", "a", "b"]
     assert names(playlist.tracks(limit=2)) == ["c", "a"]
@@ -83,7 +83,7 @@ def test_reads_see_records_on_the_list_alone(playlist: Any) -> None:
     track = playlist.tracks.create(name="one")
     alone = PlaylistTrack.find_one({"name": "alone"})
     assert playlist.tracks.find_by_id(track.id).name == "one"
-    assert playlist.tracks.find_by_id(alone.id) is None  # type: ignore[union-attr]
+    assert playlist.tracks.find_by_id(alone.id) is None
     assert track in playlist.tracks
     assert alone not in playlist.tracks
     assert Playlist().tracks() == []

@@ -686,3 +686,37 @@ def test_the_scope_and_the_properties_of_a_relation_hold_for_clients(
     assert client.get("/api/shops/1/sales").status_code == 404
     client.delete("/api/shops/1/bargains")
     assert Offer.count() == 1
+
+
+def test_a_key_other_than_the_id_is_followed_and_has_to_be_there(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Land(Model):
+        code: Prop[str | None]
+
+        class Meta:
+            data_source = source
+
+    class Port(Model):
+        name: Prop[str]
+
+        class Meta:
+            data_source = source
+
+    Land.has_many(Port, primary_key="code", foreign_key="land_code")
+    Port.belongs_to("land", model=Land, primary_key="code", foreign_key="land_code")
+    source.auto_update()
+    Land.create([{"code": "PE"}, {"code": None}])
+    Port.create({"name": "lost"})
+    client = make_app(Land, Port).test_client()
+    assert created(client, "/api/lands/1/ports", name="Callao")["landCode"] == "PE"
+    assert [each["name"] for each in client.get("/api/lands/1/ports").json] == ["Callao"]
+    assert client.get("/api/ports/2/land").json["id"] == 1
+    # Null is the key of nothing.
+    assert client.get("/api/lands/2/ports").json == []
+    assert client.get("/api/ports/1/land").status_code == 404
+    assert client.delete("/api/lands/2/ports").status_code == 204
+    assert Port.count() == 2
+    response = client.post("/api/lands/2/ports", json={"name": "x"})
+    assert response.status_code == 409
+    assert 'has no "code"' in message_of(response)

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from werkzeug.datastructures import FileStorage
 
-from flask_loop import DataSource, GeoPoint, Model, Prop, prop, remote_method
+from flask_loop import DataSource, GeoPoint, Model, Prop, prop, remote_method, scope
 from flask_loop.errors import Conflict
 
 MakeApp = Callable[..., Flask]
@@ -259,6 +259,57 @@ def make_model_with_methods(source: DataSource) -> type[Model]:
     return Shop
 
 
+def make_models_with_relations(source: DataSource) -> list[type[Model]]:
+    class Stamp(Model):
+        key: Prop[str] = prop(id=True, max_length=5)
+        size: Prop[int | None] = prop(min=0)
+
+    class Library(Model):
+        name: Prop[str] = prop(max_length=20)
+        open_ones = scope(where={"name": "open"})
+
+        class Meta:
+            data_source = source
+
+    class Volume(Model):
+        title: Prop[str] = prop(max_length=20)
+        library_id: Prop[int | None]
+        kept: Prop[str] = prop(read_only=True, default="kept")
+
+        class Meta:
+            data_source = source
+
+    class Label(Model):
+        word: Prop[str] = prop(max_length=20)
+
+        class Meta:
+            data_source = source
+
+    class Loan(Model):
+        days: Prop[int] = prop(min=1)
+
+        class Meta:
+            data_source = source
+
+    class Reader(Model):
+        name: Prop[str] = prop(max_length=20)
+
+        class Meta:
+            data_source = source
+
+    Library.has_many(Volume, nest_remoting=True)
+    Library.has_one("head", model=Reader, foreign_key="library_id")
+    Volume.belongs_to(Library)
+    Volume.has_and_belongs_to_many(Label)
+    Volume.has_many("readers", model=Reader, through=Loan)
+    Volume.references_many("hints", model=Label)
+    Volume.embeds_many("stamps", model=Stamp)
+    Volume.embeds_one("seal", model=Stamp)
+    Volume.has_many("notes", model=Reader, polymorphic="subject")
+    Reader.belongs_to("subject", polymorphic=True)
+    return [Library, Volume, Label, Reader]
+
+
 @pytest.fixture
 def app(make_app: MakeApp, source: DataSource) -> Flask:
     product, key, word = models = make_models(source)
@@ -279,6 +330,47 @@ def app_with_methods(make_app: MakeApp, source: DataSource) -> Flask:
     shop.create([{"name": f"s{n}"} for n in range(5)])
     return make_app(shop)
 
+
+@pytest.fixture
+def app_with_relations(make_app: MakeApp, source: DataSource) -> Flask:
+    library, volume, label, reader = models = make_models_with_relations(source)
+    source.auto_update()
+    for model in models:
+        model.disable_remote("*")
+        model.enable_remote("find", *RELATED[model.__name__])
+    library.create([{"name": "open"}, {"name": "closed"}])
+    volume.create([{"title": f"v{n}", "library_id": 1 + n % 2} for n in range(4)])
+    label.create([{"word": f"w{n}"} for n in range(4)])
+    reader.create([{"name": f"r{n}", "subject_id": 1, "subject_type": "Volume"} for n in range(3)])
+    return make_app(*models)
+
+
+def _names(relation: str, *verbs: str) -> list[str]:
+    return [f"prototype.__{verb}__{relation}" for verb in verbs]
+
+
+_MANY = ("get", "create", "delete", "count", "findById", "updateById", "destroyById")
+_LINKED = (*_MANY, "link", "unlink", "exists")
+_ONE = ("get", "create", "update", "destroy")
+RELATED: dict[str, list[str]] = {
+    "Library": [
+        *(f"__{verb}__openOnes" for verb in ("get", "create", "delete", "count")),
+        *_names("volumes", *_MANY),
+        *_names("head", *_ONE),
+        *_names("volumes__labels", "get", "link"),
+    ],
+    "Volume": [
+        *_names("library", "get"),
+        *_names("labels", *_LINKED),
+        *_names("readers", *_LINKED),
+        *_names("hints", *_LINKED),
+        *_names("stamps", *_MANY),
+        *_names("seal", *_ONE),
+        *_names("notes", *_MANY),
+    ],
+    "Label": [],
+    "Reader": _names("subject", "get"),
+}
 
 METHODS = (
     *("findBy", "anything", "objects", "ofDay", "inHeads", "putAll", "openOne", "upload"),
@@ -331,3 +423,15 @@ def test_methods_of_users_answer_as_the_document_says(
     app_with_methods: Flask, mode: schemathesis.GenerationMode, examples: int
 ) -> None:
     assert check_operations(app_with_methods, mode, examples) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "examples"),
+    [(schemathesis.GenerationMode.POSITIVE, 15), (schemathesis.GenerationMode.NEGATIVE, 8)],
+)
+def test_relations_answer_as_the_document_says(
+    app_with_relations: Flask, mode: schemathesis.GenerationMode, examples: int
+) -> None:
+    operations = 4 + sum(map(len, RELATED.values()))
+    assert check_operations(app_with_relations, mode, examples) == operations

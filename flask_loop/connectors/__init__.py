@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 from ..definition import nearest
 from ..errors import DefinitionError
-from .base import Capabilities, Column, Connector, Layout, Record, Rows, id_where
+from .base import Capabilities, Column, Connector, Layout, Record, RelatedRows, Rows, id_where
 
 ENTRY_POINT_GROUP = "flask_loop.connectors"
 
@@ -40,6 +40,7 @@ __all__ = [
     "Connector",
     "Layout",
     "Record",
+    "RelatedRows",
     "Rows",
     "find_connector",
     "id_where",

@@ -223,6 +223,8 @@ class Connector(ABC):
 
         :raises DuplicateId: where a record with an id exists.
         :raises UniqueViolation: where a unique index refuses a record.
+        :raises ForeignKeyViolation: where a foreign key of the backend refuses one, as its key
+            names no record.
         """
 
     @abstractmethod
@@ -230,6 +232,7 @@ class Connector(ABC):
         """Set some properties of all matching records, and give how many matched.
 
         :raises UniqueViolation: where a unique index refuses; nothing is changed then.
+        :raises ForeignKeyViolation: where a foreign key of the backend does, likewise.
         """
 
     def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
@@ -245,7 +248,11 @@ class Connector(ABC):
 
     @abstractmethod
     def delete(self, definition: ModelDefinition, where: Where) -> int:
-        """Delete all matching records, and give how many they were."""
+        """Delete all matching records, and give how many they were.
+
+        :raises Conflict: with the code ``RESTRICTED``, where a foreign key of the backend holds on
+            to one; nothing is deleted then.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:

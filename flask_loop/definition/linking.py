@@ -211,7 +211,7 @@ class Linking:
             foreign = self._add(self.owner, _made(self.owner, name, kinds[0]))
         relation, models, owner = self.relation, self.declared.models, self.owner
         relation.discriminator = self._discriminator(self.owner, base)
-        relation.foreign_key, relation.primary_key = (foreign.name,), self.options.primary_key
+        relation.foreign_key = (foreign.name,)
         relation.find_target = _finder(models, owner, allowed)
 
     # Keys

@@ -102,6 +102,17 @@ class ModelDefinition:
         self._model = ref(model)
 
     @property
+    def existing_model(self) -> Any:
+        """The class of the model.
+
+        :raises DefinitionError: where it is gone.
+        """
+        model = self.model
+        if model is None:
+            raise DefinitionError(f"the model {self.name!r} is gone")
+        return model
+
+    @property
     def plural(self) -> str:
         """The plural name, as in ``ctx.method_string`` and in the path."""
         if self.settings.plural:
@@ -201,15 +212,16 @@ class ModelDefinition:
 
     def add_property(self, made: Property) -> None:
         """Add a key that a relation makes."""
+        model = self.model
+        if model is not None:
+            model._name_properties((made.name,))
         self.properties[made.name] = self.by_wire[made.wire] = made
         self._refuse_clashes()
         self.__dict__.pop("embedded", None)
         self.shape += 1
         self.changed()
-        model = self.model
         if model is None:
             return
-        model._name_properties((made.name,))
         for derived in type.__subclasses__(model):
             known = derived.__dict__.get("_definition")
             if known is not None and made.name not in known.properties:
@@ -334,9 +346,13 @@ class ModelDefinition:
         if isinstance(head, int):
             return (head, *self.wire_path(tuple(rest)))
         found = self.properties.get(head)
-        if found is None:
+        if found is not None:
+            return (found.wire, *_wire_path_inside(found.type, tuple(rest)))
+        relation = self.relations.get(head)
+        if relation is None:
             return path
-        return (found.wire, *_wire_path_inside(found.type, tuple(rest)))
+        inside = relation.target
+        return (relation.wire, *(rest if inside is None else inside.wire_path(tuple(rest))))
 
     def _set_flags(self) -> None:
         """Set what the settings say of properties."""

@@ -155,7 +155,8 @@ class RelationDefinition:
     :ivar property: the own property that holds embedded records, or a list of keys.
     :ivar foreign_key: the properties that hold the key: own ones of ``belongs_to``, else those of
         the target, or of the model that it goes through.
-    :ivar primary_key: the properties that it equals.
+    :ivar primary_key: the properties that it equals; of a polymorphic ``belongs_to`` see
+        :meth:`primary_key_of`.
     :ivar discriminator: the property with the model's name, beside the key.
     :ivar fixed: values that the related records have, by name, which tell them from those of
         others.
@@ -199,6 +200,21 @@ class RelationDefinition:
     def is_polymorphic_owner(self) -> bool:
         """Whether the other model differs from record to record."""
         return self.kind == BELONGS_TO and self.discriminator is not None
+
+    def primary_key_of(self, target: ModelDefinition) -> tuple[str, ...]:
+        """The properties that the key of ``belongs_to`` equals, of one of its models.
+
+        :raises DefinitionError: where the model has no such property.
+        """
+        if not self.is_polymorphic_owner:
+            return self.primary_key
+        found = [target.find(name) for name in self.options.primary_key]
+        if None in found:
+            missing = self.options.primary_key[found.index(None)]
+            raise DefinitionError(
+                f"{self.owner.name}.{self.name}: {target.name} has no property {missing!r}"
+            )
+        return tuple(each.name for each in found or target.ids if each is not None)
 
     @property
     def target_model(self) -> Any:

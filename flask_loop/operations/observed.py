@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ..connectors.base import Record, Rows, id_where, layout_of_records
+from ..connectors.base import Record, RelatedRows, Rows, id_where, layout_of_records
+from ..definition import Link
 from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
 from ..methods import Generation
@@ -146,11 +147,11 @@ class ObservedPlan(Plan):
         """The record of a place as one row, or none."""
         query = place.observation.decided
         fields = None if whole else query.fields
-        if fields is None and query.where == id_where(self.definition, place.id):
+        is_undecided = query.where == id_where(self.definition, place.id)
+        if fields is None and is_undecided and self.scope is None:
             return self.connector.get(self.definition, place.id)
-        return self.connector.select(
-            self.definition, Filter(where=query.where, fields=fields, limit=1)
-        )
+        where = self._scoped(query.where)
+        return self.connector.select(self.definition, Filter(where=where, fields=fields, limit=1))
 
     # Reading
 
@@ -180,6 +181,20 @@ class ObservedPlan(Plan):
 
     def count(self, where: Where) -> int:
         return super().count(self._access(Filter(where=where)).decided.where)
+
+    def find_related(
+        self, filter: Filter, links: Sequence[Link], keys: Sequence[Any], most: int | None = None
+    ) -> RelatedRows:
+        observation = self._access(filter)
+        found = super().find_related(observation.decided, links, keys, most)
+        return RelatedRows(self._shown(found.rows, observation), found.keys)
+
+    def reachable(self, where: Where) -> Where:
+        return super().reachable(self._access(Filter(where=where)).decided.where)
+
+    @property
+    def keeps_some_back(self) -> bool:
+        return "access" in self._observers or super().keeps_some_back
 
     def _shown(self, rows: Rows, observation: Observation) -> Rows:
         """Rows as ``loaded`` observers leave them; the rows themselves where there are none."""
@@ -225,7 +240,8 @@ class ObservedPlan(Plan):
 
     def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
         observation = self._access(Filter(where=where))
-        write = Write(self._own_data(data), partial=True, where=observation.decided.where)
+        where = self._scoped(observation.decided.where)
+        write = Write(self._bulk_data(data), partial=True, where=where)
         write.observation = observation
         self._load(write)
         return write
@@ -254,9 +270,9 @@ class ObservedPlan(Plan):
         observation: Observation = write.observation
         if write.id is not None:
             self._keep_on(write.id, observation)
-            if not self.connector.count(self.definition, observation.decided.where):
+            if not self.connector.count(self.definition, self._scoped(observation.decided.where)):
                 raise self.not_found(write.id)
-        write.where = observation.decided.where
+        write.where = self._scoped(observation.decided.where)
 
     def _load_again(self, write: Write, changes: Record, removed: Iterable[str]) -> None:
         """Load a write once more, as if what observers set had been given."""

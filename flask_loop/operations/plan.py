@@ -7,8 +7,8 @@ that nobody looks at never makes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +19,18 @@ from ..errors import (
     DefinitionError,
     Failure,
     FilterError,
-    ForeignKeyViolation,
-    UniqueViolation,
-    ValidationError,
 )
 from ..methods import RemoteMethod
-from ..query import And, Compare, Filter, Not, Where, both, conjuncts, equality
-from ..relations import constraints, deleting, nesting
+from ..query import And, Bounds, Compare, Filter, Not, Where, both, conjuncts, equality
+from ..relations import branches
 from ..relations.assignment import with_keys
+from ..relations.nesting import Nesting
 from ..schema import Serializer
-from ..validation import Batch, Uniqueness, Validator
-from . import outbox
+from ..validation import Batch, Validator
 from .acceptance import Acceptance
 from .arguments import unsaved
-from .plan_reading import ReadingPlan
+from .base import OPERATION_OF, OPERATIONS
+from .plan_storing import StoringPlan
 from .write import Write, failed_names
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 FindOverride = Callable[["Plan", RemoteMethod], Callable[..., Any] | None]
 
 
-class Plan(ReadingPlan):
+class Plan(StoringPlan):
     """What the operations of one model run on, at one version of its definition.
 
     :param model: the model.
@@ -59,40 +57,23 @@ class Plan(ReadingPlan):
         validator: Validator,
         find_override: FindOverride,
     ) -> None:
-        super().__init__(model)
+        super().__init__(model, validator)
         self.generation = -1
         self.find_override = find_override
         self._overrides: dict[str, Callable[..., Any] | None] = {}
         self.serializer = serializer
-        self.validator = validator
         self._acceptance = Acceptance(
             self.definition,
             takes_unknown=not serializer.generated,
             forces_id=self.definition.settings.force_id,
         )
-        self.nesting = nesting.Nesting(self.definition) if self.definition.relations else None
-        self._nests = self.nesting is not None and bool(self.nesting.wires)
+        self.nesting = Nesting(self.definition) if self.definition.relations else None
         self._looks_first = bool(validator.uniqueness) or validator.needs_records or self._nests
 
     @property
     def is_watched(self) -> bool:
         """Whether functions of the user's run in operations, and may ask for the running call."""
         return bool(self.validator.needs_records)
-
-    @property
-    def observes_deletes(self) -> bool:
-        """Whether somebody is told when records are deleted."""
-        return False
-
-    @property
-    def observes_updates(self) -> bool:
-        """Whether somebody is told when records are changed."""
-        return False
-
-    def transaction(self) -> AbstractContextManager[None]:
-        if self._nests:  # signals of the records inside wait for the end of all
-            return outbox.transaction(self.connector)
-        return super().transaction()
 
     # Writing
 
@@ -104,7 +85,7 @@ class Plan(ReadingPlan):
         """
         with self._own_transaction():
             write = self._new(data)
-            self._raise(self._problems(write, validate) + nesting.collisions(write.branches))
+            self._raise(self._problems(write, validate))
             self._insert([write])
         return write.record
 
@@ -126,8 +107,10 @@ class Plan(ReadingPlan):
                     Failure((index, *each.path), each.code, each.message) for each in found
                 )
                 writes.append(write)
-            inside = [branch for write in writes for branch in write.branches]
-            self._raise(failures + nesting.collisions(inside))
+            if self._nests:
+                inside = [branch for write in writes for branch in write.branches]
+                failures += branches.collisions(inside)
+            self._raise(failures)
             self._insert(writes)
         return [write.record for write in writes]
 
@@ -145,7 +128,7 @@ class Plan(ReadingPlan):
             if remote:
                 write.data = self.accept(data, creating=False, current=write.current)
             self._open(write)
-            self._raise(self._problems(write, validate) + nesting.collisions(write.branches))
+            self._raise(self._problems(write, validate))
             self._store(write)
         return write.record
 
@@ -161,7 +144,7 @@ class Plan(ReadingPlan):
             if remote:
                 write.data = self._accept_whole(data, write.current or {})
             self._open(write)
-            self._raise(self._problems(write) + nesting.collisions(write.branches))
+            self._raise(self._problems(write))
             self._store(write)
         return write.record
 
@@ -221,20 +204,6 @@ class Plan(ReadingPlan):
     def delete_by_id(self, id: Any) -> int:
         return self._erase(id_where(self.definition, id))
 
-    def _erase(self, where: Where) -> int:
-        """Delete records, and do with those that name them what their relations say."""
-        if self.definition.dependents:
-            return deleting.delete(self, where, outbox.transaction)
-        return self.connector.delete(self.definition, where)
-
-    def delete_dependents(self, where: Where) -> int:
-        """Delete records because those that they name are; what names these is seen to already."""
-        return self.connector.delete(self.definition, where)
-
-    def clear_dependents(self, where: Where, names: Iterable[str]) -> int:
-        """Set keys to null because the records that they name are deleted."""
-        return self.connector.update(self.definition, where, dict.fromkeys(names))
-
     def check(self, record: Mapping[str, Any], *, is_new: bool) -> list[Failure]:
         """What is wrong with a record, by types and rules; nothing is stored."""
         loaded, failures = self.serializer.load(record, partial=not is_new)
@@ -253,6 +222,20 @@ class Plan(ReadingPlan):
         return failures
 
     # Remote callers
+
+    def operate(self, name: str, bounds: Bounds, **arguments: Any) -> Any:
+        """What a remote call of an operation gives, without the hooks around it.
+
+        :param name: the Python name of the operation.
+        :param bounds: how much a filter may ask for.
+        :param arguments: by wire name, in their normal form.
+        """
+        method = OPERATIONS[OPERATION_OF[name]]
+        override = self.override(method)
+        if override is not None:
+            return override(bounds, **arguments)
+        assert method.function is not None  # noqa: S101 - every remote operation has one
+        return method.function(self, bounds, **arguments)
 
     def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
         """What runs where the model has a version of an operation of its own, or None."""
@@ -339,13 +322,18 @@ class Plan(ReadingPlan):
 
     def _matching(self, where: Where, data: Mapping[str, Any]) -> Write:
         """A write to all records that match a where, loaded."""
-        write = Write(self._own_data(data), partial=True, where=where)
+        write = Write(self._bulk_data(data), partial=True, where=self._scoped(where))
         self._load(write)
         return write
 
     def _own_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Data without what it has of related records."""
         return data if self.nesting is None else self.nesting.split(data)[0]
+
+    def _bulk_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Data for many records, which nothing is related to: as any key that is no property."""
+        refuses = self.definition.settings.strict == "validate"
+        return data if refuses else self._own_data(data)
 
     def _open(self, write: Write) -> None:
         """Load a write, and what its data has of related records."""
@@ -385,7 +373,9 @@ class Plan(ReadingPlan):
         if write.pending:
             failures = [each for each in failures if each.path[0] not in write.pending]
         if write.branches:
-            failures = failures + nesting.problems_of(write.branches, write.path, validate)
+            failures = failures + branches.problems_of(write.branches, write.path, validate)
+            if not write.path:
+                failures += branches.collisions(write.branches)
         return failures
 
     def _broken_rules(
@@ -410,102 +400,6 @@ class Plan(ReadingPlan):
             skip=failed_names(failures),
         )
         return [failure for failure in found if failure not in failures]
-
-    def _raise(self, failures: list[Failure]) -> None:
-        if failures:
-            raise ValidationError(self.definition.name, list(dict.fromkeys(failures)))
-
-    def _insert(self, writes: Sequence[Write]) -> None:
-        """Store new records with what is inside them, and give them their ids."""
-        parents = [write for write in writes if write.branches]
-        if parents:
-            nesting.store_named(self.definition.name, parents)
-        self._insert_rows(writes)
-        if parents:
-            nesting.store_naming(self.definition.name, parents)
-
-    def _insert_rows(self, writes: Sequence[Write]) -> None:
-        records = [write.record for write in writes]
-        with self._refusals_as_failures([write.path for write in writes]):
-            self._check_keys(records, writes)
-            ids = self.connector.insert(self.definition, records)
-        for record, id in zip(records, ids, strict=True):
-            record.update(self.definition.id_values(id))
-
-    def _store(self, write: Write) -> None:
-        """Store a record that was changed or replaced, with what is inside it.
-
-        :raises ModelNotFound: where it is gone.
-        """
-        if write.branches:
-            nesting.store_named(self.definition.name, [write])
-        self._store_row(write)
-        if write.branches:
-            nesting.store_naming(self.definition.name, [write])
-
-    def _store_row(self, write: Write) -> None:
-        count = 1
-        with self._refusals_as_failures([write.path]):
-            self._check_keys([{**(write.current or {}), **write.values}], [write])
-            if not write.partial:
-                count = self.connector.replace(self.definition, write.id, write.values)
-            elif write.values:
-                count = self.connector.update(self.definition, write.where, write.values)
-        if not count:
-            raise self.not_found(write.id)
-
-    def _store_all(self, write: Write) -> int:
-        """Store changes to all matching records, and give how many matched."""
-        if not write.values:
-            return self.connector.count(self.definition, write.where)
-        with self._refusals_as_failures([()]):
-            self._check_keys([write.values], [write])
-            return self.connector.update(self.definition, write.where, write.values)
-
-    def _check_keys(self, records: Sequence[Record], writes: Sequence[Write]) -> None:
-        """Refuse keys that name no record, where the data source does not do it.
-
-        :raises ValidationError: with the failures of every record.
-        """
-        if not self.definition.foreign_keys:
-            return
-        failures = []
-        for key, target in constraints.unkept(self):
-            given = [
-                record if _gives(write, key.names) else {}
-                for record, write in zip(records, writes, strict=True)
-            ]
-            together = records if key.target is self.definition else ()
-            for position in constraints.dangling(key, target, given, together):
-                failures += _unnamed(key.names, writes[position].path)
-        self._raise(failures)
-
-    @contextmanager
-    def _refusals_as_failures(self, paths: Sequence[tuple[str | int, ...]]) -> Iterator[None]:
-        """Say of a data source's refusal which values are not valid.
-
-        :param paths: where the data of each record is in what was given.
-        """
-        try:
-            yield
-        except UniqueViolation as error:
-            path = paths[error.index or 0]
-            self._raise(
-                [
-                    Failure((*path, *each.path), each.code, each.message)
-                    for each in self._collisions(error.properties)
-                ]
-            )
-        except ForeignKeyViolation as error:
-            self._raise(_unnamed(error.properties, paths[error.index or 0]))
-
-    def _collisions(self, properties: Sequence[str]) -> list[Failure]:
-        """What is said where a unique index over these properties refuses a record."""
-        for rule in self.validator.uniqueness:
-            if set(rule.unique_key) == set(properties):
-                return [Failure((rule.property,), rule.code, rule.make_message(""))]
-        message = Uniqueness.messages[""]
-        return [Failure((name,), Uniqueness.code, message) for name in properties]
 
     def _refuse_new_id(self, id: Any, changes: Record) -> None:
         for name, old in self.definition.id_values(id).items():
@@ -572,25 +466,6 @@ class Plan(ReadingPlan):
     def problems(self, write: Write, validate: bool) -> list[Failure]:
         """What is wrong with a record that is inside another one, and with those inside it."""
         return self._problems(write, validate)
-
-    def insert(self, writes: Sequence[Write]) -> None:
-        """Store new records that are inside others."""
-        self._insert(writes)
-
-    def store(self, write: Write) -> None:
-        """Store changes to a record that is inside another one."""
-        self._store(write)
-
-
-def _gives(write: Write, names: Sequence[str]) -> bool:
-    """Whether a write gives another key than the record has."""
-    current = write.current or {}
-    return any(name in write.values and write.values[name] != current.get(name) for name in names)
-
-
-def _unnamed(names: Sequence[str], path: tuple[str | int, ...]) -> list[Failure]:
-    """What is said of a key that names no record."""
-    return [Failure((*path, name), nesting.CODE, "names no record") for name in names]
 
 
 def _names_one_of(where: Where, names: Container[str]) -> bool:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..connectors.base import Connector, Record, Rows, id_where
-from ..errors import BadRequest, ModelNotFound
-from ..query import Bounds, Filter, FilterParser, Where
+from ..connectors.base import (
+    Connector,
+    Record,
+    RelatedRows,
+    Rows,
+    id_where,
+    layout_of_records,
+)
+from ..definition import Link
+from ..errors import BadRequest, DefinitionError, FilterError, ModelNotFound
+from ..query import Bounds, Filter, FilterParser, Where, both
+from ..relations.grouping import among, related_directly, related_through, with_fields
+from ..relations.keys import keys_of_rows
+from ..relations.narrowing import scoped
+from ..relations.reaching import is_followed, plan_of, select_in_order, settled
 from ..types import TypeMismatch
 
 if TYPE_CHECKING:
@@ -27,6 +40,8 @@ class ReadingPlan:
         self.version = self.definition.version
         self.parser = FilterParser(self.definition)
         self._remote_parsers: dict[Bounds, FilterParser] = {}
+        self._relates = bool(self.definition.relations)
+        self.scope = self._default_scope()
 
     @property
     def connector(self) -> Connector:
@@ -54,7 +69,7 @@ class ReadingPlan:
         return self.connector.transaction()
 
     def find(self, filter: Filter) -> Rows:
-        return self.connector.select(self.definition, filter)
+        return self._select(self.within(filter))
 
     def page(self, filter: Filter, most: int | None) -> tuple[Rows, bool]:
         """The first records of a filter.
@@ -62,9 +77,10 @@ class ReadingPlan:
         :param most: how many, where the filter does not say it; None for all.
         :returns: the records, and whether there are more.
         """
+        filter = self.within(filter)
         if filter.limit is not None or most is None:
-            return self.connector.select(self.definition, filter), False
-        rows = self.connector.select(self.definition, replace(filter, limit=most + 1))
+            return self._select(filter), False
+        rows = self._select(replace(filter, limit=most + 1))
         if len(rows) <= most:
             return rows, False
         return Rows(rows.raw[:most], rows.layout), True
@@ -74,9 +90,9 @@ class ReadingPlan:
 
         :param fields: the Python names of the properties wanted, or None for all.
         """
-        if fields is None:
+        if fields is None and self.scope is None:
             return self.connector.get(self.definition, id)
-        where = id_where(self.definition, id)
+        where = self._scoped(id_where(self.definition, id))
         return self.connector.select(self.definition, Filter(where=where, fields=fields, limit=1))
 
     def record(self, id: Any) -> Record:
@@ -90,7 +106,7 @@ class ReadingPlan:
         return rows.records()[0]
 
     def exists(self, id: Any) -> bool:
-        return self.is_stored(id)
+        return self.is_stored(id) if self.scope is None else bool(self.get(id))
 
     def is_stored(self, id: Any) -> bool:
         """Whether a record has the id, were it one that nobody is shown."""
@@ -103,6 +119,7 @@ class ReadingPlan:
         :raises BadRequest: where more than one matches.
         """
         order = self.parser.filter(None).order
+        where = self._scoped(where)
         found = self.connector.select(self.definition, Filter(where=where, order=order, limit=2))
         if len(found) > 1:
             raise BadRequest(
@@ -111,7 +128,114 @@ class ReadingPlan:
         return self.definition.id_of(found.records()[0]) if found else None
 
     def count(self, where: Where) -> int:
-        return self.connector.count(self.definition, where)
+        return self.connector.count(self.definition, self._scoped(where))
+
+    # Related records
+
+    def find_related(
+        self, filter: Filter, links: Sequence[Link], keys: Sequence[Any], most: int | None = None
+    ) -> RelatedRows:
+        """Find the records that links lead to from several records.
+
+        :param filter: which of them; its ``limit`` and ``skip`` hold for each key.
+        :param links: the way from the model with the keys.
+        :param keys: the values of the first link's own properties, each once and not null.
+        :param most: how many in all, where they have to be counted: there may be one more.
+        """
+        filter = self.within(filter, pages=False)
+        filter = with_fields(filter, links[-1].theirs, tuple(self.definition.properties))
+        if not keys:
+            layout = layout_of_records(self.definition, filter.fields)
+            return RelatedRows(Rows((), layout), ())
+        is_plain = len(links) == 1 and filter.limit is None and not filter.skip
+        if is_plain:
+            (link,) = links
+            found = self.select_with_keys(
+                replace(filter, limit=most and most + 1), link.theirs, keys
+            )
+            return RelatedRows(found, keys_of_rows(found, link.theirs))
+        if self._is_followed(filter, links):
+            filter = replace(filter, where=self._settled(filter.where))
+            return self.connector.select_related(self.definition, filter, links, keys)
+        group = related_directly if len(links) == 1 else related_through
+        return group(self, filter, links, keys)
+
+    def select_with_keys(self, filter: Filter, names: Sequence[str], keys: Iterable[Any]) -> Rows:
+        """Find the records that hold one of several keys, whatever the default scope says."""
+        return self._select(among(filter, self.definition, names, keys))
+
+    def _is_followed(self, filter: Filter, links: Sequence[Link]) -> bool:
+        """Whether the connector finds related records in one query, in the order of a filter."""
+        connector = self.connector
+        if not connector.capabilities.joins or not is_followed(filter.order, connector):
+            return False
+        for link in links[:-1]:
+            rows = plan_of(link.definition)
+            if rows.keeps_some_back or rows.connector is not connector:
+                return False
+        return True
+
+    def reachable(self, where: Where) -> Where:
+        """The where that those of this model's records match which others may be related to."""
+        return self._scoped(where)
+
+    @property
+    def keeps_some_back(self) -> bool:
+        """Whether some of the records are not there for those who look for them."""
+        return self.scope is not None
+
+    def keys(self, where: Where, names: Sequence[str]) -> list[Any]:
+        """The keys of the records that match a where, each once.
+
+        :param where: one that is settled.
+        """
+        fields = tuple(name for name in self.definition.properties if name in names)
+        rows = self.connector.select(self.definition, Filter(where=where, fields=fields))
+        return [key for key in dict.fromkeys(keys_of_rows(rows, names)) if key is not None]
+
+    # The default scope, and what is said of related records
+
+    def _default_scope(self) -> Filter | None:
+        written = self.definition.settings.scope
+        if not written:
+            return None
+        try:
+            return self.parser.filter(written)
+        except FilterError as error:
+            name = self.definition.name
+            raise DefinitionError(f"the default scope of {name}: {error.message}") from None
+
+    def within(self, filter: Filter, *, pages: bool = True) -> Filter:
+        """A filter within the default scope, which also gives what the filter does not say.
+
+        :param pages: whether more than the scope's ``where`` and ``order`` is among that.
+        """
+        if self.scope is None:
+            return filter
+        scope = self.scope
+        if not pages:
+            scope = replace(scope, limit=None, skip=0, fields=None, include=(), extra=())
+        return scoped(self, filter, scope)
+
+    def _scoped(self, where: Where) -> Where:
+        """A where within the default scope, such as the connector can answer."""
+        if self.scope is not None:
+            where = both(self.scope.where, where)
+        return self._settled(where)
+
+    def _settled(self, where: Where) -> Where:
+        return settled(where, self.definition, self.connector) if self._relates else where
+
+    def _select(self, filter: Filter) -> Rows:
+        if not self._relates:
+            return self.connector.select(self.definition, filter)
+        connector = self.connector
+        where = settled(filter.where, self.definition, connector)
+        if where is not filter.where:
+            filter = replace(filter, where=where)
+        if is_followed(filter.order, connector):
+            return connector.select(self.definition, filter)
+        return select_in_order(connector, self.definition, filter)
 
     def load_id(self, id: Any) -> Any:
         """An id as records hold it.

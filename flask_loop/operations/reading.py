@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ..connectors.base import id_where
+from ..connectors.base import Layout, Rows, id_where, layout_of_records
+from ..definition import BELONGS_TO
 from ..errors import FilterError, ModelNotFound
 from ..methods import Argument, RemoteMethod, Returns, Route
-from ..query import Bounds, Filter, Or, Where, WhereExpression, both
+from ..query import Bounds, Filter, Or, Where, WhereExpression, both, names_needed
 from ..query.parser import FILTER_KEYS
+from ..relations.including import load
 from .base import Attached, declare, instance_operation
 from .plan import Plan
 from .results import FoundMany, FoundOne
@@ -29,9 +31,12 @@ ID = Argument("id", "any", "path", required=True, description="Model id")
 FILTER = Argument(
     "filter",
     "filter",
-    description="where, order, limit, skip and fields, as JSON or as filter[where][name]=value",
+    description="where, order, limit, skip, fields and include, as JSON or as "
+    "filter[where][name]=value",
 )
-FIELDS = Argument("filter", "filter", description="fields, as JSON or as filter[fields]=name")
+FIELDS = Argument(
+    "filter", "filter", description="fields and include, as JSON or as filter[fields]=name"
+)
 WHERE = Argument("where", "where", description="Criteria to match records")
 
 
@@ -48,6 +53,7 @@ class Reading(Attached):
         limit: int | None = None,
         skip: int | None = None,
         fields: Any = None,
+        include: Any = None,
     ) -> list[Self]:
         """Find records.
 
@@ -57,6 +63,7 @@ class Reading(Attached):
         :param limit: at most so many.
         :param skip: leave out so many first.
         :param fields: only these properties: a name, a list, or ``{"secret": False}``.
+        :param include: relations whose records come with them: a name, a list, or with scopes.
         :returns: the records, ordered and with ties broken by id.
         :raises FilterError: naming what in the filter means nothing.
 
@@ -66,7 +73,8 @@ class Reading(Attached):
         """
         parts = {"where": where, "order": order, "limit": limit, "skip": skip, "fields": fields}
         plan = cls.__loop_plan__()
-        return FoundMany(plan, plan.find(_filter(plan, filter, parts))).python()
+        parsed = _filter(plan, filter, {**parts, "include": include})
+        return FoundMany.by(plan, plan.find(parsed), parsed).python()
 
     @operation
     def all(cls, filter: FilterLike = None, **parts: Any) -> list[Self]:
@@ -81,32 +89,34 @@ class Reading(Attached):
         :returns: the record, or None.
         """
         plan = cls.__loop_plan__()
-        found = plan.find(replace(_filter(plan, filter_or_where(filter), parts), limit=1))
-        return FoundOne(plan, found).python() if found else None
+        parsed = replace(_filter(plan, filter_or_where(filter), parts), limit=1)
+        found = plan.find(parsed)
+        return FoundOne.by(plan, found, parsed).python() if found else None
 
     @operation
     def find_by_id(cls, id: Any, filter: FilterLike = None) -> Self | None:
         """Find the record with an id.
 
         :param id: the id; a tuple where it is several properties.
-        :param filter: ``fields`` alone.
+        :param filter: ``fields`` and ``include`` alone.
         :returns: the record, or None.
         """
         plan = cls.__loop_plan__()
         parsed = _filter(plan, filter, {})
-        only_fields(parsed)
+        only_of_one(parsed)
+        parsed = plan.within(parsed)
         try:
             found = plan.get(plan.load_id(id), parsed.fields)
         except ModelNotFound:
             return None
-        return FoundOne(plan, found).python() if found else None
+        return FoundOne.by(plan, found, parsed).python() if found else None
 
     @operation
     def find_by_ids(cls, ids: Iterable[Any], filter: FilterLike = None) -> list[Self]:
         """Find the records with these ids.
 
         :param ids: the ids; tuples where an id is several properties.
-        :param filter: ``where`` and ``fields``.
+        :param filter: ``where``, ``fields`` and ``include``.
         :returns: the records in the order of the ids; ids that no record has are left out.
         """
         plan = cls.__loop_plan__()
@@ -115,12 +125,14 @@ class Reading(Attached):
         names = [each.name for each in plan.definition.ids]
         fields = parsed.fields and tuple(dict.fromkeys((*parsed.fields, *names)))
         where = both(parsed.where, _one_of(plan, wanted))
-        records = plan.find(replace(parsed, where=where, fields=fields)).records()
-        by_id = {plan.definition.id_of(record): record for record in records}
-        found = [by_id[id] for id in wanted if id in by_id]
-        if parsed.fields is not None:
-            found = [{name: record[name] for name in parsed.fields} for record in found]
-        return [cls.from_record(record) for record in found]
+        rows = plan.find(replace(parsed, where=where, fields=fields))
+        places = {
+            key: place for place, key in enumerate(map(plan.definition.id_of, rows.records()))
+        }
+        found = Rows([rows.raw[places[id]] for id in wanted if id in places], rows.layout)
+        shown = parsed.fields and set(parsed.fields) - set(parsed.extra)
+        extra = () if shown is None else tuple(name for name in fields or () if name not in shown)
+        return FoundMany.by(plan, found, replace(parsed, extra=extra)).python()
 
     @operation
     def count(cls, where: WhereLike = None) -> int:
@@ -137,6 +149,46 @@ class Reading(Attached):
         except ModelNotFound:
             return False
 
+    @operation
+    def include(cls, records: Iterable[Self], include: Any) -> list[Self]:
+        """Load related records into records that were found before.
+
+        :param records: instances of this model.
+        :param include: what :meth:`find` takes.
+        :returns: the same instances; each relation cost one query on each level.
+        :raises FilterError: naming what in it means nothing.
+        :raises AttributeError: where a key was not loaded with a record.
+
+        ::
+
+            cities = City.find(limit=20)
+            City.include(cities, ["country", {"places": "photos"}])
+        """
+        plan = cls.__loop_plan__()
+        parsed = plan.parser.filter({"include": include})
+        found = list(records)
+        names = {name for each in parsed.include for name in names_needed(each.relation)}
+        layout = layout_of_records(plan.definition, names)
+        held = [{name: getattr(record, name) for name in names} for record in found]
+        rows = Rows(held, Layout(layout.columns))
+        for each in load(plan.definition, rows, parsed.include):
+            each.into_instances(found)
+        return found
+
+    @operation
+    def relation_name_for(cls, foreign_key: str) -> str | None:
+        """The name of the ``belongs_to`` relation that has a key.
+
+        :param foreign_key: the name of the key, in either spelling.
+        :returns: the name, or None where no relation has it.
+        """
+        definition = cls.__loop_plan__().definition
+        key = definition.find(foreign_key)
+        for each in definition.relations.values():
+            if each.kind == BELONGS_TO and key is not None and each.foreign_key == (key.name,):
+                return each.name
+        return None
+
     @instance_operation
     def reload(self) -> Self:
         """Read the record again, into this instance.
@@ -145,6 +197,7 @@ class Reading(Attached):
         """
         plan = self.__loop_plan__()
         self._take(plan.record(own_id(plan, self)))
+        self.__dict__.pop("_related", None)
         return self
 
 
@@ -203,14 +256,14 @@ def _one_of(plan: Plan, ids: list[Any]) -> Where:
 
 def _find(plan: Plan, bounds: Bounds, filter: Filter) -> FoundMany:
     rows, is_cut = plan.page(filter, bounds.limit)
-    return FoundMany(plan, rows, filter.skip + len(rows) if is_cut else None)
+    return FoundMany.by(plan, rows, filter, bounds, filter.skip + len(rows) if is_cut else None)
 
 
 def _find_one(plan: Plan, bounds: Bounds, filter: Filter) -> FoundOne:
     rows = plan.find(replace(filter, limit=1))
     if not rows:
         raise nothing_found(plan)
-    return FoundOne(plan, rows)
+    return FoundOne.by(plan, rows, filter, bounds)
 
 
 def nothing_found(plan: Plan) -> ModelNotFound:
@@ -219,19 +272,26 @@ def nothing_found(plan: Plan) -> ModelNotFound:
 
 
 def _find_by_id(plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None) -> FoundOne:
-    only_fields(filter)
-    rows = plan.get(id, None if filter is None else filter.fields)
+    only_of_one(filter)
+    if filter is None and plan.scope is None:
+        rows, wanted = plan.get(id), _WHOLE
+    else:
+        wanted = plan.within(filter or _WHOLE)
+        rows = plan.get(id, wanted.fields)
     if not rows:
         raise plan.not_found(id)
-    return FoundOne(plan, rows)
+    return FoundOne.by(plan, rows, wanted, bounds)
 
 
-def only_fields(filter: Filter | None) -> None:
-    """Refuse a filter for one record that has more than ``fields``."""
+_WHOLE = Filter()
+
+
+def only_of_one(filter: Filter | None) -> None:
+    """Refuse a filter for one record that has more than ``fields`` and ``include``."""
     if filter is None:
         return
     if filter.where != Filter().where or filter.limit is not None or filter.skip:
-        raise FilterError("filter", "has more than fields, which is all that one record takes")
+        raise FilterError("filter", "has more than fields and include, which one record takes")
 
 
 def _count(plan: Plan, bounds: Bounds, where: Where) -> int:
@@ -304,4 +364,6 @@ declare(
         function=_count,
     )
 )
+declare(RemoteMethod(name="include", wire="include", remote=False))
+declare(RemoteMethod(name="relation_name_for", wire="relationNameFor", remote=False))
 declare(RemoteMethod(name="reload", wire="prototype.reload", remote=False))

@@ -14,7 +14,7 @@ from ..remoting import Page
 from .base import OPERATIONS, Attached, is_overridden
 from .bulk import Bulk
 from .plan import Plan
-from .reading import nothing_found, only_fields
+from .reading import nothing_found, only_of_one
 from .results import FoundOne
 from .writing import accept_new, existing_id
 
@@ -110,7 +110,7 @@ def _find_one(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Any:
 def _find_by_id(
     call: Call, plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None
 ) -> Any:
-    only_fields(filter)
+    only_of_one(filter)
     found = call(id, filter)
     if found is None:
         raise plan.not_found(id)

@@ -8,7 +8,7 @@ from typing import Any
 from ..connectors.base import Record
 from ..errors import Failure
 from ..query import NOTHING, Where
-from ..relations.nesting import Branch
+from ..relations.branches import Branch
 
 
 class Write:
@@ -46,6 +46,8 @@ class Write:
         "where",
     )
 
+    branches: Sequence[Branch]
+    pending: tuple[str, ...]
     values: Record
     record: Record
     failures: list[Failure]
@@ -63,8 +65,7 @@ class Write:
     ) -> None:
         self.data, self.partial, self.where = data, partial, where
         self.id, self.current, self.path = id, current, path
-        self.pending: tuple[str, ...] = ()
-        self.branches: Sequence[Branch] = ()
+        self.pending = self.branches = ()
         self.observation: Any = None
 
     @property

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from ..connectors.base import Record
 from ..errors import Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
@@ -23,7 +24,7 @@ from .reading import (
     filter_or_where,
     own_id,
 )
-from .results import FoundOne, Stored, StoredMany
+from .results import FoundOne, Stored, StoredMany, inside, instance_of, stored, stored_many
 
 if TYPE_CHECKING:
     from builtins import classmethod as operation
@@ -65,9 +66,10 @@ class Writing(Reading):
         if isinstance(data, list | tuple):
             if values:
                 raise TypeError("several records are given as one list, nothing by keyword")
-            records = plan.create_many([python_names(plan, each) for each in data])
-            return [cls.from_record(record) for record in records]
-        return cls.from_record(plan.create(_given(plan, data, values)))
+            listed = [python_names(plan, each) for each in data]
+            return stored_many(plan, plan.create_many(listed), listed).python()
+        given = _given(plan, data, values)
+        return instance_of(plan, plan.create(given), given)
 
     @operation
     def find_or_create(
@@ -90,8 +92,8 @@ class Writing(Reading):
         with plan.transaction():
             found = plan.find(_first(wanted))
             if found:
-                return FoundOne(plan, found).python(), False
-            return cls.from_record(plan.create(given)), True
+                return FoundOne.by(plan, found, wanted).python(), False
+            return instance_of(plan, plan.create(given), given), True
 
     @operation
     def upsert(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
@@ -100,7 +102,8 @@ class Writing(Reading):
         It validates like other writes; ``Meta.validate_upsert = False`` leaves that out.
         """
         plan = cls.__loop_plan__()
-        return cls.from_record(_upsert_record(plan, _given(plan, data, values)))
+        given = _given(plan, data, values)
+        return cast("Self", instance_of(plan, _upsert_record(plan, given), given))
 
     @operation
     def update_or_create(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
@@ -118,7 +121,7 @@ class Writing(Reading):
         with plan.transaction():
             found = plan.the_one(_where(plan, where))
             record = plan.create(given) if found is None else plan.patch(found, given)
-        return cls.from_record(record)
+        return cast("Self", instance_of(plan, record, given))
 
     @operation
     def replace_or_create(cls, data: Mapping[str, Any]) -> Self:
@@ -129,7 +132,7 @@ class Writing(Reading):
             id = _given_id(plan, given)
             is_there = id is not None and plan.is_stored(id)
             record = plan.replace(id, given) if is_there else plan.create(given)
-        return cls.from_record(record)
+        return cast("Self", instance_of(plan, record, given))
 
     @operation
     def replace_by_id(cls, id: Any, data: Mapping[str, Any]) -> Self:
@@ -138,7 +141,9 @@ class Writing(Reading):
         :raises ModelNotFound: where there is none.
         """
         plan = cls.__loop_plan__()
-        return cls.from_record(plan.replace(plan.load_id(id), python_names(plan, data)))
+        given = python_names(plan, data)
+        record = plan.replace(plan.load_id(id), given)
+        return cast("Self", instance_of(plan, record, given))
 
     @operation
     def destroy_by_id(cls, id: Any) -> int:
@@ -185,7 +190,7 @@ class Writing(Reading):
         given = _given(plan, data, values)
         with _errors_kept(self):
             record = plan.patch(own_id(plan, self), given)
-        self._take(record)
+        _take_stored(self, plan, record, given)
         return self
 
     @instance_operation
@@ -209,9 +214,10 @@ class Writing(Reading):
     def replace_attributes(self, data: Mapping[str, Any]) -> Self:
         """Replace all properties but the id; those that are not given are unset."""
         plan = self.__loop_plan__()
+        given = python_names(plan, data)
         with _errors_kept(self):
-            record = plan.replace(own_id(plan, self), python_names(plan, data))
-        self._take(record)
+            record = plan.replace(own_id(plan, self), given)
+        _take_stored(self, plan, record, given)
         return self
 
     @instance_operation
@@ -258,6 +264,13 @@ def _given(plan: Plan, data: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **renamed}
 
 
+def _take_stored(instance: Any, plan: Plan, record: Record, given: Mapping[str, Any]) -> None:
+    """Let an instance hold what was stored of it, and of the related records given with it."""
+    instance._take(record)
+    for each in inside(plan, [record], given):
+        each.into_instances([instance])
+
+
 def _first(filter: Filter) -> Filter:
     return replace(filter, limit=1)
 
@@ -297,8 +310,8 @@ Data = Mapping[str, Any]
 def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored | StoredMany:
     accepted = accept_new(plan, data)
     if isinstance(accepted, list):
-        return StoredMany(plan, plan.create_many(accepted))
-    return Stored(plan, plan.create(accepted))
+        return stored_many(plan, plan.create_many(accepted), accepted, bounds)
+    return stored(plan, plan.create(accepted), accepted, bounds)
 
 
 def accept_new(plan: Plan, data: Data | Sequence[Data]) -> dict[str, Any] | list[dict[str, Any]]:
@@ -352,15 +365,17 @@ def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
         id = existing_id(plan, data)
         if id is None:
             accepted = plan.accept(data, creating=True)
-            return Stored(plan, plan.create(accepted, validate=validate))
-        return Stored(plan, plan.patch(id, data, validate=validate, remote=True))
+            return stored(plan, plan.create(accepted, validate=validate), accepted, bounds)
+        record = plan.patch(id, data, validate=validate, remote=True)
+        return stored(plan, record, data, bounds, wire_only=True)
 
 
 def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
-            return Stored(plan, plan.create(plan.accept(data, creating=True)))
+            accepted = plan.accept(data, creating=True)
+            return stored(plan, plan.create(accepted), accepted, bounds)
         return _replace_by_id(plan, bounds, id, data)
 
 
@@ -368,16 +383,18 @@ def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> 
     with plan.transaction():
         id = plan.the_one(where)
         if id is None:
-            return Stored(plan, plan.create(plan.accept(data, creating=True)))
-        return Stored(plan, plan.patch(id, data, remote=True))
+            accepted = plan.accept(data, creating=True)
+            return stored(plan, plan.create(accepted), accepted, bounds)
+        record = plan.patch(id, data, remote=True)
+        return stored(plan, record, data, bounds, wire_only=True)
 
 
 def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return Stored(plan, plan.replace(id, data, remote=True))
+    return stored(plan, plan.replace(id, data, remote=True), data, bounds, wire_only=True)
 
 
 def _patch_attributes(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return Stored(plan, plan.patch(id, data, remote=True))
+    return stored(plan, plan.patch(id, data, remote=True), data, bounds, wire_only=True)
 
 
 def _destroy_by_id(plan: Plan, bounds: Bounds, id: Any) -> int:

@@ -19,15 +19,6 @@ from ..query import (
 )
 
 
-def names_needed(relation: RelationDefinition) -> tuple[str, ...]:
-    """The properties of a record from which its related ones are found."""
-    if relation.links:
-        return relation.links[0].own
-    if relation.property is not None:
-        return (relation.property,)
-    return (*relation.foreign_key, str(relation.discriminator))
-
-
 def key_in(record: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The values of properties, as :func:`~flask_loop.query.keys_where` has them."""
     values = tuple(record[name] for name in names)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from ..definition import ModelDefinition, wire_name
 from ..errors import DefinitionError, FilterError
 from ..query import Compare, Filter, Where, WhereExpression, both, conjuncts
 from .accessors.base import FilterLike, WhereLike, python_data
+from .accessors.keyed import parsed_filter, parsed_where
 from .narrowing import scoped
 
 M = TypeVar("M")
@@ -160,6 +161,12 @@ class Scoped(Generic[M]):
         counted: int = self._model.count(self._where(where))
         return counted
 
+    @overload
+    def create(self, data: Sequence[Mapping[str, Any]], /) -> list[M]: ...
+
+    @overload
+    def create(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> M: ...
+
     def create(self, data: Any = None, /, **values: Any) -> Any:
         """Store a new record, or several, with the values that the scope's where says.
 
@@ -189,21 +196,9 @@ class Scoped(Generic[M]):
         return self._scope.filter_for(self._model.__loop_plan__())
 
     def _where(self, where: WhereLike) -> Where:
-        if where is None or isinstance(where, Mapping | WhereExpression):
-            parsed: Where = self._model.__loop_plan__().parser.where(where)
-        else:
-            parsed = where
-        return both(self._own().where, parsed)
+        return both(self._own().where, parsed_where(self._model.__loop_plan__(), where))
 
     def _filter(self, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:
         plan = self._model.__loop_plan__()
         given = {key: value for key, value in parts.items() if value is not None}
-        if isinstance(filter, Filter):
-            if given:
-                raise TypeError("give a filter, or its parts by keyword, not both")
-            parsed = filter
-        else:
-            if twice := given.keys() & (filter or {}).keys():
-                raise TypeError(f"{min(twice)!r} is given twice")
-            parsed = plan.parser.filter({**(filter or {}), **given})
-        return scoped(plan, parsed, self._own())
+        return scoped(plan, parsed_filter(plan, filter, given), self._own())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -41,6 +41,9 @@ class Serializer:
         self._instance = instance
         self._to_dict = to_dict
         self._table = [(each, each.name, each.type.load) for each in definition.properties.values()]
+        self._protected = tuple(
+            each.name for each in definition.properties.values() if each.protected
+        )
         self._blank: dict[str, Message] = {
             name: cast("Message", field.error_messages["null"])
             for name, field in schema.fields.items()
@@ -66,14 +69,30 @@ class Serializer:
                 record.setdefault(name, None)
         return record, failures
 
-    def dump(self, rows: Rows) -> list[dict[str, Any]]:
-        """The rows as JSON objects: every property that is readable, by wire name."""
+    def dump(
+        self, rows: Rows, *, nested: bool = False, without: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """The rows as JSON objects: every property that is readable, by wire name.
+
+        :param nested: whether they are inside others, where protected properties are not shown.
+        :param without: the names of properties that are not shown.
+        """
+        hidden = frozenset((*self._protected, *without) if nested else without)
         if self._to_dict is not None or not self.generated:
-            return [self.dump_record(record) for record in rows.records()]
-        dump = rows.layout.compiled.get(self)
+            return [self._dump_without(record, hidden) for record in rows.records()]
+        key = (self, hidden) if hidden else self
+        dump = rows.layout.compiled.get(key)
         if dump is None:
-            dump = rows.layout.compiled[self] = self._compile_dump(rows.layout)
+            dump = rows.layout.compiled[key] = self._compile_dump(rows.layout, hidden)
         return cast("list[dict[str, Any]]", dump(rows.raw))
+
+    def _dump_without(self, record: Record, hidden: frozenset[str]) -> dict[str, Any]:
+        if not hidden:
+            return self.dump_record(record)
+        shown = {name: value for name, value in record.items() if name not in hidden}
+        dumped = self.dump_record(shown)
+        wires = {self.definition.properties[name].wire for name in hidden}
+        return {key: value for key, value in dumped.items() if key not in wires}
 
     def dump_record(self, record: Record) -> dict[str, Any]:
         """One record as a JSON object; properties that it does not hold are left out."""
@@ -213,8 +232,12 @@ class Serializer:
                 return name
         return key
 
-    def _compile_dump(self, layout: Layout) -> Callable[[Any], list[dict[str, Any]]]:
+    def _compile_dump(
+        self, layout: Layout, hidden: frozenset[str]
+    ) -> Callable[[Any], list[dict[str, Any]]]:
         """Generate the function that gives raw rows as JSON objects.
+
+        :param hidden: the names of properties that are left out.
 
         Names and converters enter as constants of its namespace, never as source text.
         """
@@ -222,7 +245,7 @@ class Serializer:
         items = []
         for position, (name, column) in enumerate(layout.columns.items()):
             property_ = self.definition.properties[name]
-            if property_.readable:
+            if property_.readable and name not in hidden:
                 names[f"w{position}"] = property_.wire
                 source = value_source(position, column, column.to_wire, names)
                 items.append(f"w{position}: {source}")

@@ -164,7 +164,8 @@ class _Document:
 
     def _operation_id(self, definition: ModelDefinition, method: RemoteMethod, route: Route) -> str:
         """``products_findById``; a method's further routes have the verb behind it."""
-        name = identifier(f"{definition.plural}_{method.operation}")
+        operation = method.operation.strip("_").replace("__", "_")
+        name = identifier(f"{definition.plural}_{operation}")
         is_first = route == method.routes[0]
         return self.operation_ids.take(name if is_first else f"{name}_{route.verb.lower()}")
 

@@ -10,7 +10,7 @@ import pytest
 
 from ..datasource import DataSource
 from ..errors import Conflict, ValidationError
-from .base import Contract, Define
+from .base import Action, Contract, Define
 
 BOTH = pytest.mark.parametrize("constraint", [False, True], ids=["plain", "constraint"])
 
@@ -189,13 +189,14 @@ class DependentContract(Contract):
 
     def test_a_key_must_name_a_record(self, shelf: Any) -> None:
         _, books = shelf(on_delete="cascade", constraint=True)
-        for write in (
+        writes: list[Action] = [
             lambda: books.create({"id": 9, "shelf_id": 99}),
             lambda: books.create([{"id": 9, "shelf_id": 1}, {"id": 10, "shelf_id": 99}]),
             lambda: books.find_by_id(1).patch_attributes(shelf_id=99),
             lambda: books.replace_by_id(1, {"shelf_id": 99}),
             lambda: books.update_all({}, {"shelf_id": 99}),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(ValidationError) as refused:
                 write()
             assert {(each.path[-1], each.code) for each in refused.value.failures} == {

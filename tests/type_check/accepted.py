@@ -23,6 +23,7 @@ from flask_loop import (
     memory,
     prop,
     relation,
+    scope,
 )
 from flask_loop.definition import ModelDefinition
 from flask_loop.query import PropertyExpression, WhereExpression
@@ -202,3 +203,19 @@ Color = create_model("color", {"name": str})
 Shade = db.create_model("shade", {"name": str})
 red = Color(name="red")
 red.name.upper()
+
+
+# A named scope is called like find, and knows whose records it gives.
+
+
+class Member(Model):
+    level: Prop[str]
+    vip = scope(where={"level": "gold"})
+
+
+assert_type(Member.vip(), list[Member])
+assert_type(Member.vip(where=Member.level == "gold", limit=3), list[Member])
+assert_type(Member.vip.count(), int)
+assert_type(Member.vip.find_one(), Member | None)
+assert_type(Member.vip.create(level="x"), Member)
+assert_type(Member.vip.create([{"level": "x"}]), list[Member])

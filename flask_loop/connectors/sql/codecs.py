@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import orjson
@@ -77,6 +78,13 @@ class Codec:
             return (value,)
         bound = self.bind(value)
         return bound if len(self.types) > 1 else (bound,)
+
+    def raw_list(self, values: Iterable[Any]) -> list[Any]:
+        """The raw values of many, one after the other, none of which is None."""
+        if self.bind is None:
+            return list(values)
+        bound = map(self.bind, values)
+        return list(chain.from_iterable(bound) if len(self.types) > 1 else bound)
 
 
 def codec_for(property_: Property) -> Codec:

@@ -115,11 +115,12 @@ class Conditions:
             prefix = prefix_values(node, values) if not codec.json else ()
             values.extend((operand.text, int(operand.ignore_case)))
             return (*key, prefix)
-        raw = _as_it_is if codec.json else codec.raw
         if operator == "inq":
-            bound, many = listed(list(map(raw, operand)))
+            raw_values = list(operand) if codec.json else codec.raw_list(operand)
+            bound, many = listed(raw_values, len(codec.types))
             values.extend(bound)
             return (*key, many)
+        raw = _as_it_is if codec.json else codec.raw
         if operator == "between":
             values.extend(raw(operand[0]) + raw(operand[1]))
         else:
@@ -153,7 +154,8 @@ class Conditions:
         if node.operator in ("like", "regexp"):
             return pattern(node, columns[0], parameter)
         if node.operator == "inq":
-            many = listed(list(map(self.table.codecs[name].raw, node.operand)))[1]
+            raw = self.table.codecs[name].raw_list(node.operand)
+            many = listed(raw, len(columns))[1]
             return is_in(columns, many, parameter)
         if len(columns) > 1:
             return equals(columns, parameter)
@@ -237,19 +239,21 @@ class Conditions:
         if not links:
             return self.columns[name]
         theirs = self.by_link(links[0])
-        least = [
-            column for each in theirs.table.definition.ids for column in theirs.columns[each.name]
-        ]
         return tuple(
-            sa.select(value)
-            .select_from(theirs.source)
-            .where(self.linked(links[0], theirs))
-            .order_by(*least)
-            .limit(_ONE)
+            theirs._first(sa.select(value).where(self.linked(links[0], theirs)), links[0])
             .correlate(self.source)
             .scalar_subquery()
             for value in theirs.values_of(name, links[1:])
         )
+
+    def _first(self, found: sa.Select[Any], link: Link) -> sa.Select[Any]:
+        """The one row here that a link leads to."""
+        found = found.select_from(self.source)
+        ids = [each.name for each in self.table.definition.ids]
+        columns = {column.name for column in self.table.columns_of(link.theirs)}
+        if any(columns == set(unique) for unique in self.table.unique_columns()):
+            return found
+        return found.order_by(*(c for name in ids for c in self.columns[name])).limit(_ONE)
 
     def table_of(self, link: Link) -> ModelTable:
         """The table that a link leads to."""

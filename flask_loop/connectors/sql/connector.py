@@ -325,8 +325,8 @@ class SqlConnector(Connector):
         """Rows of what SQL does whole; they end with what no layout reads."""
         raw: list[Any] = []
         more = sorting.related if sorting else ()
-        bound = self._of(links[0].definition).model_table.raw_keys(links[0].theirs, keys)
-        for some in key_chunks(bound):
+        first = self._of(links[0].definition).model_table
+        for some in key_chunks(*first.raw_keys(links[0].theirs, keys)):
             values: list[Any] = []
             statement = statements.select_related(filter, links, some, values, more)
             raw += self.session.fetch(statement.sql, statement.arrange(values))
@@ -406,7 +406,7 @@ class SqlConnector(Connector):
                 return ForeignKeyViolation(key.names, index)
         if holders and where is not None:  # what would be deleted with it is held on to
             return Conflict(
-                f'"{definition.name}" cannot be {done}: other records hold on to what goes with it.',
+                f'"{definition.name}" cannot be {done}: records hold on to what goes with it.',
                 error_code="RESTRICTED",
             )
         return _refused()

@@ -91,7 +91,7 @@ def _json_test(node: Compare, value: Expression, parameter: NextParameter) -> Ex
     if node.operator in ("like", "regexp"):
         return matches(node, value, parameter)
     if node.operator == "inq":
-        return is_in((value,), listed([(each,) for each in node.operand])[1], parameter)
+        return is_in((value,), listed(list(node.operand))[1], parameter)
     return plain_compare(node.operator, value, parameter)
 
 

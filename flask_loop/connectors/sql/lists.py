@@ -16,8 +16,6 @@ from .codecs import Codec
 Expression = sa.ColumnElement[Any]
 #: Gives the next bound parameter.
 NextParameter = Callable[[], Expression]
-#: The raw values of one value, one for each column.
-Raw = tuple[Any, ...]
 
 #: The most values that are bound one by one; more go in one parameter, as a JSON list.
 MOST_BOUND = 128
@@ -30,29 +28,29 @@ def padded(count: int) -> int:
     return 1 << (count - 1).bit_length() if count else 0
 
 
-def can_be_listed(codec: Codec, operand: tuple[Any, ...]) -> bool:
+def can_be_listed(codec: Codec, operand: Sequence[Any]) -> bool:
     """Whether SQL takes so many values of a property."""
     if len(operand) <= MOST_BOUND:
         return True
     if len(codec.types) > 1:
         return False
-    return len(operand) <= MOST_UNLISTED or _goes_as_json(list(map(codec.raw, operand)))
+    return len(operand) <= MOST_UNLISTED or _is_json(codec.raw_list(operand))
 
 
-def listed(raw: list[Raw]) -> tuple[list[Any], int]:
+def listed(raw: list[Any], width: int = 1) -> tuple[list[Any], int]:
     """The parameters for the raw values of a list.
 
+    :param raw: the values, one after the other.
+    :param width: how many each is.
     :returns: them, and how many values are bound one by one: 0 where they are one JSON list.
     """
-    count = len(raw)
+    count = len(raw) // width
     if not count:
         return ["[]"], 0
-    if count > MOST_BOUND and _goes_as_json(raw):
-        return [orjson.dumps([value for (value,) in raw]).decode()], 0
+    if count > MOST_BOUND and width == 1 and _is_json(raw):
+        return [orjson.dumps(raw).decode()], 0
     many = padded(count)
-    if many > count:
-        raw = raw + raw[-1:] * (many - count)
-    return [value for values in raw for value in values], many
+    return (raw + raw[-width:] * (many - count) if many > count else raw), many
 
 
 def is_in(columns: Sequence[Expression], many: int, parameter: NextParameter) -> Expression:
@@ -70,18 +68,19 @@ def equals(columns: Sequence[Expression], parameter: NextParameter) -> Expressio
     return sa.and_(*(column == parameter() for column in columns))
 
 
-def listed_keys(raw: list[Raw]) -> tuple[list[Any], int]:
+def listed_keys(raw: list[Any], width: int) -> tuple[list[Any], int]:
     """Like :func:`listed`, for keys, which may be several columns."""
-    if len(raw[0]) == 1 or not _is_json(raw):
-        return listed(raw)
-    return [orjson.dumps(raw).decode()], 0
+    if width == 1 or not _is_json(raw):
+        return listed(raw, width)
+    keys = [raw[start : start + width] for start in range(0, len(raw), width)]
+    return [orjson.dumps(keys).decode()], 0
 
 
-def key_chunks(raw: list[Raw]) -> list[list[Raw]]:
+def key_chunks(raw: list[Any], width: int) -> list[list[Any]]:
     """Keys, as many at a time as :func:`listed_keys` takes: nearly always all."""
-    if len(raw) <= MOST_BOUND or _is_json(raw):
+    if len(raw) <= MOST_BOUND * width or _is_json(raw):
         return [raw]
-    most = MOST_BOUND if len(raw[0]) > 1 else MOST_UNLISTED
+    most = MOST_BOUND * width if width > 1 else MOST_UNLISTED
     return [raw[start : start + most] for start in range(0, len(raw), most)]
 
 
@@ -96,10 +95,6 @@ def is_key_in(columns: Sequence[Expression], many: int, parameter: NextParameter
     return sa.tuple_(*columns).in_(sa.select(*values))
 
 
-def _goes_as_json(raw: list[Raw]) -> bool:
-    return len(raw) > MOST_BOUND and len(raw[0]) == 1 and _is_json(raw)
-
-
-def _is_json(raw: list[Raw]) -> bool:
+def _is_json(raw: Sequence[Any]) -> bool:
     # SQLite does not read every float back from text as it was.
-    return all(isinstance(value, int | str) for values in raw for value in values)
+    return all(isinstance(value, int | str) for value in raw)

@@ -11,13 +11,13 @@ from sqlalchemy.sql.operators import custom_op
 
 from ...definition import Link, ModelDefinition
 from ...errors import DefinitionError
-from ...query import Compare, Filter, Order, Where
+from ...query import EVERYTHING, Compare, Filter, Order, Where
 from ...query.nodes import conjuncts
 from ...types import MAX_INTEGER
 from ..base import Rows
 from .cache import Cache
 from .conditions import Conditions
-from .lists import Expression, NextParameter, Raw, is_key_in, listed_keys
+from .lists import Expression, NextParameter, is_key_in, listed_keys
 from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
@@ -160,7 +160,7 @@ class ModelStatements:
         self,
         filter: Filter,
         links: Sequence[Link],
-        keys: list[Raw],
+        keys: list[Any],
         values: list[Any],
         more: tuple[Order, ...] = (),
     ) -> Statement:
@@ -171,10 +171,11 @@ class ModelStatements:
 
         :param filter: its limit and skip hold for each key.
         :param links: one, or two through rows of a third table.
-        :param keys: raw values of the first link's own properties.
+        :param keys: raw values of the first link's own properties, one after the other.
         :param values: takes the statement's values.
         """
-        bound, many = listed_keys(keys)
+        first = self.conditions.table_of(links[0])
+        bound, many = listed_keys(keys, len(first.columns_of(links[0].theirs)))
         values.extend(bound)
         shape = self.conditions.shape(filter.where, values)
         if filter.near is not None:
@@ -201,10 +202,9 @@ class ModelStatements:
         """
         table = self.conditions.table_of(link)
         width = len(self.model_table.selected(fields))
-        layout = table.layout_at(width, link.theirs)
-        if len(link.theirs) == 1 and layout.columns[link.theirs[0]].to_python is None:
+        if len(link.theirs) == 1 and table.codecs[link.theirs[0]].to_python is None:
             return [row[width] for row in raw]
-        records = Rows(raw, layout).records()
+        records = Rows(raw, table.layout_at(width, link.theirs)).records()
         if len(link.theirs) == 1:
             return [record[link.theirs[0]] for record in records]
         return [tuple(record.values()) for record in records]
@@ -281,19 +281,20 @@ class ModelStatements:
         source: sa.FromClause = self.table
         if len(links) == 1:
             keys = [*self.model_table.columns_of(links[0].theirs)]
-            condition = is_key_in(keys, many, parameter)
+            wheres = [is_key_in(keys, many, parameter)]
         else:
             pairs, keys, linked = self._pairs(links, many, parameter)
-            source, condition = source.join(pairs, linked), sa.true()
-        condition = sa.and_(condition, self.conditions.expression(filter.where, parameter))
+            source, wheres = source.join(pairs, linked), []
+        if filter.where != EVERYTHING:
+            wheres.append(self.conditions.expression(filter.where, parameter))
         columns: list[Any] = [*self.model_table.selected(filter.fields), *keys]
         columns += [value for each in more for value in self._values_of(each)]
         sorting = self._sorting(filter, parameter)
         if filter.limit is None and not filter.skip:
-            return sa.select(*columns).select_from(source).where(condition).order_by(*sorting)
+            return sa.select(*columns).select_from(source).where(*wheres).order_by(*sorting)
         place: Any = sa.func.row_number().over(partition_by=keys, order_by=sorting or None)
         named = [column.label(f"column_{at}") for at, column in enumerate(columns)]
-        placed = sa.select(*named, place.label("place")).select_from(source).where(condition)
+        placed = sa.select(*named, place.label("place")).select_from(source).where(*wheres)
         rows = placed.subquery("placed").c
         paged = sa.select(*(rows[column.name] for column in named))
         return paged.where(rows.place > parameter(), rows.place <= parameter()).order_by(rows.place)

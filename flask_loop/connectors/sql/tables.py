@@ -127,15 +127,17 @@ class ModelTable:
         """A function that gives the raw values of a record's properties."""
         return self._binders.get(names, lambda: _make_binder(names, self.codecs))
 
-    def raw_keys(self, names: tuple[str, ...], keys: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """The raw values of keys: values of one property, or tuples of those of several."""
+    def raw_keys(self, names: tuple[str, ...], keys: Sequence[Any]) -> tuple[list[Any], int]:
+        """The raw values of keys, one after the other, and how many each is.
+
+        :param keys: values of one property, or tuples of those of several.
+        """
         codecs = [self.codecs[name] for name in names]
+        width = sum(len(codec.types) for codec in codecs)
         if len(codecs) == 1:
-            return list(map(codecs[0].raw, keys))
-        return [
-            tuple(raw for codec, value in zip(codecs, key, strict=True) for raw in codec.raw(value))
-            for key in keys
-        ]
+            return codecs[0].raw_list(keys), width
+        pairs = (pair for key in keys for pair in zip(codecs, key, strict=True))
+        return [raw for codec, value in pairs for raw in codec.raw(value)], width
 
     def layout_at(self, position: int, names: Iterable[str]) -> Layout:
         """How properties are read whose columns begin somewhere in a row."""

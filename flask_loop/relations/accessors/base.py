@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from ...definition import ModelDefinition, RelationDefinition
-from ...errors import BadRequest, DefinitionError, ModelNotFound
+from ...errors import BadRequest, DefinitionError, ModelNotFound, NotAttachedError
 from ...query import Filter, Where, WhereExpression
 from ...query.parser import FILTER_KEYS
 from ...types import TypeMismatch
@@ -54,6 +54,13 @@ class Accessor(ABC, Generic[T]):
     def _target(self) -> Any:
         """The class of the related records."""
         return self._relation.target_model
+
+    @property
+    def _whole(self) -> Mapping[str, Any] | None:
+        """A filter that asks for whole records, whatever the relation's scope says."""
+        target = self._relation.target
+        has_fields = "fields" in (self._relation.options.scope or {})
+        return {"fields": list(target.properties)} if target and has_fields else None
 
     def _included(self) -> Any:
         """What was read together with the owner.
@@ -349,7 +356,7 @@ class RelatedOne(Accessor[T]):
 
         :raises ModelNotFound: where there is none.
         """
-        record = self._find(None, {})
+        record = self._find(self._whole, {})
         if record is None:
             raise self._leads_to_none()
         return record
@@ -377,13 +384,18 @@ def python_data(definition: ModelDefinition, data: Any) -> dict[str, Any]:
     return dict(data.to_record())
 
 
-def transaction(*models: Any) -> AbstractContextManager[Any]:
-    """A block whose writes to models all happen, or none where it raises."""
-    stack = ExitStack()
-    try:
+@contextmanager
+def transaction(*models: Any) -> Iterator[None]:
+    """A block whose writes to models all happen, or none where it raises.
+
+    :raises NotAttachedError: where a model has no data source.
+    """
+    with ExitStack() as stack:
         for model in models:
+            if model.data_source is None:
+                raise NotAttachedError(
+                    f"{model.__name__} is not attached to a data source: "
+                    f"{model.__name__}.attach_to(source)"
+                )
             stack.enter_context(model.__loop_plan__().transaction())
-    except BaseException:
-        stack.close()
-        raise
-    return stack
+        yield

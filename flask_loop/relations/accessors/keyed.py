@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ...connectors.base import id_where
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import ModelNotFound
-from ...query import NOTHING, Filter, Where, WhereExpression, both, conjuncts
+from ...query import NOTHING, Filter, Related, Where, WhereExpression, both, conjuncts
 from ..narrowing import narrowed, where_related
 from .base import FilterLike, RelatedMany, WhereLike, transaction
 
@@ -50,7 +50,10 @@ def related_query(
 
 def leads_nowhere(where: Where) -> bool:
     """Whether nothing can match, since the owner has no key."""
-    return NOTHING in conjuncts(where)
+    return any(
+        part == NOTHING or (isinstance(part, Related) and leads_nowhere(part.where))
+        for part in conjuncts(where)
+    )
 
 
 def parsed_filter(plan: Any, filter: FilterLike, parts: Mapping[str, Any]) -> Filter:
@@ -105,7 +108,8 @@ class KeyedMany(RelatedMany[T]):
         wanted, query = self._where_is(id), self._query(filter, {})
         if wanted is None or leads_nowhere(query.where):
             return None
-        found: T | None = self._target.find_one(replace(query, where=both(query.where, wanted)))
+        where = both(query.where, wanted)
+        found: T | None = self._target.find_one(replace(query, where=where, limit=1, skip=0))
         return found
 
     def exists(self, record: Any) -> bool:
@@ -133,7 +137,7 @@ class KeyedMany(RelatedMany[T]):
 
         :raises ModelNotFound: where there is none.
         """
-        found = self.find_by_id(record)
+        found = self.find_by_id(record, self._whole)
         if found is None:
             raise self._not_found(record)
         return found

@@ -53,12 +53,20 @@ class OwnedMany(KeyedMany[T]):
             found = self._get_any(record)
             if any(getattr(found, name) != value for name, value in self._keys.items()):
                 found.patch_attributes(self._keys)
+        _let_know(record, self._keys)
         return found
 
     def remove(self, record: Any) -> int:
         with self._writing(self._target):
-            found = self.find_by_id(record)
+            found = self.find_by_id(record, self._whole)
             if found is None:
                 return 0
             found.patch_attributes(dict.fromkeys(self._keys))  # type: ignore[attr-defined]
+        _let_know(record, dict.fromkeys(self._keys))
         return 1
+
+
+def _let_know(record: Any, keys: Mapping[str, Any]) -> None:
+    """Let the instance that was given have the keys too, so that saving it moves nothing back."""
+    if hasattr(record, "to_record"):
+        record.__dict__.update(keys)

@@ -7,17 +7,17 @@ read goes from rows to the answer without an instance being made, unless somebod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...connectors.base import Record, id_where
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, Conflict, ModelNotFound
-from ...query import Bounds, Filter, Where, both, keys_where
+from ...query import Bounds, Filter, Where, both, keys_where, names_needed
 from ...remoting import ClientData
 from ...types import TypeMismatch
-from ..narrowing import key_in, names_needed, narrowed, where_related
+from ..accessors.base import transaction
+from ..narrowing import key_in, narrowed, where_related
 
 Data = Mapping[str, Any]
 
@@ -39,8 +39,18 @@ class Owned:
 
     @property
     def keys(self) -> dict[str, Any]:
-        """The values by which records of another model name this one."""
+        """The values by which records of another model name this one.
+
+        :raises Conflict: where one is null, so that no record can.
+        """
         link = self.relation.links[0]
+        for own in link.own:
+            if self.record[own] is None:
+                owner = self.relation.owner
+                raise Conflict(
+                    f'The "{owner.name}" with the id "{self.id}" has no '
+                    f'"{owner.properties[own].wire}", which its "{self.relation.wire}" would hold.'
+                )
         return {theirs: self.record[own] for own, theirs in zip(link.own, link.theirs, strict=True)}
 
     def find_id(self, where: Where | None = None) -> Any:
@@ -98,30 +108,18 @@ def no_related(relation: RelationDefinition, id: Any) -> ModelNotFound:
     )
 
 
-def transactions(plans: Iterable[Any]) -> AbstractContextManager[Any]:
-    """A block whose writes to the models of plans all happen, or none where it raises."""
-    stack = ExitStack()
-    try:
-        for plan in plans:
-            stack.enter_context(plan.transaction())
-    except BaseException as error:
-        stack.__exit__(type(error), error, error.__traceback__)
-        raise
-    return stack
-
-
 # Records of another model, of which there may be any number
 
 
 def get_many(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, filter: Filter
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, filter: Filter
 ) -> Any:
     owned = Owned(relation, plan, id)
     query = narrowed(owned.target, filter, relation, owned.record)
     return owned.target.operate("find", bounds, filter=query)
 
 
-def count(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, where: Where) -> Any:
+def count(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where) -> Any:
     owned = Owned(relation, plan, id)
     return owned.target.operate("count", bounds, where=both(owned.where, where))
 
@@ -130,6 +128,7 @@ def find_by_id(
     relation: RelationDefinition,
     plan: Any,
     bounds: Bounds,
+    *,
     id: Any,
     fk: Any,
     filter: Filter | None = None,
@@ -139,15 +138,15 @@ def find_by_id(
     return owned.target.operate("find_by_id", bounds, id=fk, filter=filter)
 
 
-def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     """Create related records whose key is this record's, whatever the client says."""
-    with transactions((plan, plan_of(relation))):
+    with transaction(plan.model, relation.target_model):
         owned = Owned(relation, plan, id)
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
 def update_by_id(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any, data: Data
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any, data: Data
 ) -> Any:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)
@@ -156,7 +155,7 @@ def update_by_id(
 
 
 def destroy_by_id(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)
@@ -164,7 +163,7 @@ def destroy_by_id(
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     owned = Owned(relation, plan, id)
     owned.target.operate("destroy_all", bounds, where=owned.where)
 
@@ -224,6 +223,7 @@ def get_one(
     relation: RelationDefinition,
     plan: Any,
     bounds: Bounds,
+    *,
     id: Any,
     filter: Filter | None = None,
 ) -> Any:
@@ -232,7 +232,7 @@ def get_one(
     return owned.target.operate("find_by_id", bounds, id=related_id, filter=filter)
 
 
-def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> Any:
+def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> Any:
     """Give the record that a relation leads to whose model is said by a property.
 
     :raises ModelNotFound: where there is none, or none of a model that remote callers may read.
@@ -252,12 +252,14 @@ def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, id:
     return target.operate("find_by_id", bounds, id=related_id, filter=None)
 
 
-def create_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
+def create_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
+) -> Any:
     """Create the only related record.
 
     :raises Conflict: where there is one already.
     """
-    with transactions((plan, plan_of(relation))):
+    with transaction(plan.model, relation.target_model):
         owned = Owned(relation, plan, id)
         if owned.find_id() is not None:
             raise Conflict(
@@ -266,13 +268,15 @@ def create_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any,
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
-def update_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
+def update_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
+) -> Any:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)
         return _patch(owned, bounds, owned.the_id(), data)
 
 
-def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)
         owned.target.operate("destroy_by_id", bounds, id=owned.the_id())

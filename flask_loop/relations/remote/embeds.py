@@ -73,7 +73,7 @@ class InsideOne(InsideMany):
 
 
 def get_many(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, filter: Filter
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, filter: Filter
 ) -> InsideMany:
     target = plan_of(relation)
     if relation.options.scope:
@@ -86,7 +86,7 @@ def get_many(
     return InsideMany(target, found[:most], filter.fields, filter.skip + most)
 
 
-def count(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, where: Where) -> int:
+def count(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where) -> int:
     _refuse_reaching(Filter(where=where))
     return len(_matching(relation, plan, id, where))
 
@@ -95,6 +95,7 @@ def find_by_id(
     relation: RelationDefinition,
     plan: Any,
     bounds: Bounds,
+    *,
     id: Any,
     fk: Any,
     filter: Filter | None = None,
@@ -106,6 +107,7 @@ def get_one(
     relation: RelationDefinition,
     plan: Any,
     bounds: Bounds,
+    *,
     id: Any,
     filter: Filter | None = None,
 ) -> InsideOne | None:
@@ -114,7 +116,7 @@ def get_one(
     return _chosen(relation, found, filter) if found else None
 
 
-def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     target = plan_of(relation)
     is_list = isinstance(data, list)
     accepted = [target.accept(each, creating=True) for each in (data if is_list else [data])]
@@ -125,7 +127,7 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, dat
 
 
 def update_by_id(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any, data: Data
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any, data: Data
 ) -> Any:
     with plan.transaction():
         current = _the_one(relation, plan, id, fk)
@@ -135,7 +137,9 @@ def update_by_id(
             return _accessor(relation, plan, id).update(fk, changes)
 
 
-def update_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Data) -> Any:
+def update_one(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
+) -> Any:
     with plan.transaction():
         found = _matching(relation, plan, id)
         current = found[0] if found else None
@@ -146,7 +150,7 @@ def update_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any,
 
 
 def destroy_by_id(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
     """Remove a record; one that is not there is removed already."""
     target = plan_of(relation)
@@ -154,11 +158,11 @@ def destroy_by_id(
         _accessor(relation, plan, id).destroy(fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     _accessor(relation, plan, id).destroy_all()
 
 
-def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     if _inside(relation, plan, id):
         _accessor(relation, plan, id).destroy()
 

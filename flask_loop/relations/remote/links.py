@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from ...connectors.base import id_where
 from ...definition import RelationDefinition
 from ...query import Bounds, Filter, Where, both, keys_where
+from ..accessors.base import transaction
 from ..narrowing import key_in
-from .calls import Data, Owned, filled, plan_of, transactions, trusted
+from .calls import Data, Owned, filled, trusted
 
 
 class Links(Protocol):
@@ -100,10 +101,10 @@ def links_of(relation: RelationDefinition, plan: Any) -> Links:
     return Through(relation) if relation.is_through else Listed(relation, plan)
 
 
-def create(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, data: Any) -> Any:
+def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     """Create records and link them."""
     links = links_of(relation, plan)
-    with transactions((plan, plan_of(relation), links.plan)):
+    with transaction(plan.model, relation.target_model, links.plan.model):
         owned = Owned(relation, plan, id)
         created = owned.target.operate("create", bounds, data=filled(owned, data, {}))
         for key in _ids_of(created, owned):
@@ -119,21 +120,21 @@ def _ids_of(created: Any, owned: Owned) -> list[Any]:
 
 
 def destroy_by_id(
-    relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
     """Delete a related record and its link."""
     links = links_of(relation, plan)
-    with transactions((plan, plan_of(relation), links.plan)):
+    with transaction(plan.model, relation.target_model, links.plan.model):
         owned = Owned(relation, plan, id)
         owned.require(fk)
         links.remove(owned, (fk,))
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any) -> None:
+def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     """Let all related records be linked no more; they are not deleted, as others may link them."""
     links = links_of(relation, plan)
-    with transactions((plan, links.plan)):
+    with transaction(plan.model, links.plan.model):
         owned = Owned(relation, plan, id)
         links.remove(owned, _ids_in_scope(owned) if relation.options.scope else None)
 
@@ -149,6 +150,7 @@ def link(
     relation: RelationDefinition,
     plan: Any,
     bounds: Bounds,
+    *,
     id: Any,
     fk: Any,
     data: Mapping[str, Any] | None = None,
@@ -158,7 +160,7 @@ def link(
     :raises ModelNotFound: where there is none with the id.
     """
     links = links_of(relation, plan)
-    with transactions((plan, links.plan)):
+    with transaction(plan.model, links.plan.model):
         owned = Owned(relation, plan, id)
         target = owned.target
         if not target.count(id_where(target.definition, fk)):
@@ -166,12 +168,12 @@ def link(
         return links.add(owned, fk, bounds, {} if data is None else data)
 
 
-def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any) -> None:
+def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     links = links_of(relation, plan)
-    with transactions((plan, links.plan)):
+    with transaction(plan.model, links.plan.model):
         links.remove(Owned(relation, plan, id), (fk,))
 
 
-def exists(relation: RelationDefinition, plan: Any, bounds: Bounds, id: Any, fk: Any) -> None:
+def exists(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     """Raise where a record is no related one."""
     Owned(relation, plan, id).require(fk)

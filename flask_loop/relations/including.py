@@ -1,0 +1,284 @@
+"""Including: the records that relations lead to, loaded with those that were found.
+
+Each relation costs one query on each level, however many records there are. What was found is kept
+as rows, so that an answer in JSON needs no instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..connectors.base import Rows, layout_of_records
+from ..definition import HAS_ONE, Link, ModelDefinition, RelationDefinition
+from ..errors import FilterError
+from ..query import Bounds, Filter, Include, apply
+from .keys import column_of, keys_of_rows
+from .reaching import plan_of
+
+#: For each record that was found, the places of its related records among those loaded.
+Places = list[Sequence[int]]
+
+
+class Loaded:
+    """What one include brought: records of one model, and which of them belong to which record.
+
+    :param relation: the relation.
+    :param plan: the plan of the related records' model.
+    :param rows: the related records, each once.
+    :param places: where those of each record are among them.
+    :param extra: the names of properties that were read for the includes alone.
+    :param of: which records it is about, where the relation leads to several models.
+    """
+
+    __slots__ = ("extra", "nested", "of", "places", "plan", "relation", "rows")
+
+    def __init__(
+        self,
+        relation: RelationDefinition,
+        plan: Any,
+        rows: Rows,
+        places: Places,
+        extra: Sequence[str] = (),
+    ) -> None:
+        self.relation, self.plan, self.rows, self.places = relation, plan, rows, places
+        self.extra = extra
+        self.of: Sequence[int] | None = None
+        self.nested: list[Loaded] = []
+
+    def into_json(self, found: Sequence[dict[str, Any]]) -> None:
+        """Put the related records into those that were found, all as JSON objects."""
+        related = self.plan.serializer.dump(self.rows, nested=True, without=self.extra)
+        for each in self.nested:
+            each.into_json(related)
+        wire = self.relation.wire
+        if self.relation.is_many:
+            for one, places in self._pairs(found):
+                one[wire] = [related[place] for place in places]
+        else:
+            for one, places in self._pairs(found):
+                if places:
+                    one[wire] = related[places[0]]
+
+    def into_instances(self, found: Sequence[Any]) -> None:
+        """Put the related records into those that were found, all as instances."""
+        records = without(self.rows.records(), self.extra)
+        related = list(map(self.plan.model.from_record, records))
+        for each in self.nested:
+            each.into_instances(related)
+        name = self.relation.name
+        for one, places in self._pairs(found):
+            held = one.__dict__.setdefault("_related", {})
+            if self.relation.is_many:
+                held[name] = [related[place] for place in places]
+            elif places or self.of is None:
+                held[name] = related[places[0]] if places else None
+
+    def _pairs(self, found: Sequence[Any]) -> Iterable[tuple[Any, Sequence[int]]]:
+        chosen = found if self.of is None else [found[place] for place in self.of]
+        return zip(chosen, self.places, strict=True)
+
+
+def load(
+    definition: ModelDefinition,
+    rows: Rows,
+    includes: Sequence[Include],
+    bounds: Bounds | None = None,
+) -> list[Loaded]:
+    """Load what includes bring to records that were found.
+
+    :param definition: their model.
+    :param rows: the records; they have the properties that the includes need.
+    :param includes: in their normal form.
+    :param bounds: how much a remote caller may ask for.
+    :raises FilterError: where an include would bring more than that.
+    """
+    loaded: list[Loaded] = []
+    for include in includes if rows else ():
+        loaded += _load_one(include, rows, bounds)
+    return loaded
+
+
+def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[Loaded]:
+    relation = include.relation
+    if relation.is_polymorphic_owner:
+        yield from _by_model(include, rows, bounds)
+        return
+    target = relation.target
+    assert target is not None  # noqa: S101 - every other kind has one
+    scope = include.scope_of(target)
+    if relation.is_embedded:
+        found = _inside(relation, target, rows, scope)
+    elif relation.links[0].listed:
+        found = _listed(relation, rows, scope, bounds)
+    else:
+        found = _linked(relation, rows, scope, bounds)
+    found.nested = load(target, found.rows, scope.include, bounds)
+    yield found
+
+
+# Keys
+
+
+def _linked(
+    relation: RelationDefinition, rows: Rows, scope: Filter, bounds: Bounds | None
+) -> Loaded:
+    """What links lead to: one, or two through the rows of a third model."""
+    target = plan_of(relation.links[-1].definition)
+    keys = keys_of_rows(rows, relation.links[0].own)
+    if relation.is_many:
+        wanted = scope
+    else:
+        is_chosen = relation.kind == HAS_ONE and _has_order(scope, target)
+        wanted = replace(scope, limit=1 if is_chosen else None, skip=0)
+    distinct = list(dict.fromkeys(key for key in keys if key is not None))
+    most = _most(relation, wanted, len(distinct), bounds)
+    found = target.find_related(wanted, relation.links, distinct, most)
+    _refuse_more(relation, found.rows, most)
+    by_key: dict[Any, list[int]] = {}
+    for place, key in enumerate(found.keys):
+        by_key.setdefault(key, []).append(place)
+    places: Places = [by_key.get(key, ()) for key in keys]
+    return Loaded(relation, target, found.rows, places, scope.extra)
+
+
+def _listed(
+    relation: RelationDefinition, rows: Rows, scope: Filter, bounds: Bounds | None
+) -> Loaded:
+    """What the keys in a list lead to, in the order of the list unless another is asked for."""
+    (link,) = relation.links
+    target = plan_of(link.definition)
+    lists = [value or () for value in column_of(rows, link.own[0])]
+    distinct = list(dict.fromkeys(key for keys in lists for key in keys if key is not None))
+    unpaged = replace(scope, limit=None, skip=0)
+    direct = (Link(link.definition, link.theirs, link.theirs),)
+    found = target.find_related(unpaged, direct, distinct, None)
+    place_of = {key: place for place, key in enumerate(found.keys)}
+    is_ordered = _has_order(scope, target)
+    end = None if scope.limit is None else scope.skip + scope.limit
+    places: Places = []
+    for keys in lists:
+        mine = [place_of[key] for key in dict.fromkeys(keys) if key in place_of]
+        places.append((sorted(mine) if is_ordered else mine)[scope.skip : end])
+    return Loaded(relation, target, found.rows, places, scope.extra)
+
+
+def _has_order(scope: Filter, target: Any) -> bool:
+    return scope.near is not None or scope.order != target.parser.filter(None).order
+
+
+def _most(
+    relation: RelationDefinition, scope: Filter, parents: int, bounds: Bounds | None
+) -> int | None:
+    """How many records an include without a limit of its own may bring a remote caller in all."""
+    if bounds is None or bounds.limit is None or scope.limit is not None or not relation.is_many:
+        return None
+    return bounds.limit * max(parents, 1)
+
+
+def _refuse_more(relation: RelationDefinition, rows: Rows, most: int | None) -> None:
+    if most is not None and len(rows) > most:
+        raise FilterError(
+            f"include.{relation.wire}", f"brings more than {most} records; give its scope a limit"
+        )
+
+
+# Several models
+
+
+def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[Loaded]:
+    """What a polymorphic relation leads to: one query for each model."""
+    relation = include.relation
+    types = column_of(rows, str(relation.discriminator))
+    keys = column_of(rows, relation.foreign_key[0])
+    for name in dict.fromkeys(types):
+        model = relation.find_target(name)
+        if model is None or not _is_allowed(model, bounds):
+            continue
+        definition = model.definition
+        scope = include.scope_of(definition)
+        target = plan_of(definition)
+        of = [place for place, each in enumerate(types) if each == name]
+        (primary,) = relation.primary_key_of(definition)
+        link = Link(definition, relation.foreign_key, (primary,))
+        distinct = list(dict.fromkeys(keys[place] for place in of if keys[place] is not None))
+        found = target.find_related(replace(scope, limit=None, skip=0), (link,), distinct, None)
+        place_of = {key: place for place, key in enumerate(found.keys)}
+        places: Places = [
+            [place_of[keys[place]]] if keys[place] in place_of else () for place in of
+        ]
+        loaded = Loaded(relation, target, found.rows, places, scope.extra)
+        loaded.of = of
+        loaded.nested = load(definition, found.rows, scope.include, bounds)
+        yield loaded
+
+
+def _is_allowed(model: Any, bounds: Bounds | None) -> bool:
+    return bounds is None or bounds.allows is None or bool(bounds.allows(model))
+
+
+# Records inside the records
+
+
+def _inside(
+    relation: RelationDefinition, target: ModelDefinition, rows: Rows, scope: Filter
+) -> Loaded:
+    """The records that are in a property already."""
+    inside: list[dict[str, Any]] = []
+    places: Places = []
+    for value in column_of(rows, str(relation.property)):
+        held = value if isinstance(value, list) else [] if value is None else [value]
+        chosen = _chosen(held, scope, target)
+        places.append(range(len(inside), len(inside) + len(chosen)))
+        inside += chosen
+    layout = layout_of_records(target, scope.fields)
+    return Loaded(
+        relation, target.existing_model.__loop_plan__(), Rows(inside, layout), places, scope.extra
+    )
+
+
+def _chosen(
+    held: Sequence[dict[str, Any]], scope: Filter, target: ModelDefinition
+) -> list[dict[str, Any]]:
+    """Those that a scope is about, in the order of the list unless another is asked for."""
+    by_id = tuple(each.name for each in target.ids)
+    is_ordered = tuple(key.path.property.name for key in scope.order) != by_id
+    if is_ordered or scope.near is not None:
+        return list(apply(replace(scope, fields=None), held))
+    found = apply(replace(scope, order=(), limit=None, skip=0, fields=None), held)
+    end = None if scope.limit is None else scope.skip + scope.limit
+    return list(found)[scope.skip : end]
+
+
+# Instances
+
+
+def without(records: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Records without properties that nobody asked for."""
+    if not names:
+        return records
+    return [{key: record[key] for key in record if key not in names} for record in records]
+
+
+def related_json(definition: ModelDefinition, related: Mapping[str, Any]) -> dict[str, Any]:
+    """Related records that an instance holds, as JSON objects by wire name.
+
+    :param definition: the instance's model.
+    :param related: instances, or lists of them, by the name of the relation.
+    """
+    written = {}
+    for name, value in related.items():
+        relation = definition.relations.get(name)
+        if relation is None or value is None:
+            continue
+        is_many = isinstance(value, list)
+        written[relation.wire] = list(map(_nested, value)) if is_many else _nested(value)
+    return written
+
+
+def _nested(instance: Any) -> dict[str, Any]:
+    definition: ModelDefinition = type(instance).definition
+    protected = [each.wire for each in definition.properties.values() if each.protected]
+    dumped: dict[str, Any] = instance.to_dict()
+    return {key: dumped[key] for key in dumped if key not in protected}
