@@ -31,6 +31,7 @@ from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
 from .relations import DESCRIPTORS, NamedScope, RelationMethods
 from .relations.assignment import with_keys
+from .relations.including import related_json
 from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch

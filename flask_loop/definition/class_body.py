@@ -252,7 +252,10 @@ class _RelationAnnotation:
     def understand(self) -> tuple[Any, ...]:
         """The models that it names, or what else stands there."""
         if self._scope is not None:
-            found = evaluate(self._inside, Names(self._scope, with_models=True))
+            try:
+                found = evaluate(self._inside, Names(self._scope, with_models=True))
+            except NOT_UNDERSTOOD as error:
+                raise DefinitionError(str(error)) from None
             alternatives = get_args(found) if get_origin(found) in (Union, UnionType) else (found,)
             # The classes are held by the model that names them, and by nothing else.
             self._found = tuple(

@@ -294,16 +294,26 @@ class Linking:
             return self._definition(named)
         target = self._the_target
         name = "".join(sorted((self.owner.name, target.name), key=snake))
-        source = self.owner.model.data_source
-        known: list[Any] = self.declared.models.find_all(name, beside=self.owner.model)
-        # The rows of another data source link the records of others.
-        there = [each for each in known if each.data_source in (None, source)]
-        model = there[0] if there else self._make_through(name, target)
+        there = self._made_before(name, target)
+        model: Any = there or self._make_through(name, target)
         self.owner.hold(model)
         target.hold(model)
+        source = self.owner.model.data_source
         if source is not None and model.data_source is None:
             model.attach_to(source)
         return self._definition(model)
+
+    def _made_before(self, name: str, target: ModelDefinition) -> Any:
+        """The model of a name on the same data source, unless it was made for others; or None."""
+        both = {self.owner, target}
+        for model in self.declared.models.find_all(name, beside=self.owner.model):
+            made_for = model.__dict__.get("_made_for")
+            is_ours = made_for is None or {each() for each in made_for} == both
+            near: Any = model
+            # The rows of another data source link the records of others.
+            if is_ours and near.data_source in (None, self.owner.model.data_source):
+                return model
+        return None
 
     def _make_through(self, name: str, target: ModelDefinition) -> Any:
         """The model of the rows that link both, which nobody has defined."""
@@ -316,7 +326,9 @@ class Linking:
                     raise DefinitionError("name the model that it goes through, and both keys")
                 properties[key] = {"type": each.properties[id].type, "required": True}
         pair = {"pair": {"keys": list(properties), "unique": True}}
-        return self._make_model(name, properties, {"indexes": pair})
+        model = self._make_model(name, properties, {"indexes": pair})
+        model._made_for = (ref(self.owner), ref(target))
+        return model
 
     # What follows from a relation
 
@@ -330,6 +342,8 @@ class Linking:
         on_delete, constraint = self.options.on_delete, self.options.constraint
         if self.relation.kind == HAS_AND_BELONGS_TO_MANY and on_delete is None:
             on_delete = "cascade"  # a row that links nothing is nothing
+        if constraint and on_delete is None:
+            on_delete = "restrict"  # which is what databases make of it
         fixed = tuple(self.relation.fixed.items())
         if on_delete == "set_null":
             for name in foreign:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
 from ..errors import DefinitionError
-from .annotations import NOT_UNDERSTOOD
 from .declarations import Declaration
 from .linking import Linking, MakeModel, wire_of
 from .relation import RelationDefinition
@@ -64,11 +63,18 @@ class Relating:
             cls._is_running = True
             try:
                 while cls._settled != cls._number:
-                    number = cls._number
+                    number, before = cls._number, cls._left()
                     cls._settle_once()
-                    cls._settled = number
+                    # What could not be resolved may have made models on the way.
+                    has_more = cls._left() != before
+                    cls._settled = number if has_more else cls._number
             finally:
                 cls._is_running = False
+
+    @classmethod
+    def _left(cls) -> tuple[int, int]:
+        """How many bodies and declarations are left."""
+        return len(cls._bodies), sum(len(each.unresolved) for each in cls._waiting.values())
 
     @classmethod
     def _settle_once(cls) -> None:
@@ -98,7 +104,7 @@ def resolve_all(definition: ModelDefinition) -> DefinitionError | None:
                 break
             try:
                 _resolve(definition, each)
-            except NOT_UNDERSTOOD as error:
+            except DefinitionError as error:
                 first = first or DefinitionError(f"{definition.name}.{each.name}: {error}")
     return first
 

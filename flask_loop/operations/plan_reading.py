@@ -17,7 +17,7 @@ from ..connectors.base import (
 )
 from ..definition import Link
 from ..errors import BadRequest, DefinitionError, FilterError, ModelNotFound
-from ..query import Bounds, Filter, FilterParser, Where, both
+from ..query import Bounds, Filter, FilterParser, Where, both, has_related
 from ..relations.grouping import among, related_directly, related_through, with_fields
 from ..relations.keys import keys_of_rows
 from ..relations.narrowing import scoped
@@ -224,10 +224,13 @@ class ReadingPlan:
         return self._settled(where)
 
     def _settled(self, where: Where) -> Where:
-        return settled(where, self.definition, self.connector) if self._relates else where
+        if not (self._relates or has_related(where)):
+            return where
+        return settled(where, self.definition, self.connector)
 
     def _select(self, filter: Filter) -> Rows:
-        if not self._relates:
+        # Relations of other models may lead here through a third one, whatever this one has.
+        if not (self._relates or has_related(filter.where)):
             return self.connector.select(self.definition, filter)
         connector = self.connector
         where = settled(filter.where, self.definition, connector)

@@ -245,10 +245,11 @@ def _chosen(
     by_id = tuple(each.name for each in target.ids)
     is_ordered = tuple(key.path.property.name for key in scope.order) != by_id
     if is_ordered or scope.near is not None:
-        return list(apply(replace(scope, fields=None), held))
-    found = apply(replace(scope, order=(), limit=None, skip=0, fields=None), held)
+        ordered: list[Any] = list(apply(replace(scope, fields=None), held))
+        return ordered
+    found: list[Any] = list(apply(replace(scope, order=(), limit=None, skip=0, fields=None), held))
     end = None if scope.limit is None else scope.skip + scope.limit
-    return list(found)[scope.skip : end]
+    return found[scope.skip : end]
 
 
 # Instances

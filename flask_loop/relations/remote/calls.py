@@ -13,7 +13,7 @@ from typing import Any
 from ...connectors.base import Record, id_where
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, Conflict, ModelNotFound
-from ...query import Bounds, Filter, Where, both, keys_where, names_needed
+from ...query import Bounds, Filter, Where, both, keys_where, names_needed, relation_filter
 from ...remoting import ClientData
 from ...types import TypeMismatch
 from ..accessors.base import transaction
@@ -56,9 +56,12 @@ class Owned:
     def find_id(self, where: Where | None = None) -> Any:
         """The id of the first related record that matches a where, or None."""
         definition = self.target.definition
+        scope = self.relation.options.scope
+        first = relation_filter(self.relation) if scope else self.target.parser.filter(None)
         wanted = Filter(
             where=self.where if where is None else both(self.where, where),
-            order=self.target.parser.filter(None).order,
+            order=first.order,
+            near=first.near,
             limit=1,
             fields=tuple(each.name for each in definition.ids),
         )
