@@ -228,7 +228,7 @@ class DataSource:
         :param filter: the filter.
         """
         plan = model.__loop_plan__()
-        return self.connector.explain(plan.definition, plan.parser.filter(filter))
+        return plan.explain(plan.parser.filter(filter))
 
     def ping(self) -> None:
         """Reach the backend.

@@ -11,9 +11,10 @@ import pytest
 
 import flask_loop
 from flask_loop.cli import loop as loop_command
+from flask_loop.definition.relation import ANNOTATIONS, RelationOptions
 from flask_loop.methods import RemoteMethod, Route
 from flask_loop.operations import OPERATION_OF, OPERATIONS
-from flask_loop.query import OPERATORS
+from flask_loop.query import OPERATORS, RELATION_QUANTIFIERS
 from flask_loop.state import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +66,18 @@ def test_each_route_is_in_the_reference(method: RemoteMethod, route: Route) -> N
     assert re.search(row, PAGES["rest-api"], re.MULTILINE)
 
 
-@pytest.mark.parametrize("operator", [*OPERATORS, "and", "or", "nor"])
+@pytest.mark.parametrize("option", [field.name for field in dataclasses.fields(RelationOptions)])
+def test_each_option_of_a_relation_is_on_its_page(option: str) -> None:
+    assert re.search(rf"^``{option}`` ", PAGES["relations"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
+def test_each_kind_of_relation_has_its_section(annotation: str) -> None:
+    heading = rf"^{annotation}(?: and \w+)?\n-+$|^\w+ and {annotation}\n-+$"
+    assert re.search(heading, PAGES["relations"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, *RELATION_QUANTIFIERS, "and", "or", "nor"])
 def test_each_operator_of_a_where_is_on_a_page(operator: str, code: str) -> None:
     assert is_named(operator, code)
 

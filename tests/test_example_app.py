@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from example_app import create_app, geonames
 from example_app.home import QUERIES
 from example_app.loading import load
-from example_app.models import Change, City, Photo, Place, Stop, Tag, Tour, db
+from example_app.models import Change, City, Country, Photo, Place, Stop, Tag, Tour, db
 from flask_loop import ValidationError
 
 ROOT = Path(__file__).parents[1]
@@ -545,6 +545,38 @@ def test_a_country_has_its_cities_its_largest_and_its_neighbours(
     assert api.get(f"/api/cities/{LIMA}/country").json["name"] == "Peru"
 
 
+@pytest.mark.parametrize(
+    "filter",
+    [
+        {"where": {"largestCity.name": "Callao"}},
+        {"where": {"largestCity": {"some": {"name": "Callao"}}}},
+        {"order": "largestCity.population DESC"},
+    ],
+    ids=str,
+)
+def test_the_largest_city_is_no_path_since_its_key_is_that_of_any_city(
+    api: FlaskClient, filter: dict[str, Any]
+) -> None:
+    answer = api.get("/api/countries", query_string={"filter": json.dumps(filter)})
+    assert answer.status_code == 400
+    assert "largestCity has a scope with an order" in answer.json["error"]["message"]
+
+
+def test_an_order_by_countries_is_the_databases(guide: Flask) -> None:
+    with guide.app_context():
+        explained = db.explain(City, {"order": "country.name", "limit": 1})
+        assert "SELECT related_1.name" in explained["backend"]
+        assert not explained["python"]["order"]
+        assert City.find(order="country.name", limit=1)[0].country().name == "Afghanistan"
+
+
+def test_what_is_explained_is_what_is_asked_once_keys_are_looked_up(guide: Flask) -> None:
+    with guide.app_context():
+        explained = db.explain(Country, {"where": {"borders.name": "Peru"}})
+    assert "country.neighbours" in explained["backend"]
+    assert explained["python"] == {"where": [], "order": False}
+
+
 def test_countries_come_in_the_order_of_their_names(api: FlaskClient) -> None:
     found = names(find(api, "/api/countries"))
     assert found == sorted(found)
@@ -637,6 +669,9 @@ def test_a_tour_with_a_stop_that_is_not_valid_is_not_added(
     stops = [{"placeId": place["id"]}, {"placeId": 999}]
     answer = api.post("/api/tours", json={"name": "Nowhere", "stops": stops})
     assert refused(answer) == {"stops.1.placeId": ["relation"]}
+    assert refused(api.post("/api/stops", json={"placeId": place["id"]})) == {
+        "tourId": ["presence"]
+    }
     for model in ("tours", "stops"):
         assert api.get(f"/api/{model}/count").json == {"count": 0}
 
@@ -711,7 +746,9 @@ def test_addresses_cannot_be_guessed_by_way_of_a_relation(
     answer = api.get("/api/cities", query_string={"filter": json.dumps(filter)})
     assert answer.status_code == 400
     assert answer.json["error"]["code"] == "INVALID_FILTER"
-    assert "places" in answer.json["error"]["message"] or "include" in answer.json["error"]["message"]
+    assert (
+        "places" in answer.json["error"]["message"] or "include" in answer.json["error"]["message"]
+    )
 
 
 def test_the_key_is_demanded_on_every_way_to_write(

@@ -20,6 +20,7 @@ from flask_loop import (
     Model,
     Prop,
     ReferencesMany,
+    ValidationError,
     create_model,
     memory,
     prop,
@@ -152,7 +153,8 @@ def test_both_sides_of_many_to_many_share_one_model() -> None:
     assert through is not None
     assert through.model.data_source is SOURCE
     assert [(index.keys, index.unique) for index in through.indexes()] == [
-        (("motif_id", "novel_id"), True)
+        (("novel_id",), False),
+        (("motif_id", "novel_id"), True),
     ]
 
 
@@ -577,3 +579,31 @@ def test_a_class_lives_as_long_as_one_that_is_related_to_it_and_no_longer() -> N
     assert [each() is None for each in references] == [True, True]
     with pytest.raises(DefinitionError, match="is gone"):
         _ = definition.relations["short_owneds"].target_model
+
+
+@pytest.mark.parametrize("first", ["belongs_to", "has_many"])
+def test_a_key_is_required_whichever_side_makes_it(source: DataSource, first: str) -> None:
+    class Hive(Model):
+        class Meta:
+            data_source = source
+
+    class Bee(Model):
+        class Meta:
+            data_source = source
+
+    class Drone(Bee):
+        pass
+
+    assert list(Drone.properties) == ["id"]
+    sides = {
+        "belongs_to": lambda: Bee.belongs_to(Hive, required=True),
+        "has_many": lambda: Hive.has_many(Bee),
+    }
+    sides.pop(first)()
+    for declare in sides.values():
+        declare()
+    source.auto_update()
+    for model in (Bee, Drone):
+        with pytest.raises(ValidationError, match="hive_id"):
+            model.create()
+    assert Hive.create().bees.create().hive_id == 1  # type: ignore[attr-defined]

@@ -275,6 +275,9 @@ class Linking:
                 kind = target.properties[key].type
                 made = _made(holder, name, kind, nullable=not required, required=required)
                 found = self._add(holder, made)
+            elif required and not found.required:
+                # The other side of the relation may have made it, which does not say so.
+                holder.add_property(replace(found, nullable=False, required=True))
             names.append(found.name)
         return tuple(names)
 
@@ -319,12 +322,14 @@ class Linking:
         """The model of the rows that link both, which nobody has defined."""
         names = {self.owner: snake(self.declared.declared_by), target: snake(target.name)}
         properties: dict[str, Any] = {}
-        for each in sorted((self.owner, target), key=lambda one: one.name):
+        for second, each in enumerate(sorted((self.owner, target), key=lambda one: one.name)):
             ids = tuple(property_.name for property_ in each.ids)
             for key, id in zip(_default_keys(names[each], ids), ids, strict=True):
                 if key in properties:
                     raise DefinitionError("name the model that it goes through, and both keys")
-                properties[key] = {"type": each.properties[id].type, "required": True}
+                # The index of the pair begins with the keys of the first.
+                kind = {"type": each.properties[id].type, "required": True}
+                properties[key] = {**kind, "index": bool(second)}
         pair = {"pair": {"keys": list(properties), "unique": True}}
         model = self._make_model(name, properties, {"indexes": pair})
         model._made_for = (ref(self.owner), ref(target))

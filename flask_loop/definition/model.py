@@ -211,8 +211,8 @@ class ModelDefinition:
             self.unresolved.remove(declared)
 
     def add_property(self, made: Property) -> None:
-        """Add a key that a relation makes."""
-        model = self.model
+        """Add a key that a relation makes, or put it in the place of what it was."""
+        model, old = self.model, self.properties.get(made.name)
         if model is not None:
             model._name_properties((made.name,))
         self.properties[made.name] = self.by_wire[made.wire] = made
@@ -224,7 +224,7 @@ class ModelDefinition:
             return
         for derived in type.__subclasses__(model):
             known = derived.__dict__.get("_definition")
-            if known is not None and made.name not in known.properties:
+            if known is not None and known.properties.get(made.name) is old:
                 known.add_property(made)
 
     def add_dependent(self, dependent: Dependent) -> None:

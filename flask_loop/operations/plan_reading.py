@@ -17,8 +17,18 @@ from ..connectors.base import (
 )
 from ..definition import Link
 from ..errors import BadRequest, DefinitionError, FilterError, ModelNotFound
-from ..query import Bounds, Filter, FilterParser, Where, both, has_related
-from ..relations.grouping import among, related_directly, related_through, with_fields
+from ..query import (
+    EVERYTHING,
+    Bounds,
+    Filter,
+    FilterParser,
+    Where,
+    both,
+    conjuncts,
+    has_related,
+    keys_where,
+)
+from ..relations.grouping import related_directly, related_through, with_fields
 from ..relations.keys import keys_of_rows
 from ..relations.narrowing import scoped
 from ..relations.reaching import is_followed, plan_of, select_in_order, settled
@@ -130,6 +140,17 @@ class ReadingPlan:
     def count(self, where: Where) -> int:
         return self.connector.count(self.definition, self._scoped(where))
 
+    def explain(self, filter: Filter) -> dict[str, Any]:
+        """Say how the connector answers a filter, once related records are looked up.
+
+        An order that it does not follow is left out: it is Python that sorts by it.
+        """
+        filter = self.within(filter)
+        filter = replace(filter, where=self._settled(filter.where))
+        if not is_followed(filter.order, self.connector):
+            filter = replace(filter, order=(), limit=None, skip=0)
+        return self.connector.explain(self.definition, filter)
+
     # Related records
 
     def find_related(
@@ -147,13 +168,9 @@ class ReadingPlan:
         if not keys:
             layout = layout_of_records(self.definition, filter.fields)
             return RelatedRows(Rows((), layout), ())
-        is_plain = len(links) == 1 and filter.limit is None and not filter.skip
-        if is_plain:
-            (link,) = links
-            found = self.select_with_keys(
-                replace(filter, limit=most and most + 1), link.theirs, keys
-            )
-            return RelatedRows(found, keys_of_rows(found, link.theirs))
+        if len(links) == 1 and filter.limit is None and not filter.skip:
+            found = self._holding(filter, links[0].theirs, keys, None if most is None else most + 1)
+            return RelatedRows(found, keys_of_rows(found, links[0].theirs))
         if self._is_followed(filter, links):
             filter = replace(filter, where=self._settled(filter.where))
             return self.connector.select_related(self.definition, filter, links, keys)
@@ -162,7 +179,16 @@ class ReadingPlan:
 
     def select_with_keys(self, filter: Filter, names: Sequence[str], keys: Iterable[Any]) -> Rows:
         """Find the records that hold one of several keys, whatever the default scope says."""
-        return self._select(among(filter, self.definition, names, keys))
+        return self._holding(filter, names, keys, None)
+
+    def _holding(
+        self, filter: Filter, names: Sequence[str], keys: Iterable[Any], limit: int | None
+    ) -> Rows:
+        where = keys_where(self.definition, names, keys)
+        if filter.where is not EVERYTHING:
+            where = both(where, filter.where)
+        fields, near = filter.fields, filter.near
+        return self._select(Filter(where, filter.order, limit, 0, fields, near))
 
     def _is_followed(self, filter: Filter, links: Sequence[Link]) -> bool:
         """Whether the connector finds related records in one query, in the order of a filter."""
@@ -182,7 +208,7 @@ class ReadingPlan:
     @property
     def keeps_some_back(self) -> bool:
         """Whether some of the records are not there for those who look for them."""
-        return self.scope is not None
+        return self.scope is not None and bool(conjuncts(self.scope.where))
 
     def keys(self, where: Where, names: Sequence[str]) -> list[Any]:
         """The keys of the records that match a where, each once.

@@ -169,7 +169,7 @@ class Reading(Attached):
         found = list(records)
         names = {name for each in parsed.include for name in names_needed(each.relation)}
         layout = layout_of_records(plan.definition, names)
-        held = [{name: getattr(record, name) for name in names} for record in found]
+        held = [_held(record, names) for record in found]
         rows = Rows(held, Layout(layout.columns))
         for each in load(plan.definition, rows, parsed.include):
             each.into_instances(found)
@@ -208,6 +208,15 @@ def own_id(plan: Plan, instance: Attached) -> Any:
     """
     values = tuple(getattr(instance, each.name) for each in plan.definition.ids)
     return values[0] if len(values) == 1 else values
+
+
+def _held(instance: Attached, names: Iterable[str]) -> dict[str, Any]:
+    """Some properties of the record that an instance is, as rows have them.
+
+    :raises AttributeError: where one was not loaded.
+    """
+    record = instance.to_record()
+    return {name: record[name] if name in record else getattr(instance, name) for name in names}
 
 
 def filter_or_where(given: FilterLike | WhereExpression) -> FilterLike:
@@ -273,17 +282,11 @@ def nothing_found(plan: Plan) -> ModelNotFound:
 
 def _find_by_id(plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None) -> FoundOne:
     only_of_one(filter)
-    if filter is None and plan.scope is None:
-        rows, wanted = plan.get(id), _WHOLE
-    else:
-        wanted = plan.within(filter or _WHOLE)
-        rows = plan.get(id, wanted.fields)
+    wanted = None if filter is None and plan.scope is None else plan.within(filter or Filter())
+    rows = plan.get(id, None if wanted is None else wanted.fields)
     if not rows:
         raise plan.not_found(id)
-    return FoundOne.by(plan, rows, wanted, bounds)
-
-
-_WHOLE = Filter()
+    return FoundOne(plan, rows) if wanted is None else FoundOne.by(plan, rows, wanted, bounds)
 
 
 def only_of_one(filter: Filter | None) -> None:

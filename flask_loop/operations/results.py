@@ -48,7 +48,6 @@ class FoundMany(Result):
         """What a filter found, with what it includes.
 
         :param bounds: how much a remote caller may ask for.
-        :raises FilterError: where an include would bring more than that.
         """
         filter = plan.within(filter)
         if not filter.include:

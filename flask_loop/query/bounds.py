@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
     """How much one filter may ask for, and of whom.
+
+    What is parsed within bounds is kept for the bounds themselves, not for others that are alike.
 
     :ivar depth: levels of nesting in a where; each relation that it follows is one.
     :ivar conditions: comparisons in a where, and keys in an order.

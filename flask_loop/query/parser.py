@@ -8,7 +8,6 @@ path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..definition import Link, ModelDefinition, RelationDefinition, nearest
@@ -18,7 +17,7 @@ from ..types import AnyValue
 from .bounds import UNBOUNDED, Bounds
 from .expressions import WhereExpression
 from .includes import IncludeParser, with_keys
-from .nodes import EVERYTHING, Compare, Filter, Order, Path, Where, conjuncts
+from .nodes import EVERYTHING, Compare, Filter, Include, Order, Path, Where, conjuncts
 from .paths import PathFinder
 from .related import where_parser
 from .text import is_nothing, parse_json
@@ -53,6 +52,7 @@ class FilterParser:
         self.bounds = bounds
         self.paths = PathFinder(definition, remote=remote, nested=nested, bounds=bounds)
         self._inside: dict[ModelDefinition, FilterParser] = {}
+        self._named: dict[str, tuple[Include, ModelDefinition]] = {}
         self._id_order = tuple(Order(Path(each, (), each.type)) for each in definition.ids)
         self.all = Filter(order=self._id_order)
 
@@ -63,16 +63,31 @@ class FilterParser:
         :raises FilterError: naming the path of what means nothing.
         """
         given = self.mapping("filter", given)
-        found = self.plain(given)
         include = given.get("include")
         if is_nothing(include):
-            return found
-        parser = IncludeParser(self.bounds)
-        included = parser.parse(self, [(include, "include")], self.bounds.include_depth)
-        return with_keys(self.definition, replace(found, include=included))
+            return self.plain(given)
+        return with_keys(self.definition, self.plain(given, self._included(include)))
 
-    def plain(self, given: Mapping[str, Any]) -> Filter:
-        """Parse a filter without its includes."""
+    def _included(self, given: Any) -> tuple[Include, ...]:
+        """Parse what a filter includes. A relation that is only named is parsed once."""
+        known = self._named.get(given) if isinstance(given, str) else None
+        if known is not None:
+            include, target = known
+            self.paths.check(include.relation, target, "include")
+            return (include,)
+        parser = IncludeParser(self.bounds)
+        included = parser.parse(self, [(given, "include")], self.bounds.include_depth)
+        if isinstance(given, str) and len(included) == 1:
+            relation = included[0].relation
+            if given == relation.wire and relation.target is not None:
+                self._named[given] = included[0], relation.target
+        return included
+
+    def plain(self, given: Mapping[str, Any], include: tuple[Include, ...] = ()) -> Filter:
+        """Parse a filter without its includes.
+
+        :param include: they, parsed already.
+        """
         self._refuse_unknown_keys(given)
         where = self.where(given.get("where"))
         order = self._order(given.get("order"))
@@ -84,6 +99,7 @@ class FilterParser:
             skip=(offset if skip is None else skip) or 0,
             fields=self.fields(given.get("fields")),
             near=None if order else _nearest_first(where),
+            include=include,
         )
 
     def check(self, given: Mapping[str, Any]) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..definition import Embedded, ModelDefinition, Property, RelationDefinition, nearest
-from ..definition.relation import EMBEDS_ONE
+from ..definition.relation import EMBEDS_ONE, HAS_ONE
 from ..errors import FilterError
 from ..types import AnyValue, Array, Object, PropertyType
 from .bounds import UNBOUNDED, Bounds
 from .nodes import Path
+
+#: The keys of a scope by which a relation to one record leads to the first of several.
+_CHOOSING = frozenset({"order", "skip", "offset"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class PathFinder:
         """
         if relation.target is None:
             raise FilterError(at, "leads to records of several models, which no path goes through")
+        if relation.kind == HAS_ONE and (relation.options.scope or {}).keys() & _CHOOSING:
+            problem = "leads to the first of several records, which no path goes through"
+            raise FilterError(at, f"{problem}: {relation.wire} has a scope with an order")
         self.check(relation, relation.target, at)
         return PathFinder(relation.target, remote=self.remote, nested=True, bounds=self.bounds)
 

@@ -45,7 +45,14 @@ class RelationWhereParser(WhereParser):
     for one of them.
     """
 
+    def __init__(self, paths: PathFinder, bounds: Bounds) -> None:
+        super().__init__(paths, bounds)
+        definition = paths.definition
+        self._plain = definition.by_wire if paths.remote else definition.properties
+
     def _named(self, name: str, condition: Any, at: str, depth: int) -> Sequence[Where]:
+        if name in self._plain:
+            return super()._named(name, condition, at, depth)
         reach = self.paths.reach(name, at, depth - 1)
         if reach.path is None:
             return self._quantified(name, reach, condition, at, depth)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..connectors.base import RelatedRows, Rows
 from ..definition import Link
-from ..query import Filter, both, keys_where
+from ..query import Filter
 from .keys import keys_of_rows
 from .reaching import plan_of
 
@@ -71,8 +71,3 @@ def paged(found: RelatedRows, filter: Filter) -> RelatedRows:
             raw.append(row)
             keys.append(key)
     return RelatedRows(Rows(raw, found.rows.layout), keys)
-
-
-def among(filter: Filter, definition: Any, names: Sequence[str], keys: Iterable[Any]) -> Filter:
-    """A filter for the records that hold one of several keys."""
-    return replace(filter, where=both(keys_where(definition, names, keys), filter.where))

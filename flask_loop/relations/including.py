@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..connectors.base import Rows, layout_of_records
+from ..connectors.base import RelatedRows, Rows, layout_of_records
 from ..definition import HAS_ONE, Link, ModelDefinition, RelationDefinition
-from ..errors import FilterError
 from ..query import Bounds, Filter, Include, apply
+from .grouping import paged
 from .keys import column_of, keys_of_rows
 from .reaching import plan_of
 
@@ -91,22 +91,22 @@ def load(
     :param definition: their model.
     :param rows: the records; they have the properties that the includes need.
     :param includes: in their normal form.
-    :param bounds: how much a remote caller may ask for.
-    :raises FilterError: where an include would bring more than that.
+    :param bounds: how much a remote caller may ask for; an include without a limit of its own
+        brings at most as many records to each of those that were found.
     """
     loaded: list[Loaded] = []
     for include in includes if rows else ():
-        loaded += _load_one(include, rows, bounds)
+        if include.relation.is_polymorphic_owner:
+            loaded += _by_model(include, rows, bounds)
+        else:
+            loaded.append(_load_one(include, rows, bounds))
     return loaded
 
 
-def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[Loaded]:
+def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Loaded:
     relation = include.relation
-    if relation.is_polymorphic_owner:
-        yield from _by_model(include, rows, bounds)
-        return
     target = relation.target
-    assert target is not None  # noqa: S101 - every other kind has one
+    assert target is not None  # noqa: S101 - every kind but the polymorphic owner has one
     scope = include.scope_of(target)
     if relation.is_embedded:
         found = _inside(relation, target, rows, scope)
@@ -114,8 +114,9 @@ def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
         found = _listed(relation, rows, scope, bounds)
     else:
         found = _linked(relation, rows, scope, bounds)
-    found.nested = load(target, found.rows, scope.include, bounds)
-    yield found
+    if scope.include:
+        found.nested = load(target, found.rows, scope.include, bounds)
+    return found
 
 
 # Keys
@@ -127,20 +128,32 @@ def _linked(
     """What links lead to: one, or two through the rows of a third model."""
     target = plan_of(relation.links[-1].definition)
     keys = keys_of_rows(rows, relation.links[0].own)
-    if relation.is_many:
-        wanted = scope
-    else:
-        is_chosen = relation.kind == HAS_ONE and _has_order(scope, target)
-        wanted = replace(scope, limit=1 if is_chosen else None, skip=0)
-    distinct = list(dict.fromkeys(key for key in keys if key is not None))
-    most = _most(relation, wanted, len(distinct), bounds)
-    found = target.find_related(wanted, relation.links, distinct, most)
-    _refuse_more(relation, found.rows, most)
+    distinct = dict.fromkeys(keys)
+    distinct.pop(None, None)
+    wanted = scope if relation.is_many else _for_one(relation, scope, target)
+    limit = bounds.limit if bounds is not None and relation.is_many else None
+    found = _found(target, wanted, relation.links, list(distinct), limit)
     by_key: dict[Any, list[int]] = {}
     for place, key in enumerate(found.keys):
-        by_key.setdefault(key, []).append(place)
+        held = by_key.get(key)
+        if held is None:
+            by_key[key] = [place]
+        else:
+            held.append(place)
     places: Places = [by_key.get(key, ()) for key in keys]
     return Loaded(relation, target, found.rows, places, scope.extra)
+
+
+def _for_one(relation: RelationDefinition, scope: Filter, target: Any) -> Filter:
+    """The scope of a relation that leads to one record, which needs an order to be chosen by."""
+    is_chosen = relation.kind == HAS_ONE
+    return Filter(
+        where=scope.where,
+        order=scope.order if is_chosen else (),
+        limit=1 if is_chosen and _has_order(scope, target) else None,
+        fields=scope.fields,
+        near=scope.near if is_chosen else None,
+    )
 
 
 def _listed(
@@ -156,7 +169,8 @@ def _listed(
     found = target.find_related(unpaged, direct, distinct, None)
     place_of = {key: place for place, key in enumerate(found.keys)}
     is_ordered = _has_order(scope, target)
-    end = None if scope.limit is None else scope.skip + scope.limit
+    limit = scope.limit if scope.limit is not None or bounds is None else bounds.limit
+    end = None if limit is None else scope.skip + limit
     places: Places = []
     for keys in lists:
         mine = [place_of[key] for key in dict.fromkeys(keys) if key in place_of]
@@ -165,23 +179,26 @@ def _listed(
 
 
 def _has_order(scope: Filter, target: Any) -> bool:
-    return scope.near is not None or scope.order != target.parser.filter(None).order
+    return scope.near is not None or scope.order != target.parser.all.order
 
 
-def _most(
-    relation: RelationDefinition, scope: Filter, parents: int, bounds: Bounds | None
-) -> int | None:
-    """How many records an include without a limit of its own may bring a remote caller in all."""
-    if bounds is None or bounds.limit is None or scope.limit is not None or not relation.is_many:
-        return None
-    return bounds.limit * max(parents, 1)
-
-
-def _refuse_more(relation: RelationDefinition, rows: Rows, most: int | None) -> None:
-    if most is not None and len(rows) > most:
-        raise FilterError(
-            f"include.{relation.wire}", f"brings more than {most} records; give its scope a limit"
-        )
+def _found(
+    target: Any, scope: Filter, links: Sequence[Link], keys: Sequence[Any], limit: int | None
+) -> RelatedRows:
+    """The related records, for each key at most so many where the scope says nothing of it."""
+    if limit is None or scope.limit is not None:
+        found: RelatedRows = target.find_related(scope, links, keys)
+        return found
+    each = replace(scope, limit=limit)
+    if scope.skip or len(links) > 1:
+        found = target.find_related(each, links, keys)
+        return found
+    # To number the records of each key costs more than to find them, and seldom are they so many.
+    most = limit * len(keys)
+    found = target.find_related(scope, links, keys, most)
+    if len(found.rows) > most:
+        found = target.find_related(each, links, keys)
+    return found if len(found.rows) <= limit else paged(found, each)
 
 
 # Several models

@@ -77,7 +77,9 @@ class Serializer:
         :param nested: whether they are inside others, where protected properties are not shown.
         :param without: the names of properties that are not shown.
         """
-        hidden = frozenset((*self._protected, *without) if nested else without)
+        hidden = _NOTHING
+        if nested or without:
+            hidden = frozenset((*self._protected, *without) if nested else without)
         if self._to_dict is not None or not self.generated:
             return [self._dump_without(record, hidden) for record in rows.records()]
         key = (self, hidden) if hidden else self
@@ -289,6 +291,9 @@ class Serializer:
     def _undeclared(self, record: Mapping[str, Any]) -> dict[str, Any]:
         declared = self.definition.properties
         return {key: value for key, value in record.items() if key not in declared}
+
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 def _json_form(property_: Property, value: Any) -> Any:

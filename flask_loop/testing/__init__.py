@@ -36,6 +36,7 @@ pytest.register_assert_rewrite(
             "places",
             "protocol",
             "reading",
+            "relations",
             "transactions",
             "uniqueness",
             "values",
@@ -57,6 +58,7 @@ from .patterns import PatternContract  # noqa: E402
 from .places import PlaceContract  # noqa: E402
 from .protocol import ProtocolContract  # noqa: E402
 from .reading import ReadingContract  # noqa: E402
+from .relations import RelationContract  # noqa: E402
 from .transactions import TransactionContract  # noqa: E402
 from .uniqueness import UniquenessContract  # noqa: E402
 from .values import ValueContract  # noqa: E402
@@ -75,6 +77,7 @@ class ConnectorContract(
     UniquenessContract,
     TransactionContract,
     ObserverContract,
+    RelationContract,
     DependentContract,
     ConcurrencyContract,
     IsolationContract,
@@ -103,6 +106,7 @@ __all__ = [
     "PlaceContract",
     "ProtocolContract",
     "ReadingContract",
+    "RelationContract",
     "Store",
     "TransactionContract",
     "UniquenessContract",

@@ -80,7 +80,7 @@ class Queries:
         self.statements.clear()
         yield
         assert len(self.asked) == number, self.asked
-        assert len(self.statements) in (0, number), self.statements
+        assert len(self.statements) <= number, self.statements
 
 
 class Library:
@@ -139,6 +139,29 @@ class Library:
             for genre in range(id % 4, 0, -1)
         ]
         through.model.create(keys)
+
+    def by_hand(self, order: Sequence[str]) -> list[int]:
+        """The ids of the novels in an order, by looking at each related record."""
+        found = self.novels.find(order="id")
+        for key in reversed(order):
+            path, _, direction = key.partition(" ")
+            values = {each.id: self._value(each, path) for each in found}
+            have = [each for each in found if values[each.id] is not None]
+            have.sort(key=lambda each: values[each.id], reverse=direction == "DESC")
+            found = have + [each for each in found if values[each.id] is None]
+        return ids(found)
+
+    def _value(self, novel: Any, path: str) -> Any:
+        record = novel
+        *relations, name = path.split(".")
+        for relation in relations:
+            if relation == "profile":
+                record = self.profiles.find_one({"writer_id": record.id})
+            else:
+                record = self.writers.find_by_id(getattr(record, f"{relation}_id") or 0)
+            if record is None:
+                return None
+        return getattr(record, name)
 
 
 def ids(records: Sequence[Any]) -> list[Any]:
@@ -217,10 +240,10 @@ class RelationContract(Contract):
     def test_an_include_is_one_query_for_each_relation_and_level(
         self, library: Library, queries: Queries, parents: int, include: Any, levels: int
     ) -> None:
-        library.fill(100)
+        library.fill(97)
         with queries.expected(1 + levels):
             found = library.writers.find(limit=parents, order="id DESC", include=include)
-        assert ids(found) == list(range(100, 100 - parents, -1))
+        assert ids(found) == list(range(97, 0, -1))[:parents]
 
     @pytest.mark.parametrize("parents", [1, 10, 100])
     @pytest.mark.parametrize("scope", [{}, {"limit": 1}, {"order": "word DESC", "skip": 1}])
@@ -244,7 +267,7 @@ class RelationContract(Contract):
         library.fill()
         found = library.writers.find()
         with queries.expected(3):
-            assert library.writers.include(found, ["mentor", {"novels": "writer"}]) is not None
+            assert library.writers.include(found, ["mentor", {"novels": "writer"}]) == found
         with queries.expected(0):
             assert [ids(each.novels()) for each in found[:3]] == [[4, 5, 6, 7], [8, 9, 10, 11], []]
             assert [each.mentor() and each.mentor().id for each in found[:3]] == [None, 1, 1]
@@ -300,15 +323,14 @@ class RelationContract(Contract):
         found = library.writers.find(include="favourites")
         assert [ids(each.favourites()) for each in found] == [[7, 4], []]
         for scope, expected in (
-            ({"order": "id"}, [4, 7]),
+            ({"order": "title DESC"}, [4, 7]),
             ({"limit": 1}, [7]),
             ({"skip": 1}, [4]),
             ({"where": {"title": "b"}}, [4]),
         ):
             include = {"relation": "favourites", "scope": scope}
             (first, _) = library.writers.find(include=include)
-            # The order of ids is what filters have that ask for none.
-            assert sorted(ids(first.favourites())) == sorted(expected)
+            assert ids(first.favourites()) == expected
 
     def test_fields_need_not_hold_the_keys(self, library: Library) -> None:
         library.fill(2)
@@ -367,11 +389,9 @@ class RelationContract(Contract):
         library.fill()
         assert ids(library.novels.find(where=where)) == expected
         assert library.novels.count(where) == len(expected)
-        assert ids(library.novels.find(where=where, order="id DESC", limit=2)) == [
-            *reversed(expected)
-        ][:2]
-        rest = {"nor": [where]}
-        assert library.novels.count(rest) == 17 - len(expected)
+        found = library.novels.find(where=where, order="id DESC", limit=2)
+        assert ids(found) == expected[:-3:-1]
+        assert library.novels.count({"nor": [where]}) == 17 - len(expected)
 
     @pytest.mark.parametrize(
         ("where", "expected"),
@@ -414,32 +434,31 @@ class RelationContract(Contract):
         assert ids(novels.find(where={"id": {"lt": 10}})) == [4, 5, 6, 8, 9]
 
     @pytest.mark.parametrize(
-        ("order", "expected"),
+        "order",
         [
-            ("writer.name", [4, 5, 6, 7, 20, 21]),
-            ("writer.born DESC, id DESC", [23, 22, 21, 20, 19, 18]),
-            ("writer.name DESC, title, id DESC", [11, 9, 8, 10, 7, 5]),
-            (["writer.mentor.name DESC", "pages"], [10, 11, 8, 9, 18, 19]),
-            (["title", "writer.born DESC"], [21, 23, 17, 19, 9, 11]),
+            ["writer.name"],
+            ["writer.born DESC", "id DESC"],
+            ["writer.name DESC", "title", "id DESC"],
+            ["writer.mentor.name DESC", "pages"],
+            ["title", "writer.born DESC"],
+            ["writer.profile.motto", "writer.id DESC"],
         ],
         ids=repr,
     )
-    def test_an_order_looks_at_one_related_record_and_comes_last_without_it(
-        self, library: Library, order: Any, expected: list[int]
+    def test_an_order_looks_at_one_related_record_and_is_last_without_it(
+        self, library: Library, order: list[str]
     ) -> None:
         library.fill()
-        whole = ids(library.novels.find(order=order))
-        assert sorted(whole) == [*range(3, 12), *range(16, 24)]
-        if "title" not in order:
-            assert 3 in whole[-9:]
-        first = ids(library.novels.find(order=order, limit=6))
-        assert first == whole[:6]
-        assert ids(library.novels.find(order=order, skip=4, limit=7)) == whole[4:11]
-        print(order, first)  # noqa: T201
-        where = {"pages": {"lt": 25}}
-        narrowed = ids(library.novels.find(order=order, where=where))
-        known = {each.id for each in library.novels.find(where=where)}
-        assert narrowed == [id for id in whole if id in known]
+        whole = library.by_hand(order)
+        assert whole != sorted(whole)
+        find = library.novels.find
+        assert ids(find(order=order)) == whole
+        assert ids(find(order=order, limit=6)) == whole[:6]
+        assert ids(find(order=order, skip=4, limit=7, fields=["id"])) == whole[4:11]
+        where = {"pages": {"lt": 25}, "writer.born": {"neq": 1901}}
+        known = ids(find(where=where))
+        assert 0 < len(known) < len(whole)
+        assert ids(find(order=order, where=where)) == [id for id in whole if id in known]
 
     def test_what_is_related_to_what_observers_keep_back_is_not_found(
         self, library: Library
