@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..definition import Link, ModelDefinition
-from ..query import Compare, Filter, Path, Where
+from ..query import Compare, Filter, Path, Where, keys_where
 from ..query.nodes import And
 
 Record = dict[str, Any]
@@ -189,6 +189,14 @@ class Connector(ABC):
     def get(self, definition: ModelDefinition, id: Any) -> Rows:
         """Find the record with an id; the rows are one or none."""
         return self.select(definition, Filter(where=id_where(definition, id), limit=1))
+
+    def get_many(self, definition: ModelDefinition, ids: Sequence[Any]) -> Rows:
+        """Find the records with ids, in any order.
+
+        :param ids: each once; tuples where an id is several properties.
+        """
+        names = [each.name for each in definition.ids]
+        return self.select(definition, Filter(where=keys_where(definition, names, ids)))
 
     def select_related(
         self,

@@ -193,6 +193,10 @@ class ObservedPlan(Plan):
         return super().reachable(self._access(Filter(where=where)).decided.where)
 
     @property
+    def shows_all(self) -> bool:
+        return not ({"access", "loaded"} & self._observers.keys()) and super().shows_all
+
+    @property
     def keeps_some_back(self) -> bool:
         return "access" in self._observers or super().keeps_some_back
 

@@ -52,6 +52,7 @@ class ReadingPlan:
         self._remote_parsers: dict[Bounds, FilterParser] = {}
         self._relates = bool(self.definition.relations)
         self.scope = self._default_scope()
+        self.id_names = tuple(each.name for each in self.definition.ids)
 
     @property
     def connector(self) -> Connector:
@@ -204,6 +205,11 @@ class ReadingPlan:
     def reachable(self, where: Where) -> Where:
         """The where that those of this model's records match which others may be related to."""
         return self._scoped(where)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether everybody sees all records as they are stored."""
+        return self.scope is None
 
     @property
     def keeps_some_back(self) -> bool:

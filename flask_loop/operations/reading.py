@@ -125,7 +125,9 @@ class Reading(Attached):
         names = [each.name for each in plan.definition.ids]
         fields = parsed.fields and tuple(dict.fromkeys((*parsed.fields, *names)))
         where = both(parsed.where, _one_of(plan, wanted))
-        rows = plan.find(replace(parsed, where=where, fields=fields))
+        # A default scope may have a limit, which is for lists.
+        limit = len(wanted) if parsed.limit is None else parsed.limit
+        rows = plan.find(replace(parsed, where=where, fields=fields, limit=limit))
         places = {
             key: place for place, key in enumerate(map(plan.definition.id_of, rows.records()))
         }

@@ -234,6 +234,7 @@ def with_defaults(
         found,
         where=both(scope.where, found.where),
         order=found.order if "order" in says else scope.order,
+        is_ordered=found.is_ordered if "order" in says else scope.is_ordered,
         limit=found.limit if "limit" in says else scope.limit,
         skip=found.skip if says & {"skip", "offset"} else scope.skip,
         fields=chosen.fields,

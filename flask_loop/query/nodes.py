@@ -11,7 +11,7 @@ false, and :class:`Not` turns false into true. The operators that negate (``neq`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ..definition import Link, ModelDefinition, Property, RelationDefinition
@@ -153,6 +153,7 @@ class Filter:
     :ivar near: where set, the nearest record comes first and ``order`` only breaks ties.
     :ivar include: relations whose records come with them; connectors leave that to others.
     :ivar extra: names among ``fields`` that only the includes need, and nobody is shown.
+    :ivar is_ordered: whether an order was asked for, be it the one that there is without.
     """
 
     where: Where = EVERYTHING
@@ -163,6 +164,7 @@ class Filter:
     near: Compare | None = None
     include: tuple[Include, ...] = ()
     extra: tuple[str, ...] = ()
+    is_ordered: bool = field(default=False, compare=False)
 
 
 def equality(property: Property, value: Any) -> Compare:

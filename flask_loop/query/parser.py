@@ -26,6 +26,10 @@ from .where import flag
 FILTER_KEYS = ("where", "order", "limit", "skip", "offset", "fields", "include")
 
 
+#: How many orders are kept as they were parsed; most callers ask for a few.
+_KEPT_ORDERS = 100
+
+
 class FilterParser:
     """Parses the filters of one model.
 
@@ -52,6 +56,7 @@ class FilterParser:
         self.bounds = bounds
         self.paths = PathFinder(definition, remote=remote, nested=nested, bounds=bounds)
         self._inside: dict[ModelDefinition, FilterParser] = {}
+        self._orders: dict[str, tuple[Order, ...]] = {}
         self._named: dict[str, tuple[Include, ModelDefinition]] = {}
         self._id_order = tuple(Order(Path(each, (), each.type)) for each in definition.ids)
         self.all = Filter(order=self._id_order)
@@ -100,6 +105,7 @@ class FilterParser:
             fields=self.fields(given.get("fields")),
             near=None if order else _nearest_first(where),
             include=include,
+            is_ordered=bool(order),
         )
 
     def check(self, given: Mapping[str, Any]) -> None:
@@ -177,6 +183,10 @@ class FilterParser:
     def _order(self, given: Any) -> tuple[Order, ...]:
         if given is None or given == "":
             return ()
+        known = self._orders.get(given) if isinstance(given, str) else None
+        if known is not None:
+            return known
+        written = given
         if isinstance(given, str) and given.startswith("["):
             given = parse_json("order", given)
         if isinstance(given, str):
@@ -186,7 +196,12 @@ class FilterParser:
         keys = [part for item in given for part in self._order_parts(item)]
         if len(keys) > self.bounds.conditions:
             raise FilterError("order", f"has more than {self.bounds.conditions} keys")
-        return tuple(self._order_key(index, key) for index, key in enumerate(keys))
+        order = tuple(self._order_key(index, key) for index, key in enumerate(keys))
+        # Which relations a caller may follow is asked each time.
+        is_own = isinstance(written, str) and not any(key.links for key in order)
+        if is_own and len(self._orders) < _KEPT_ORDERS:
+            self._orders[written] = order
+        return order
 
     def _order_parts(self, item: Any) -> list[str]:
         if not isinstance(item, str):

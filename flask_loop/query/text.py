@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import orjson
 
@@ -14,6 +14,8 @@ from ..errors import BadRequest, FilterError
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART = re.compile(r"\[([^\[\]]*)\]")
+#: The query string of a field by itself, under a key that needs no unescaping.
+_ONE_FIELD = re.compile(r"(\w+)=([^&]*)", re.ASCII)
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 _LONG_INTEGER = re.compile(r"\d{19}")
 
@@ -36,6 +38,9 @@ def parse_query(text: str | bytes, *, max_fields: int = 10_000) -> dict[str, Any
     """
     try:
         text = text.decode() if isinstance(text, bytes) else text
+        alone = _ONE_FIELD.fullmatch(text)
+        if alone is not None:
+            return {alone[1]: unquote_to_bytes(alone[2].replace("+", " ")).decode()}
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=max_fields, errors="strict")
     except UnicodeDecodeError:
         raise BadRequest("The query string is not UTF-8.") from None

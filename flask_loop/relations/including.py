@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..connectors.base import RelatedRows, Rows, layout_of_records
-from ..definition import HAS_ONE, Link, ModelDefinition, RelationDefinition
-from ..query import Bounds, Filter, Include, apply
+from ..definition import BELONGS_TO, HAS_ONE, Link, ModelDefinition, RelationDefinition
+from ..query import EVERYTHING, Bounds, Filter, Include, apply
 from .grouping import paged
 from .keys import column_of, keys_of_rows
+from .narrowing import has_order
 from .reaching import plan_of
 
 #: For each record that was found, the places of its related records among those loaded.
@@ -130,6 +131,8 @@ def _linked(
     keys = keys_of_rows(rows, relation.links[0].own)
     distinct = dict.fromkeys(keys)
     distinct.pop(None, None)
+    if distinct and _is_by_id(relation, scope, target):
+        return _by_id(relation, target, keys, list(distinct))
     wanted = scope if relation.is_many else _for_one(relation, scope, target)
     limit = bounds.limit if bounds is not None and relation.is_many else None
     found = _found(target, wanted, relation.links, list(distinct), limit)
@@ -144,13 +147,28 @@ def _linked(
     return Loaded(relation, target, found.rows, places, scope.extra)
 
 
+def _is_by_id(relation: RelationDefinition, scope: Filter, target: Any) -> bool:
+    """Whether an include brings the records with some ids as they are, whoever looks."""
+    if relation.kind != BELONGS_TO or scope.where is not EVERYTHING or scope.fields is not None:
+        return False
+    return bool(target.shows_all) and relation.primary_key == target.id_names
+
+
+def _by_id(relation: RelationDefinition, target: Any, keys: list[Any], ids: list[Any]) -> Loaded:
+    """What the keys of records name, in the shortest way."""
+    rows = target.connector.get_many(target.definition, ids)
+    place_of = {key: place for place, key in enumerate(keys_of_rows(rows, target.id_names))}
+    places: Places = [(place_of[key],) if key in place_of else () for key in keys]
+    return Loaded(relation, target, rows, places)
+
+
 def _for_one(relation: RelationDefinition, scope: Filter, target: Any) -> Filter:
     """The scope of a relation that leads to one record, which needs an order to be chosen by."""
     is_chosen = relation.kind == HAS_ONE
     return Filter(
         where=scope.where,
         order=scope.order if is_chosen else (),
-        limit=1 if is_chosen and _has_order(scope, target) else None,
+        limit=1 if is_chosen and has_order(target, scope) else None,
         fields=scope.fields,
         near=scope.near if is_chosen else None,
     )
@@ -168,7 +186,7 @@ def _listed(
     direct = (Link(link.definition, link.theirs, link.theirs),)
     found = target.find_related(unpaged, direct, distinct, None)
     place_of = {key: place for place, key in enumerate(found.keys)}
-    is_ordered = _has_order(scope, target)
+    is_ordered = has_order(target, scope)
     limit = scope.limit if scope.limit is not None or bounds is None else bounds.limit
     end = None if limit is None else scope.skip + limit
     places: Places = []
@@ -176,10 +194,6 @@ def _listed(
         mine = [place_of[key] for key in dict.fromkeys(keys) if key in place_of]
         places.append((sorted(mine) if is_ordered else mine)[scope.skip : end])
     return Loaded(relation, target, found.rows, places, scope.extra)
-
-
-def _has_order(scope: Filter, target: Any) -> bool:
-    return scope.near is not None or scope.order != target.parser.all.order
 
 
 def _found(
@@ -190,15 +204,15 @@ def _found(
         found: RelatedRows = target.find_related(scope, links, keys)
         return found
     each = replace(scope, limit=limit)
-    if scope.skip or len(links) > 1:
-        found = target.find_related(each, links, keys)
-        return found
-    # To number the records of each key costs more than to find them, and seldom are they so many.
     most = limit * len(keys)
-    found = target.find_related(scope, links, keys, most)
+    is_numbered = scope.skip > 0 or len(links) > 1
+    # To number the records of each key costs more than to find them, and seldom are they so many.
+    found = target.find_related(each if is_numbered else scope, links, keys, most)
+    if is_numbered or len(found.rows) <= limit:
+        return found
     if len(found.rows) > most:
         found = target.find_related(each, links, keys)
-    return found if len(found.rows) <= limit else paged(found, each)
+    return paged(found, each)
 
 
 # Several models
@@ -242,26 +256,21 @@ def _inside(
     relation: RelationDefinition, target: ModelDefinition, rows: Rows, scope: Filter
 ) -> Loaded:
     """The records that are in a property already."""
+    plan = target.existing_model.__loop_plan__()
     inside: list[dict[str, Any]] = []
     places: Places = []
     for value in column_of(rows, str(relation.property)):
         held = value if isinstance(value, list) else [] if value is None else [value]
-        chosen = _chosen(held, scope, target)
+        chosen = _chosen(held, scope, plan)
         places.append(range(len(inside), len(inside) + len(chosen)))
         inside += chosen
     layout = layout_of_records(target, scope.fields)
-    return Loaded(
-        relation, target.existing_model.__loop_plan__(), Rows(inside, layout), places, scope.extra
-    )
+    return Loaded(relation, plan, Rows(inside, layout), places, scope.extra)
 
 
-def _chosen(
-    held: Sequence[dict[str, Any]], scope: Filter, target: ModelDefinition
-) -> list[dict[str, Any]]:
+def _chosen(held: Sequence[dict[str, Any]], scope: Filter, plan: Any) -> list[dict[str, Any]]:
     """Those that a scope is about, in the order of the list unless another is asked for."""
-    by_id = tuple(each.name for each in target.ids)
-    is_ordered = tuple(key.path.property.name for key in scope.order) != by_id
-    if is_ordered or scope.near is not None:
+    if has_order(plan, scope):
         ordered: list[Any] = list(apply(replace(scope, fields=None), held))
         return ordered
     found: list[Any] = list(apply(replace(scope, order=(), limit=None, skip=0, fields=None), held))

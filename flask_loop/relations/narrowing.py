@@ -59,14 +59,25 @@ def narrowed(
     return replace(filter, where=both(where_linked(relation, record), filter.where))
 
 
+def has_order(plan: Any, filter: Filter) -> bool:
+    """Whether a filter asks for an order, by its caller or by a scope.
+
+    :param plan: the plan of the filter's model.
+    """
+    return filter.near is not None or _says_order(plan, filter)
+
+
+def _says_order(plan: Any, filter: Filter) -> bool:
+    return filter.is_ordered or bool(filter.order != plan.parser.all.order)
+
+
 def scoped(plan: Any, filter: Filter, scope: Filter) -> Filter:
     """A caller's filter narrowed by a scope, which gives what the filter does not say.
 
     :param plan: the plan of the model of both.
     """
-    is_ordered = filter.order != plan.parser.filter(None).order
     said = {
-        "order": filter.order if is_ordered else None,
+        "order": filter.order if _says_order(plan, filter) else None,
         "limit": filter.limit,
         "skip": filter.skip or None,
         "fields": filter.fields,

@@ -16,7 +16,7 @@ from ..errors import BadRequest
 from .base import Contract, Define
 
 #: The methods by which a connector is asked for records.
-_QUERIES = ("select", "get", "count", "select_related")
+_QUERIES = ("select", "get", "get_many", "count", "select_related")
 
 #: Titles and pages of the novels of one writer, in the order of their ids.
 _NOVELS = (("b", 30), ("a", None), ("c", 10), ("a", 20))

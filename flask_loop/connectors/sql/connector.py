@@ -35,7 +35,7 @@ from ..base import Capabilities, Connector, Record, RelatedRows, Rows, id_where
 from .conditions import comparisons
 from .foreign_keys import constrained, in_order, referring
 from .leftover import Sorting, is_sorted, paged_by_key, settled, sorting_of, unpaged
-from .lists import key_chunks
+from .lists import MOST_BOUND, key_chunks, listed
 from .migration import Migration
 from .session import Session
 from .statements import ModelStatements, Statements, StatementTooLarge
@@ -119,6 +119,15 @@ class SqlConnector(Connector):
         table = statements.model_table
         values = table.binder(statements.ids)(definition.id_values(id))
         return Rows(self.session.fetch(statements.by_id.sql, values), table.layout())
+
+    def get_many(self, definition: ModelDefinition, ids: Sequence[Any]) -> Rows:
+        statements = self._of(definition)
+        if len(statements.ids) > 1 or not 0 < len(ids) <= MOST_BOUND:
+            return super().get_many(definition, ids)
+        table = statements.model_table
+        values, many = listed(table.codecs[statements.ids[0]].raw_list(ids))
+        statement = statements.by_ids(many)
+        return Rows(self.session.fetch(statement.sql, values), table.layout())
 
     def count(self, definition: ModelDefinition, where: Where) -> int:
         statements = self._of(definition)

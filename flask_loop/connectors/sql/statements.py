@@ -17,7 +17,7 @@ from ...types import MAX_INTEGER
 from ..base import Rows
 from .cache import Cache
 from .conditions import Conditions
-from .lists import Expression, NextParameter, is_key_in, listed_keys
+from .lists import Expression, NextParameter, is_in, is_key_in, listed_keys
 from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
@@ -126,6 +126,15 @@ class ModelStatements:
     def insertion(self, id: Any) -> Insertion:
         """How a record is stored; where its id is None, the database makes it."""
         return self._made_id if id is None else self._given_id
+
+    def by_ids(self, many: int) -> Statement:
+        """The statement of the records with so many ids, whose raw values it takes."""
+
+        def build(parameter: NextParameter) -> Any:
+            wanted = is_in(self.model_table.columns_of(self.ids), many, parameter)
+            return sa.select(*self.model_table.selected(None)).where(wanted)
+
+        return self._get(("by ids", many), build)
 
     def select(self, filter: Filter, values: list[Any], more: tuple[Order, ...] = ()) -> Statement:
         """The statement of a filter that SQL does whole; its values are added to ``values``.

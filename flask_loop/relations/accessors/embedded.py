@@ -24,7 +24,7 @@ from ...query import (
 )
 from ...types import Integer, TypeMismatch
 from ...validation import Uniqueness
-from ..narrowing import scoped
+from ..narrowing import has_order, scoped
 from .base import Accessor, FilterLike, RelatedMany, RelatedOne, WhereLike, transaction
 from .keyed import id_of, parsed_filter, parsed_where
 
@@ -219,7 +219,7 @@ def selected(plan: Any, query: Filter, records: Sequence[Record]) -> list[Any]:
 
     :param plan: the plan of their model.
     """
-    if query.near is not None or query.order != plan.parser.filter(None).order:
+    if has_order(plan, query):
         return list(apply(query, records))
     matching = list(filter(predicate(query.where), records))
     end = None if query.limit is None else query.skip + query.limit

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...query import Filter, both
+from ..narrowing import has_order
 from .base import FilterLike, WhereLike
 from .keyed import KeyedMany, id_of, leads_nowhere, parsed_where
 
@@ -28,7 +29,7 @@ class ReferencedMany(KeyedMany[T]):
         query = self._query(filter, parts)
         if leads_nowhere(query.where):
             return []
-        if _is_ordered(self._target.__loop_plan__(), query, filter, parts):
+        if has_order(self._target.__loop_plan__(), query):
             found: list[T] = self._target.find(query)
             return found
         return self._find_as_listed(query)
@@ -109,10 +110,3 @@ class ReferencedMany(KeyedMany[T]):
         changed = change(stored)
         if changed != stored:
             self._owner.patch_attributes({self._property: changed})
-
-
-def _is_ordered(plan: Any, query: Filter, filter: FilterLike, parts: Mapping[str, Any]) -> bool:
-    """Whether an order was asked for, by the caller or by the relation's scope."""
-    given = parts.get("order") or (isinstance(filter, Mapping) and filter.get("order"))
-    by_id = plan.parser.filter(None).order
-    return bool(given) or query.near is not None or query.order != by_id
