@@ -279,7 +279,7 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
 
 
 def _exposure(state: State, model: type[Model]) -> Exposure:
-    bounds = bounds_of(state.settings, _shows_records)
+    bounds = bounds_of(state.settings, _shows_records, _offers)
     return Exposure(model, state.hooks, state.switches, bounds, state.reachable)
 
 
@@ -290,6 +290,12 @@ def _shows_records(model: Any) -> bool:
     """
     state: State = current_app.extensions[EXTENSION]
     return state.shows_records(model)
+
+
+def _offers(model: Any, method: str) -> bool:
+    """Whether remote callers have a method of a model in this app."""
+    state: State = current_app.extensions[EXTENSION]
+    return state.offers(model, method)
 
 
 def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:

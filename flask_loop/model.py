@@ -249,7 +249,7 @@ class ModelType(type):
 
 
 #: What instances keep beside the values of properties.
-_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared", "_related")
+_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared", "_related", "_related_keys")
 
 
 class Model(
@@ -401,9 +401,8 @@ class Model(
         """The record as clients see it: readable properties, by wire name, as JSON values."""
         model = type(self)
         dumped = model.__loop_plan__().serializer.dump_plain(self.to_record())
-        related = self.__dict__.get("_related")
-        if related:
-            dumped.update(related_json(model.definition, related))
+        if self.__dict__.get("_related"):
+            dumped.update(related_json(self))
         return dumped
 
     def is_new_record(self) -> bool:

@@ -28,6 +28,7 @@ class Settings:
     :ivar max_filter_conditions: the most comparisons in a remote where.
     :ivar max_include_depth: the most levels of includes inside includes in a remote filter.
     :ivar max_includes: the most relations in the includes of a remote filter.
+    :ivar max_included: the most related records that the includes of a remote filter show in all.
     :ivar remoting: by method or pattern, whether remote callers have the methods.
     :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
     """
@@ -42,6 +43,7 @@ class Settings:
     max_filter_conditions: int = 200
     max_include_depth: int = 5
     max_includes: int = 50
+    max_included: int = 100_000
     created_status: int = 200
     remoting: Mapping[str, Any] = field(default_factory=dict)
 
@@ -120,8 +122,15 @@ class State:
 
         That is so where they could find them by themselves.
         """
+        return self.offers(model, "find")
+
+    def offers(self, model: Any, method: str) -> bool:
+        """Whether remote callers have a method of a model.
+
+        :param method: its wire name.
+        """
         exposure = self.reachable.get(model)
-        return exposure is not None and exposure.shows("find")
+        return exposure is not None and exposure.shows(method)
 
     def connector(self, name: str) -> Any:
         """The connector of the data source with a name, made when it is first used.

@@ -29,11 +29,16 @@ _PLACES = {
 _WITHOUT_BODY = ("GET", "HEAD")
 
 
-def bounds_of(settings: Settings, allows: Callable[[Any], bool] | None = None) -> Bounds:
+def bounds_of(
+    settings: Settings,
+    allows: Callable[[Any], bool] | None = None,
+    offers: Callable[[Any, str], bool] | None = None,
+) -> Bounds:
     """How much the filter of a remote caller may ask for.
 
     :param settings: the app's.
     :param allows: says of a model whether relations to it may be followed; None for all.
+    :param offers: says of a model whether callers have a method; None for all.
     """
     return Bounds(
         depth=settings.max_filter_depth,
@@ -42,7 +47,9 @@ def bounds_of(settings: Settings, allows: Callable[[Any], bool] | None = None) -
         limit=settings.max_limit,
         include_depth=settings.max_include_depth,
         includes=settings.max_includes,
+        included=settings.max_included,
         allows=allows,
+        offers=offers,
     )
 
 

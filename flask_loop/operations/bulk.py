@@ -48,7 +48,7 @@ class Bulk(Writing):
 
 
 def _update_all(plan: Plan, bounds: Bounds, where: Where, data: Mapping[str, Any]) -> int:
-    return plan.update_all(where, plan.accept(data, creating=False))
+    return plan.update_all(where, plan.accept(data, bounds, creating=False))
 
 
 def _destroy_all(plan: Plan, bounds: Bounds, where: Where) -> int:

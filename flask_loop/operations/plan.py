@@ -115,34 +115,39 @@ class Plan(StoringPlan):
         return [write.record for write in writes]
 
     def patch(
-        self, id: Any, data: Mapping[str, Any], *, validate: bool = True, remote: bool = False
+        self,
+        id: Any,
+        data: Mapping[str, Any],
+        *,
+        validate: bool = True,
+        bounds: Bounds | None = None,
     ) -> Record:
         """Change some properties of a record; the whole must be valid afterwards.
 
         :param id: the id, or what :meth:`the_one` gave.
-        :param remote: whether the data is a remote caller's, by wire names.
+        :param bounds: a remote caller's, whose data is by wire names.
         :raises ModelNotFound: where there is none with the id.
         """
         with self.transaction():
             write = self._existing(id, data, partial=True)
-            if remote:
-                write.data = self.accept(data, creating=False, current=write.current)
+            if bounds is not None:
+                write.data = self.accept(data, bounds, creating=False, current=write.current)
             self._open(write)
             self._raise(self._problems(write, validate))
             self._store(write)
         return write.record
 
-    def replace(self, id: Any, data: Mapping[str, Any], *, remote: bool = False) -> Record:
+    def replace(self, id: Any, data: Mapping[str, Any], *, bounds: Bounds | None = None) -> Record:
         """Put a record in the place of another with the same id; what is not given is unset.
 
         :param id: the id.
-        :param remote: whether the data is a remote caller's, by wire names.
+        :param bounds: a remote caller's, whose data is by wire names.
         :raises ModelNotFound: where there is none with the id.
         """
         with self.transaction():
             write = self._existing(id, data)
-            if remote:
-                write.data = self._accept_whole(data, write.current or {})
+            if bounds is not None:
+                write.data = self._accept_whole(data, write.current or {}, bounds)
             self._open(write)
             self._raise(self._problems(write))
             self._store(write)
@@ -244,45 +249,60 @@ class Plan(StoringPlan):
         return self._overrides[method.name]
 
     def accept(
-        self, data: Mapping[str, Any], *, creating: bool, current: Record | None = None
+        self,
+        data: Mapping[str, Any],
+        bounds: Bounds,
+        *,
+        creating: bool,
+        current: Record | None = None,
     ) -> dict[str, Any]:
         """The part of a remote caller's data that it may write, by Python names.
 
+        :param bounds: the caller's, which say what it may reach.
         :param creating: whether a new record is made of it.
         :param current: the record that is changed, where it is known.
         :raises ValidationError: where a generated id is given, or where ``strict = "validate"``
             refuses a key.
         """
-        accepted, failures = self.accepted(data, creating=creating, current=current)
+        accepted, failures = self.accepted(data, bounds, creating=creating, current=current)
         if failures:
             self._raise(failures + self.check_new(accepted, partial=not creating))
         return accepted
 
     def accepted(
-        self, data: Mapping[str, Any], *, creating: bool, current: Record | None = None
+        self,
+        data: Mapping[str, Any],
+        bounds: Bounds,
+        *,
+        creating: bool,
+        current: Record | None = None,
     ) -> tuple[dict[str, Any], list[Failure]]:
         """Like :meth:`accept`; what is refused comes with it and is not raised."""
         accepted, failures = self._acceptance.accept(data, creating=creating, current=current)
         if self.nesting is not None and not self.nesting.wires.isdisjoint(data):
-            inside, refused = self.nesting.accept(self, data, accepted, current=current)
+            inside, refused = self.nesting.accept(self, data, accepted, bounds, current=current)
             accepted.update(inside)
             failures += refused
         return accepted, failures
 
-    def accept_changes(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    def accept_changes(self, id: Any, data: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
         """Like :meth:`accept`, for some properties of the record with an id."""
         holds_records = not self._acceptance.holding.isdisjoint(data)
         current = self._existing(id, data).current if holds_records else None
-        return self.accept(data, creating=False, current=current)
+        return self.accept(data, bounds, creating=False, current=current)
 
-    def accept_replacement(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    def accept_replacement(
+        self, id: Any, data: Mapping[str, Any], bounds: Bounds
+    ) -> dict[str, Any]:
         """Like :meth:`accept`, with the values that a client cannot see or write kept."""
         needs_current = self._acceptance.kept or self._acceptance.holding
         current = self._existing(id, data).current if needs_current else None
-        return self._accept_whole(data, current or {})
+        return self._accept_whole(data, current or {}, bounds)
 
-    def _accept_whole(self, data: Mapping[str, Any], current: Record) -> dict[str, Any]:
-        accepted = self.accept(data, creating=False, current=current)
+    def _accept_whole(
+        self, data: Mapping[str, Any], current: Record, bounds: Bounds
+    ) -> dict[str, Any]:
+        accepted = self.accept(data, bounds, creating=False, current=current)
         kept = self._acceptance.kept
         accepted.update((name, current.get(name)) for name in kept if name not in accepted)
         return accepted

@@ -118,44 +118,44 @@ def _find_by_id(
 
 
 def _create(call: Call, plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Any:
-    return call(accept_new(plan, data))
+    return call(accept_new(plan, data, bounds))
 
 
 def _upsert(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
-            return call(plan.accept(data, creating=True))
-        return call(plan.accept_changes(id, data))
+            return call(plan.accept(data, bounds, creating=True))
+        return call(plan.accept_changes(id, data, bounds))
 
 
 def _replace_or_create(call: Call, plan: Plan, bounds: Bounds, data: Data) -> Any:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
-            return call(plan.accept(data, creating=True))
-        return call(plan.accept_replacement(id, data))
+            return call(plan.accept(data, bounds, creating=True))
+        return call(plan.accept_replacement(id, data, bounds))
 
 
 def _upsert_with_where(call: Call, plan: Plan, bounds: Bounds, where: Where, data: Data) -> Any:
     with plan.transaction():
         id = plan.the_one(where)
         if id is None:
-            return call(where, plan.accept(data, creating=True))
-        return call(where, plan.accept_changes(id, data))
+            return call(where, plan.accept(data, bounds, creating=True))
+        return call(where, plan.accept_changes(id, data, bounds))
 
 
 def _replace_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
     with plan.transaction():
-        return call(id, plan.accept_replacement(id, data))
+        return call(id, plan.accept_replacement(id, data, bounds))
 
 
 def _update_all(call: Call, plan: Plan, bounds: Bounds, where: Any, data: Data) -> Any:
-    return call(where, plan.accept(data, creating=False))
+    return call(where, plan.accept(data, bounds, creating=False))
 
 
 def _patch_attributes(call: Call, plan: Plan, bounds: Bounds, id: Any, data: Data) -> Any:
-    return call(id, plan.accept_changes(id, data))
+    return call(id, plan.accept_changes(id, data, bounds))
 
 
 def _destroy_by_id(call: Call, plan: Plan, bounds: Bounds, id: Any) -> Any:

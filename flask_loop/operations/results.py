@@ -180,4 +180,5 @@ def inside(
     if not spec:
         return ()
     rows = Rows(records, layout_of_records(plan.definition))
-    return load(plan.definition, rows, plan.parser.filter({"include": spec}).include)
+    include = plan.parser.filter({"include": spec}).include
+    return load(plan.definition, rows, include, bounds)

@@ -308,28 +308,30 @@ Data = Mapping[str, Any]
 
 
 def _create(plan: Plan, bounds: Bounds, data: Data | Sequence[Data]) -> Stored | StoredMany:
-    accepted = accept_new(plan, data)
+    accepted = accept_new(plan, data, bounds)
     if isinstance(accepted, list):
         return stored_many(plan, plan.create_many(accepted), accepted, bounds)
     return stored(plan, plan.create(accepted), accepted, bounds)
 
 
-def accept_new(plan: Plan, data: Data | Sequence[Data]) -> dict[str, Any] | list[dict[str, Any]]:
+def accept_new(
+    plan: Plan, data: Data | Sequence[Data], bounds: Bounds
+) -> dict[str, Any] | list[dict[str, Any]]:
     """What remote callers may write of one new record, or of several.
 
     :raises ValidationError: where they give what they must not.
     """
     if isinstance(data, Mapping):
-        return plan.accept(data, creating=True)
-    return _accept_many(plan, data)
+        return plan.accept(data, bounds, creating=True)
+    return _accept_many(plan, data, bounds)
 
 
-def _accept_many(plan: Plan, datas: Sequence[Data]) -> list[dict[str, Any]]:
+def _accept_many(plan: Plan, datas: Sequence[Data], bounds: Bounds) -> list[dict[str, Any]]:
     accepted: dict[int, dict[str, Any]] = {}
     refused: dict[int, list[Failure]] = {}
     for index, data in enumerate(datas):
         try:
-            accepted[index] = plan.accept(data, creating=True)
+            accepted[index] = plan.accept(data, bounds, creating=True)
         except ValidationError as error:
             refused[index] = error.failures
     if refused:
@@ -364,9 +366,9 @@ def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
-            accepted = plan.accept(data, creating=True)
+            accepted = plan.accept(data, bounds, creating=True)
             return stored(plan, plan.create(accepted, validate=validate), accepted, bounds)
-        record = plan.patch(id, data, validate=validate, remote=True)
+        record = plan.patch(id, data, validate=validate, bounds=bounds)
         return stored(plan, record, data, bounds, wire_only=True)
 
 
@@ -374,7 +376,7 @@ def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
-            accepted = plan.accept(data, creating=True)
+            accepted = plan.accept(data, bounds, creating=True)
             return stored(plan, plan.create(accepted), accepted, bounds)
         return _replace_by_id(plan, bounds, id, data)
 
@@ -383,18 +385,18 @@ def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> 
     with plan.transaction():
         id = plan.the_one(where)
         if id is None:
-            accepted = plan.accept(data, creating=True)
+            accepted = plan.accept(data, bounds, creating=True)
             return stored(plan, plan.create(accepted), accepted, bounds)
-        record = plan.patch(id, data, remote=True)
+        record = plan.patch(id, data, bounds=bounds)
         return stored(plan, record, data, bounds, wire_only=True)
 
 
 def _replace_by_id(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return stored(plan, plan.replace(id, data, remote=True), data, bounds, wire_only=True)
+    return stored(plan, plan.replace(id, data, bounds=bounds), data, bounds, wire_only=True)
 
 
 def _patch_attributes(plan: Plan, bounds: Bounds, id: Any, data: Data) -> Stored:
-    return stored(plan, plan.patch(id, data, remote=True), data, bounds, wire_only=True)
+    return stored(plan, plan.patch(id, data, bounds=bounds), data, bounds, wire_only=True)
 
 
 def _destroy_by_id(plan: Plan, bounds: Bounds, id: Any) -> int:

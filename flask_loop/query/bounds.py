@@ -19,7 +19,10 @@ class Bounds:
     :ivar limit: the greatest ``limit``, or None for no bound.
     :ivar include_depth: levels of includes inside includes.
     :ivar includes: relations in the includes of one filter.
+    :ivar included: records that the includes of one filter show in all, or None for no bound.
     :ivar allows: says of a model's class whether relations to it may be followed; None for all.
+    :ivar offers: says of a model's class whether callers have a method, by its wire name; None for
+        all.
     """
 
     depth: int = 12
@@ -28,7 +31,9 @@ class Bounds:
     limit: int | None = None
     include_depth: int = 5
     includes: int = 50
+    included: int | None = None
     allows: Callable[[Any], bool] | None = None
+    offers: Callable[[Any, str], bool] | None = None
 
 
 #: For callers in Python, who bound themselves.

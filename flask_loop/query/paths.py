@@ -77,7 +77,8 @@ class PathFinder:
         found = self._relation(name) if isinstance(name, str) else None
         if found is None:
             hint = nearest(str(name), self._relation_names())
-            raise FilterError(at, f"is not a relation of {self.definition.name}{hint}")
+            problem = f"names {name!r}, which is no relation of {self.definition.name}{hint}"
+            raise FilterError(at, problem)
         return found
 
     def follow(self, relation: RelationDefinition, at: str) -> PathFinder:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..connectors.base import Connector, Record
 from ..definition import BELONGS_TO, REFERENCES_MANY, ModelDefinition, RelationDefinition
 from ..errors import Failure, ValidationError
+from ..query import Bounds
 from ..schema import Serializer
 from ..validation import Batch, Validator
 from .deleting import Transaction
@@ -65,7 +66,7 @@ class NestingPlan(Protocol):
     def load_id(self, id: Any) -> Any: ...
 
     def accepted(
-        self, data: Data, *, creating: bool, current: Record | None = None
+        self, data: Data, bounds: Bounds, *, creating: bool, current: Record | None = None
     ) -> tuple[dict[str, Any], list[Failure]]: ...
 
     def check_new(self, data: Data, *, partial: bool = False) -> list[Failure]: ...

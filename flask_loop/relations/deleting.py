@@ -83,8 +83,7 @@ class _Deletion:
 
     def run(self, where: Where) -> int:
         if not self._acting[self._root.definition]:
-            with self._transaction(self._root.connector):
-                return self._root.connector.delete(self._root.definition, where)
+            return self._delete_by_database(where)
         with ExitStack() as transactions:
             for connector in self._connectors():
                 transactions.enter_context(self._transaction(connector))
@@ -94,6 +93,17 @@ class _Deletion:
             self._follow(records)
             self._refuse()
             return self._delete(records, where)
+
+    def _delete_by_database(self, where: Where) -> int:
+        """Delete records with all that follows, which the database does by itself."""
+        root, connector = self._root.definition, self._root.connector
+        with self._transaction(connector):
+            if not _leads_to_itself(root):
+                return connector.delete(root, where)
+            # It does not count those that it deletes because of others that match.
+            count = connector.count(root, where)
+            connector.delete(root, where)
+            return count
 
     def _learn(self, plan: DeletingPlan) -> None:
         """Find out what has to be done when records of a model go."""
@@ -202,8 +212,12 @@ class _Deletion:
             for each in _id_wheres(definition, ids) if definition.ids else ():
                 plan.delete_dependents(each)
         connector = self._root.connector
-        wheres = _id_wheres(root, list(own)) if root.ids else (where,)
-        return sum(connector.delete(root, each) for each in wheres)
+        if not root.ids:
+            return connector.delete(root, where)
+        for each in _id_wheres(root, list(own)):
+            connector.delete(root, each)
+        # Not what these counted: the database may have deleted some with those before them.
+        return len(own)
 
     def _clear(self, definition: ModelDefinition, parents: list[Record]) -> None:
         """Take the keys out of the records that stay and name records of a model."""
@@ -257,6 +271,18 @@ def _is_left_to_database(
         (further := _plan_of(each)) is None or _is_left_to_database(child, each, further, above)
         for each in child.definition.dependents
     )
+
+
+def _leads_to_itself(definition: ModelDefinition) -> bool:
+    """Whether records of a model may go because others of the same model do."""
+    seen: set[ModelDefinition] = set()
+    further = [definition]
+    while further:
+        for each in further.pop().dependents:
+            if each.on_delete == "cascade" and each.definition not in seen:
+                seen.add(each.definition)
+                further.append(each.definition)
+    return definition in seen
 
 
 def _wheres(dependent: Dependent, parents: Sequence[Record]) -> Iterator[Where]:

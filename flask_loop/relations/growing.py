@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..connectors.base import Record
-from ..definition import BELONGS_TO, HAS_ONE, RelationDefinition
+from ..definition import BELONGS_TO, HAS_ONE, MISSING, RelationDefinition
 from ..errors import Failure, ModelNotFound
-from ..query import NOTHING, Filter, Where, both, keys_where
+from ..query import NOTHING, Bounds, Filter, Where, both, keys_where
 from ..types import MAX_DEPTH, Array, Object, PropertyType
 from .branches import CODE, NAMED, Branch, NestingPlan, Path
 from .deleting import chunks
@@ -270,29 +270,47 @@ class Growing:
 
     # Remote callers
 
-    def accepted(self, value: Any, failures: list[Failure]) -> Any:
+    def accepted(self, value: Any, bounds: Bounds, failures: list[Failure]) -> Any:
         """What a remote caller may write of the related records, by Python names.
 
         What has not the right form stays as it is, to be refused.
+
+        :param bounds: the caller's, which say what it may reach.
+        :returns: ``MISSING`` where it may write none of them.
         """
         wrong: list[Failure] = []
         items = self._items(value, wrong)
         if wrong or not items:
             return value
         self._resolve(items)
-        accepted = [self._accepted_item(item, failures) for item in items]
+        if refused := [item for item in items if not self._may_write(item, bounds)]:
+            failures += [Failure(item.path, CODE, _NOT_REMOTE) for item in refused]
+            return MISSING
+        accepted = [self._accepted_item(item, bounds, failures) for item in items]
         return accepted if self.relation.is_many else accepted[0]
 
-    def _accepted_item(self, item: _Item, failures: list[Failure]) -> dict[str, Any]:
+    def _accepted_item(
+        self, item: _Item, bounds: Bounds, failures: list[Failure]
+    ) -> dict[str, Any]:
         definition = self.target.definition
         ids = {each.wire: each.name for each in definition.ids}
         given = {key: value for key, value in item.data.items() if key not in ids}
         accepted, refused = self.target.accepted(
-            given, creating=item.record is None, current=item.record
+            given, bounds, creating=item.record is None, current=item.record
         )
         failures += [Failure((*item.path, *f.path), f.code, f.message) for f in refused]
         accepted.update((name, item.data[wire]) for wire, name in ids.items() if wire in item.data)
         return accepted
+
+    def _may_write(self, item: _Item, bounds: Bounds) -> bool:
+        """Whether a caller may write a record, which the relation says of the record's own ones.
+
+        Of those that are anybody's, which it names by their ids, their model says so.
+        """
+        if self._is_direct_has or bounds.offers is None:
+            return True
+        method = "create" if item.record is None else "prototype.patchAttributes"
+        return bounds.offers(self.target.model, method)
 
     def check(self, value: Any) -> Iterator[Failure]:
         """What is wrong with new records, or changes, each by itself."""
@@ -310,6 +328,7 @@ class Growing:
 
 
 _NOT_RELATED = "is not the id of one of its records"
+_NOT_REMOTE = "cannot be written here"
 
 
 def _is_data(value: Any) -> bool:

@@ -6,17 +6,19 @@ as rows, so that an answer in JSON needs no instance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..connectors.base import RelatedRows, Rows, layout_of_records
 from ..definition import BELONGS_TO, HAS_ONE, Link, ModelDefinition, RelationDefinition
-from ..query import EVERYTHING, Bounds, Filter, Include, apply
+from ..errors import FilterError
+from ..query import EVERYTHING, Bounds, Filter, Include
 from .grouping import paged
-from .keys import column_of, keys_of_rows
+from .inside import refuse_reaching, selected
+from .keys import column_of, is_current, keys_of_rows, note_key
 from .narrowing import has_order
-from .reaching import plan_of
+from .reaching import plan_of, settled
 
 #: For each record that was found, the places of its related records among those loaded.
 Places = list[Sequence[int]]
@@ -75,6 +77,25 @@ class Loaded:
                 held[name] = [related[place] for place in places]
             elif places or self.of is None:
                 held[name] = related[places[0]] if places else None
+        if self.relation.kind == BELONGS_TO:
+            for one in found:
+                note_key(one, self.relation)
+
+    def shown(self, found: int) -> list[int]:
+        """How many related records each of those that were found shows, with those inside them.
+
+        One that several have in common is shown in each of them.
+
+        :param found: how many were found.
+        """
+        each_with = [1] * len(self.rows)
+        for nested in self.nested:
+            inside = nested.shown(len(self.rows))
+            each_with = [one + more for one, more in zip(each_with, inside, strict=True)]
+        counts = [0] * found
+        for one, places in self._pairs(range(found)):
+            counts[one] = sum(each_with[place] for place in places)
+        return counts
 
     def _pairs(self, found: Sequence[Any]) -> Iterable[tuple[Any, Sequence[int]]]:
         chosen = found if self.of is None else [found[place] for place in self.of]
@@ -93,13 +114,26 @@ def load(
     :param rows: the records; they have the properties that the includes need.
     :param includes: in their normal form.
     :param bounds: how much a remote caller may ask for; an include without a limit of its own
-        brings at most as many records to each of those that were found.
+        brings at most as many records to each of those that were found. What its scopes and those
+        of models include that it could not find by itself is left out.
+    :raises FilterError: where a remote caller would be shown too many related records in all.
     """
+    loaded = _load(rows, includes, bounds)
+    if bounds is not None and bounds.included is not None:
+        shown = sum(sum(each.shown(len(rows))) for each in loaded)
+        if shown > bounds.included:
+            problem = f"brings {shown} records, more than {bounds.included}; give scopes a limit"
+            raise FilterError("include", problem)
+    return loaded
+
+
+def _load(rows: Rows, includes: Sequence[Include], bounds: Bounds | None) -> list[Loaded]:
     loaded: list[Loaded] = []
     for include in includes if rows else ():
-        if include.relation.is_polymorphic_owner:
+        relation = include.relation
+        if relation.is_polymorphic_owner:
             loaded += _by_model(include, rows, bounds)
-        else:
+        elif relation.is_embedded or _is_allowed(relation.target_model, bounds):
             loaded.append(_load_one(include, rows, bounds))
     return loaded
 
@@ -116,7 +150,7 @@ def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Loaded:
     else:
         found = _linked(relation, rows, scope, bounds)
     if scope.include:
-        found.nested = load(target, found.rows, scope.include, bounds)
+        found.nested = _load(found.rows, scope.include, bounds)
     return found
 
 
@@ -241,7 +275,7 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
         ]
         loaded = Loaded(relation, target, found.rows, places, scope.extra)
         loaded.of = of
-        loaded.nested = load(definition, found.rows, scope.include, bounds)
+        loaded.nested = _load(found.rows, scope.include, bounds)
         yield loaded
 
 
@@ -257,25 +291,17 @@ def _inside(
 ) -> Loaded:
     """The records that are in a property already."""
     plan = target.existing_model.__loop_plan__()
+    refuse_reaching(replace(scope, where=EVERYTHING, include=()))
+    scope = replace(scope, where=settled(scope.where, target, None))
     inside: list[dict[str, Any]] = []
     places: Places = []
     for value in column_of(rows, str(relation.property)):
         held = value if isinstance(value, list) else [] if value is None else [value]
-        chosen = _chosen(held, scope, plan)
+        chosen = selected(plan, scope, held)
         places.append(range(len(inside), len(inside) + len(chosen)))
         inside += chosen
     layout = layout_of_records(target, scope.fields)
     return Loaded(relation, plan, Rows(inside, layout), places, scope.extra)
-
-
-def _chosen(held: Sequence[dict[str, Any]], scope: Filter, plan: Any) -> list[dict[str, Any]]:
-    """Those that a scope is about, in the order of the list unless another is asked for."""
-    if has_order(plan, scope):
-        ordered: list[Any] = list(apply(replace(scope, fields=None), held))
-        return ordered
-    found: list[Any] = list(apply(replace(scope, order=(), limit=None, skip=0, fields=None), held))
-    end = None if scope.limit is None else scope.skip + scope.limit
-    return found[scope.skip : end]
 
 
 # Instances
@@ -288,16 +314,13 @@ def without(records: list[dict[str, Any]], names: Sequence[str]) -> list[dict[st
     return [{key: record[key] for key in record if key not in names} for record in records]
 
 
-def related_json(definition: ModelDefinition, related: Mapping[str, Any]) -> dict[str, Any]:
-    """Related records that an instance holds, as JSON objects by wire name.
-
-    :param definition: the instance's model.
-    :param related: instances, or lists of them, by the name of the relation.
-    """
+def related_json(instance: Any) -> dict[str, Any]:
+    """Related records that an instance holds, as JSON objects by wire name."""
+    definition: ModelDefinition = type(instance).definition
     written = {}
-    for name, value in related.items():
+    for name, value in instance.__dict__["_related"].items():
         relation = definition.relations.get(name)
-        if relation is None or value is None:
+        if relation is None or value is None or not is_current(instance, relation):
             continue
         is_many = isinstance(value, list)
         written[relation.wire] = list(map(_nested, value)) if is_many else _nested(value)

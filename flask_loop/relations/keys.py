@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..connectors.base import Rows
+from ..definition import BELONGS_TO, RelationDefinition
 
 
 def column_of(rows: Rows, name: str) -> list[Any]:
@@ -26,3 +27,24 @@ def keys_of_rows(rows: Rows, names: Sequence[str]) -> list[Any]:
         return column_of(rows, names[0])
     columns = [column_of(rows, name) for name in names]
     return [None if None in key else key for key in zip(*columns, strict=True)]
+
+
+def note_key(instance: Any, relation: RelationDefinition) -> None:
+    """Remember with which key of a ``belongs_to`` an instance was when its record was loaded."""
+    instance.__dict__.setdefault("_related_keys", {})[relation.name] = _key_held(instance, relation)
+
+
+def is_current(instance: Any, relation: RelationDefinition) -> bool:
+    """Whether what was loaded with an instance is still what its relation leads to."""
+    if relation.kind != BELONGS_TO:
+        return True
+    known = instance.__dict__.get("_related_keys", {}).get(relation.name)
+    return known is None or known == _key_held(instance, relation)
+
+
+def _key_held(instance: Any, relation: RelationDefinition) -> tuple[Any, ...]:
+    """The key that an instance holds; None for what was not loaded."""
+    values = [instance.__dict__.get(name) for name in relation.foreign_key]
+    if relation.discriminator is not None:
+        values.append(instance.__dict__.get(relation.discriminator))
+    return tuple(values)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..connectors.base import Record
-from ..definition import BELONGS_TO, ModelDefinition, RelationDefinition
+from ..definition import BELONGS_TO, MISSING, ModelDefinition, RelationDefinition
 from ..errors import Failure
-from ..query import UNBOUNDED
+from ..query import UNBOUNDED, Bounds
 from ..remoting import ClientData
 from .assignment import keys_to
 from .branches import Branch, Data, NestedWrite, NestingPlan
@@ -79,12 +79,19 @@ class Nesting:
         ]
 
     def accept(
-        self, plan: NestingPlan, data: Data, own: Data, *, current: Record | None
+        self,
+        plan: NestingPlan,
+        data: Data,
+        own: Data,
+        bounds: Bounds,
+        *,
+        current: Record | None,
     ) -> tuple[dict[str, Any], list[Failure]]:
         """The part of what a remote caller gives of related records that it may write.
 
         :param data: by wire names.
         :param own: what is accepted of the record itself, by Python names.
+        :param bounds: the caller's, which say what it may reach.
         :param current: the record that is changed, where one is.
         """
         trusted = data.trusted if isinstance(data, ClientData) else ()
@@ -97,7 +104,9 @@ class Nesting:
                 unknown = dict.fromkeys(self.definition.properties)
                 parent = {**unknown, **(current or {}), **loaded}
                 growing = Growing(plan, relation, parent, is_new=current is None)
-                accepted[relation.name] = growing.accepted(data[wire], failures)
+                inside = growing.accepted(data[wire], bounds, failures)
+                if inside is not MISSING:
+                    accepted[relation.name] = inside
         return accepted, failures
 
     def check(self, plan: NestingPlan, own: Record, given: Data) -> list[Failure]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ...query import Where, both, keys_where, relation_filter
 from ..assignment import keys_to
+from ..keys import is_current
 from ..narrowing import key_in, scoped
 from .base import FilterLike, RelatedOne, transaction
 from .keyed import leads_nowhere, parsed_filter, values_of
@@ -58,14 +59,9 @@ class Belonging(RelatedOne[T]):
 
     def _included(self) -> Any:
         """What was read together with the owner, unless its key is another one by now."""
-        record = super()._included()
-        if record is None:
-            return record
-        mine = values_of(self._owner, self._relation.foreign_key).values()
-        theirs = [record.__dict__.get(name) for name in self._primary_key(type(record))]
-        if list(mine) != theirs:
+        if not is_current(self._owner, self._relation):
             raise KeyError(self._relation.name)
-        return record
+        return super()._included()
 
     def build(self, data: Any = None, /, **values: Any) -> T:
         """Make a record that is not stored yet; once it is, assign it to the relation."""

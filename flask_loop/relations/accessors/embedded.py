@@ -10,21 +10,20 @@ from typing import Any, NoReturn, TypeVar
 
 from ...connectors.base import Record, id_where
 from ...definition import ModelDefinition, Property, RelationDefinition
-from ...errors import BadRequest, Failure, FilterError, ModelNotFound, ValidationError
+from ...errors import BadRequest, Failure, ModelNotFound, ValidationError
 from ...query import (
     NOTHING,
     Filter,
     Where,
-    apply,
     both,
-    has_related,
     predicate,
     relation_filter,
     scope_where,
 )
 from ...types import Integer, TypeMismatch
 from ...validation import Uniqueness
-from ..narrowing import has_order, scoped
+from ..inside import refuse_reaching, selected
+from ..narrowing import scoped
 from .base import Accessor, FilterLike, RelatedMany, RelatedOne, WhereLike, transaction
 from .keyed import id_of, parsed_filter, parsed_where
 
@@ -148,7 +147,7 @@ class EmbeddedMany(RelatedMany[T]):
         raise ModelNotFound(self._target.definition.name, id_of(id))
 
     def _matcher(self, where: Where) -> Callable[[Mapping[str, Any]], bool]:
-        _refuse_reaching(Filter(where=where))
+        refuse_reaching(Filter(where=where))
         return predicate(both(scope_where(self._relation), where))
 
     def _change(self, change: Callable[[Records], Records]) -> None:
@@ -214,18 +213,6 @@ class EmbeddedOne(RelatedOne[T]):
         return record
 
 
-def selected(plan: Any, query: Filter, records: Sequence[Record]) -> list[Any]:
-    """The records of a filter: in its order, or as they come where it does not say one.
-
-    :param plan: the plan of their model.
-    """
-    if has_order(plan, query):
-        return list(apply(query, records))
-    matching = list(filter(predicate(query.where), records))
-    end = None if query.limit is None else query.skip + query.limit
-    return matching[query.skip : end]
-
-
 def _query(
     relation: RelationDefinition, target: Any, filter: FilterLike, parts: Mapping[str, Any]
 ) -> Filter:
@@ -234,20 +221,8 @@ def _query(
     query = parsed_filter(plan, filter, parts)
     if relation.options.scope:
         query = scoped(plan, query, relation_filter(relation))
-    _refuse_reaching(query)
+    refuse_reaching(query)
     return query
-
-
-def _refuse_reaching(query: Filter) -> None:
-    """Refuse what asks for the records of other models."""
-    asks = {
-        "include": bool(query.include),
-        "where": has_related(query.where),
-        "order": any(each.links for each in query.order),
-    }
-    for part, is_asked in asks.items():
-        if is_asked:
-            raise FilterError(part, "follows a relation of a record that is inside another one")
 
 
 def _as_instance(model: Any, held: Any) -> Any:

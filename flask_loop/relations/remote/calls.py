@@ -7,7 +7,7 @@ read goes from rows to the answer without an instance being made, unless somebod
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ...connectors.base import Record, id_where
@@ -17,6 +17,7 @@ from ...query import Bounds, Filter, Where, both, keys_where, names_needed, rela
 from ...remoting import ClientData
 from ...types import TypeMismatch
 from ..accessors.base import transaction
+from ..branches import NAMED
 from ..narrowing import key_in, narrowed, where_related
 
 Data = Mapping[str, Any]
@@ -186,6 +187,7 @@ def trusted(definition: ModelDefinition, data: Data, values: Mapping[str, Any]) 
     :param values: by Python names.
     """
     given = data.copy() if isinstance(data, ClientData) else ClientData(data)
+    _refuse_other_keys(definition, given, values)
     for name, value in values.items():
         property_ = definition.properties.get(name)
         given[name if property_ is None else property_.wire] = value
@@ -200,7 +202,9 @@ def _patch(owned: Owned, bounds: Bounds, fk: Any, data: Data) -> Any:
     target, relation = owned.target, owned.relation
     keys = {} if relation.is_through or relation.links[0].listed else owned.keys
     changes = data.copy() if isinstance(data, ClientData) else ClientData(data)
-    for name, value in {**keys, **relation.fixed}.items():
+    fixed = {**keys, **relation.fixed}
+    _refuse_other_keys(target.definition, changes, fixed)
+    for name, value in fixed.items():
         property_ = target.definition.properties[name]
         if property_.wire not in changes:
             continue
@@ -210,6 +214,23 @@ def _patch(owned: Owned, bounds: Bounds, fk: Any, data: Data) -> Any:
                 "changed through the relation."
             )
     return target.operate("patch_attributes", bounds, id=fk, data=changes)
+
+
+def _refuse_other_keys(
+    definition: ModelDefinition, data: ClientData, fixed: Container[str]
+) -> None:
+    """Refuse nested records whose keys would take the place of those that the server sets.
+
+    :raises BadRequest: naming the relation.
+    """
+    for relation in definition.relations.values():
+        if relation.wire not in data or relation.wire in data.trusted:
+            continue
+        held = names_needed(relation) if relation.kind in NAMED else ()
+        if relation.options.nested and any(name in fixed for name in held):
+            raise BadRequest(
+                f"{definition.name}.{relation.wire} cannot be written here: its key is given."
+            )
 
 
 def _is_same(property_: Any, given: Any, value: Any) -> bool:

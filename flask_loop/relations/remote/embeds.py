@@ -9,20 +9,19 @@ from typing import Any
 
 from ...connectors.base import Record, Rows, id_where, layout_of_records
 from ...definition import RelationDefinition
-from ...errors import Failure, FilterError, ValidationError
+from ...errors import Failure, ValidationError
 from ...query import (
     Bounds,
     Filter,
     Where,
-    apply,
     both,
-    has_related,
     predicate,
     relation_filter,
     scope_where,
 )
 from ...remoting import Result
 from ..accessors import accessor
+from ..inside import refuse_reaching, selected
 from ..narrowing import scoped
 from .calls import Data, plan_of, record_of
 
@@ -78,8 +77,8 @@ def get_many(
     target = plan_of(relation)
     if relation.options.scope:
         filter = scoped(target, filter, relation_filter(relation))
-    _refuse_reaching(filter)
-    found = list(map(dict, apply(filter, _inside(relation, plan, id))))
+    refuse_reaching(filter)
+    found = selected(target, filter, _inside(relation, plan, id))
     most = bounds.limit
     if filter.limit is not None or most is None or len(found) <= most:
         return InsideMany(target, found, filter.fields)
@@ -87,7 +86,7 @@ def get_many(
 
 
 def count(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where) -> int:
-    _refuse_reaching(Filter(where=where))
+    refuse_reaching(Filter(where=where))
     return len(_matching(relation, plan, id, where))
 
 
@@ -119,7 +118,9 @@ def get_one(
 def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     target = plan_of(relation)
     is_list = isinstance(data, list)
-    accepted = [target.accept(each, creating=True) for each in (data if is_list else [data])]
+    accepted = [
+        target.accept(each, bounds, creating=True) for each in (data if is_list else [data])
+    ]
     with plan.transaction():
         position = len(_inside(relation, plan, id)) if relation.is_many else None
         with _said_of_record(relation, position, is_list=is_list):
@@ -131,7 +132,7 @@ def update_by_id(
 ) -> Any:
     with plan.transaction():
         current = _the_one(relation, plan, id, fk)
-        changes = plan_of(relation).accept(data, creating=False, current=current)
+        changes = plan_of(relation).accept(data, bounds, creating=False, current=current)
         position = _inside(relation, plan, id).index(current)
         with _said_of_record(relation, position):
             return _accessor(relation, plan, id).update(fk, changes)
@@ -143,7 +144,7 @@ def update_one(
     with plan.transaction():
         found = _matching(relation, plan, id)
         current = found[0] if found else None
-        changes = plan_of(relation).accept(data, creating=current is None, current=current)
+        changes = plan_of(relation).accept(data, bounds, creating=current is None, current=current)
         owner = _accessor(relation, plan, id)
         with _said_of_record(relation, None):
             return owner.create(changes) if current is None else owner.update(changes)
@@ -233,20 +234,8 @@ def _chosen(
 ) -> InsideOne:
     if filter is None:
         return InsideOne(plan_of(relation), found[:1])
-    _refuse_reaching(filter)
+    refuse_reaching(filter)
     return InsideOne(plan_of(relation), found[:1], filter.fields)
-
-
-def _refuse_reaching(filter: Filter) -> None:
-    """Refuse what asks for the records of other models."""
-    asks = {
-        "include": bool(filter.include),
-        "where": has_related(filter.where),
-        "order": any(each.links for each in filter.order),
-    }
-    for part, is_asked in asks.items():
-        if is_asked:
-            raise FilterError(part, "follows a relation of a record that is inside another one")
 
 
 def _accessor(relation: RelationDefinition, plan: Any, id: Any) -> Any:
