@@ -321,18 +321,18 @@ def test_the_seeds_spellings() -> None:
     book.has_many(chapter)
     book.has_many("sheets", model="tomeSheet")
     chapter.belongs_to(book)
-    db.create_model("tomeSheet", {"name": str})
+    sheet = db.create_model("tomeSheet", {"name": str})
     assert list(book.definition.relations) == ["tome_parts", "sheets"]
     assert keys(relation_of(book, "tome_parts")) == [("tomePart", ("id",), ("tome_id",))]
     assert keys(relation_of(chapter, "tome")) == [("tome", ("tome_id",), ("id",))]
     assert relation_of(book, "tome_parts").wire == "tomeParts"
+    assert relation_of(book, "sheets").target_model is sheet
 
 
 def test_the_name_of_a_relation_means_a_model() -> None:
     db = memory()
-    db.create_model("CoffeeRoaster", {"name": str})
+    roaster = db.create_model("CoffeeRoaster", {"name": str})
     bag = db.create_model("coffee-bag", {"name": str})
-    roaster: Any = db.models()[0]
     roaster.has_many("coffee_bags")
     bag.belongs_to("coffeeRoaster")
     assert keys(relation_of(roaster, "coffee_bags")) == [
@@ -364,12 +364,13 @@ def test_a_model_may_be_related_to_itself() -> None:
     person.has_and_belongs_to_many(
         "friends", model=person, through="friendship", foreign_key="a_id", key_through="b_id"
     )
-    db.create_model("friendship", {})
+    friendship = db.create_model("friendship", {})
     assert keys(relation_of(person, "children")) == [("relative", ("id",), ("parent_id",))]
     assert keys(relation_of(person, "friends")) == [
         ("friendship", ("id",), ("a_id",)),
         ("relative", ("b_id",), ("id",)),
     ]
+    assert relation_of(person, "friends").through is friendship.definition
 
 
 def test_declaring_the_same_again_changes_nothing() -> None:
@@ -410,15 +411,17 @@ def test_relations_in_loopbacks_json() -> None:
             },
         }
     )
-    db.create_model("LbOrder", {"customerId": "number", "partId": "number"})
-    db.create_model("LbPart", {})
-    create_model("LbAddress", {"street": str}, {"idInjection": False})
+    order = db.create_model("LbOrder", {"customerId": "number", "partId": "number"})
+    part = db.create_model("LbPart", {})
+    address = create_model("LbAddress", {"street": str}, {"idInjection": False})
     picture = db.create_model(
         {
             "name": "LbPicture",
             "relations": {"imageable": {"type": "belongsTo", "polymorphic": True}},
         }
     )
+    targets = [relation_of(customer, name).target_model for name in ("orders", "parts", "address")]
+    assert targets == [order, part, address]
     assert keys(relation_of(customer, "orders")) == [("LbOrder", ("id",), ("customerId",))]
     assert relation_of(customer, "address").property == "home"
     assert keys(relation_of(customer, "parts")) == [

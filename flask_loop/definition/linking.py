@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import inflection
 
 from ..errors import DefinitionError
-from ..types import Array, Integer, PropertyType, String
+from ..types import AnyValue, Array, Integer, Number, PropertyType, String
 from .declarations import Declaration, snake
 from .embedding import Embedded
 from .naming import unfit_property_name, wire_name
@@ -161,6 +162,8 @@ class Linking:
             )
         foreign = self._keys(through, to_owner, self.owner, primary)
         key_through = self._keys(through, to_target, target, theirs)
+        _refuse_other_key(through, self.owner, foreign, primary)
+        _refuse_other_key(through, target, key_through, theirs)
         relation = self.relation
         relation.through = through
         relation.foreign_key, relation.primary_key = foreign, primary
@@ -181,6 +184,8 @@ class Linking:
             found = self._add(self.owner, _made(self.owner, name, kind, default=[]))
         elif not isinstance(found.type, Array):
             raise DefinitionError(f"{found.name} is no list")
+        else:
+            _refuse_other_type(self.owner, found, found.type.item, target.id.type)
         relation, ids = self.relation, (target.id.name,)
         relation.property, relation.foreign_key, relation.primary_key = found.name, (), ids
         relation.links = (Link(target, (found.name,), ids, listed=True),)
@@ -212,7 +217,7 @@ class Linking:
         relation, models, owner = self.relation, self.declared.models, self.owner
         relation.discriminator = self._discriminator(self.owner, base)
         relation.foreign_key = (foreign.name,)
-        relation.find_target = _finder(models, owner, allowed)
+        relation.find_target = _finder(models, owner, allowed, partial(_fits, relation, foreign))
 
     # Keys
 
@@ -275,7 +280,9 @@ class Linking:
                 kind = target.properties[key].type
                 made = _made(holder, name, kind, nullable=not required, required=required)
                 found = self._add(holder, made)
-            elif required and not found.required:
+            else:
+                _refuse_other_type(holder, found, found.type, target.properties[key].type)
+            if required and not found.required:
                 # The other side of the relation may have made it, which does not say so.
                 holder.add_property(replace(found, nullable=False, required=True))
             names.append(found.name)
@@ -376,11 +383,41 @@ def _said_by_owner(through: ModelDefinition, target: ModelDefinition) -> tuple[s
     return ()
 
 
+def _refuse_other_key(
+    through: ModelDefinition,
+    target: ModelDefinition,
+    foreign: tuple[str, ...],
+    primary: tuple[str, ...],
+) -> None:
+    """Refuse a key of the rows between that names records by something else, as they say."""
+    for each in through.relations.values():
+        is_that = each.kind == BELONGS_TO and each.target is target and each.foreign_key == foreign
+        if is_that and each.primary_key != primary:
+            raise DefinitionError(
+                f"{each!r} names a {target.name} by {', '.join(each.primary_key)}, and not by "
+                f"{', '.join(primary)} as this relation"
+            )
+
+
 def _keys_named(
     through: ModelDefinition, target: ModelDefinition, primary: tuple[str, ...]
 ) -> tuple[str, ...]:
     said = _said_by_owner(through, target)
     return said or _default_keys(snake(target.name), primary)
+
+
+def _refuse_other_type(
+    holder: ModelDefinition, key: Property, kind: PropertyType, named: PropertyType
+) -> None:
+    """Refuse a key that was declared with a type whose values never equal what it names."""
+    if isinstance(kind, AnyValue) or isinstance(named, AnyValue):
+        return
+    are_numbers = isinstance(kind, Integer | Number) and isinstance(named, Integer | Number)
+    if not are_numbers and kind.python is not named.python:
+        raise DefinitionError(
+            f"the key {holder.name}.{key.name} is a {kind.name} and never equals a {named.name}, "
+            "by which it names a record"
+        )
 
 
 def _find(definition: ModelDefinition, name: str) -> Property | None:
@@ -420,10 +457,28 @@ def _alternatives(written: Any) -> tuple[Any, ...]:
     return () if "__loop_model__" in getattr(written, "__dict__", {}) else (written,)
 
 
+def _fits(relation: RelationDefinition, foreign: Property, target: ModelDefinition) -> bool:
+    """Whether a key of a polymorphic relation can name records of a model."""
+    if len(relation.options.primary_key or target.ids) != 1:
+        return False
+    try:
+        (name,) = relation.primary_key_of(target)
+    except DefinitionError:
+        return False
+    kind = type(foreign.type)
+    return kind is AnyValue or isinstance(target.properties[name].type, kind)
+
+
 def _finder(
-    models: Registry, owner: ModelDefinition, allowed: Sequence[Any]
+    models: Registry,
+    owner: ModelDefinition,
+    allowed: Sequence[Any],
+    fits: Callable[[ModelDefinition], bool],
 ) -> Callable[[Any], Any]:
-    """What gives the model that a discriminator's value names, among those that are allowed."""
+    """What gives the model that a discriminator's value names, among those that are allowed.
+
+    :param fits: whether the key can name records of a model; those of others it never means.
+    """
     by_name = {each.__name__: ref(each) for each in allowed}
 
     def find(name: Any) -> Any:
@@ -433,7 +488,7 @@ def _finder(
             return by_name[name]() if name in by_name else None
         found = models.find_all(name, beside=owner.model, exactly=True)
         known = [each for each in found if getattr(each, "data_source", None) is not None]
-        return known[0] if len(known) == 1 else None
+        return known[0] if len(known) == 1 and fits(known[0].definition) else None
 
     return find
 

@@ -28,8 +28,8 @@ class Registry:
         return list(self._models.get(name, ()))
 
     def known(self) -> list[str]:
-        """The names that models have or had."""
-        return list(self._models)
+        """The names that models have."""
+        return [name for name, models in self._models.items() if models]
 
     def get(self, name: str) -> type:
         """Give the model of this name.
@@ -71,7 +71,12 @@ class Registry:
             raise DefinitionError(
                 f"{len(found)} models are called {name!r} (in {places}); use the class itself"
             )
-        raise DefinitionError(f"no type or model is called {name!r}{nearest(name, self._models)}")
+        if name in self._models:
+            raise DefinitionError(
+                f"the model {name!r} is gone: keep its class, in a variable or by an app that "
+                "exposes it"
+            )
+        raise DefinitionError(f"no type or model is called {name!r}{nearest(name, self.known())}")
 
 
 def _plain(name: str) -> str:

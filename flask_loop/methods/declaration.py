@@ -36,6 +36,7 @@ class Argument:
     :ivar nullable: whether null is a value.
     :ivar documented: whether the documentation shows it.
     :ivar of: the model whose records it is about, of a relation; None for the model's own.
+    :ivar inside: whether those records are inside others, where protected properties are not shown.
     :ivar fixed: the names of properties that a record gets, whatever a client says of them.
     """
 
@@ -50,6 +51,7 @@ class Argument:
     nullable: bool = False
     documented: bool = True
     of: ModelDefinition | None = None
+    inside: bool = False
     fixed: Sequence[str] = ()
 
     @property

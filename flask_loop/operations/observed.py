@@ -6,8 +6,8 @@ serve the plan, such as those of uniqueness rules, are told to nobody, and nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
 from ..methods import Generation
 from ..query import And, Filter, Where, both, conjuncts
+from ..relations import deleting
 from ..schema import BLANK, UNKNOWN, Serializer, load_undeclared
 from ..signals import RECORD_SIGNALS, record_saved, records_deleted, records_updated
 from ..types import TypeMismatch, detached
@@ -428,11 +429,11 @@ class ObservedPlan(Plan):
     # Deleting
 
     def delete(self, where: Where) -> int:
-        with self.transaction():
+        with self._deleting():
             return self._delete(self._access(Filter(where=where)))
 
     def delete_by_id(self, id: Any) -> int:
-        with self.transaction():
+        with self._deleting():
             place = self._place(id)
             observation = place.observation
             if not self._shows_deletes:
@@ -441,6 +442,16 @@ class ObservedPlan(Plan):
             if not rows:
                 return 0
             return self._delete(observation, id, rows.records()[0])
+
+    @contextmanager
+    def _deleting(self) -> Iterator[None]:
+        """A block that deletes and tells of it, on all data sources that have to do with it."""
+        with self.transaction():
+            if not self.definition.dependents:
+                yield
+                return
+            with deleting.transactions(self, outbox.transaction):
+                yield
 
     @property
     def _shows_deletes(self) -> bool:

@@ -59,8 +59,13 @@ class ReadingPlan:
         """The connector that the model's data source has here: in this app, for this caller."""
         return self.model.data_source.connector
 
-    def remote_parser(self, bounds: Bounds) -> FilterParser:
-        """The parser for the filters of remote callers."""
+    def remote_parser(self, bounds: Bounds, *, nested: bool = False) -> FilterParser:
+        """The parser for the filters of remote callers.
+
+        :param nested: whether the records come inside others.
+        """
+        if nested:
+            return FilterParser(self.definition, remote=True, bounds=bounds, nested=True)
         parser = self._remote_parsers.get(bounds)
         if parser is None:
             parser = FilterParser(self.definition, remote=True, bounds=bounds)

@@ -25,7 +25,7 @@ def keys_to(relation: RelationDefinition, record: Any) -> dict[str, Any]:
         raise TypeError(f"{place} is {_wanted(relation)}, not {record!r}")
     if record.is_new_record():
         raise TypeError(f"save the {model.__name__} first: {place} has the key of a stored record")
-    primary_key = relation.primary_key or [each.name for each in model.definition.ids]
+    primary_key = relation.primary_key_of(model.definition)
     values = [getattr(record, name) for name in primary_key]
     if relation.discriminator is not None:
         values.append(model.definition.name)

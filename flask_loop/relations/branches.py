@@ -204,7 +204,7 @@ def _keys_held(relation: RelationDefinition, parent: NestedWrite, branch: Branch
         keys = [key_in(write.record, link.theirs) for write in branch.writes]
         return {link.own[0]: list(dict.fromkeys([*(parent.record.get(link.own[0]) or ()), *keys]))}
     definition, record = branch.target.definition, branch.writes[0].record
-    primary_key = relation.primary_key or tuple(each.name for each in definition.ids)
+    primary_key = relation.primary_key_of(definition)
     held = {name: record[key] for name, key in zip(relation.foreign_key, primary_key, strict=True)}
     if relation.discriminator is not None:
         held[relation.discriminator] = definition.name

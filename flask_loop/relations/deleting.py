@@ -8,7 +8,7 @@ are deleted, those that name others before those that they name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
 from ..connectors.base import Connector, Record
@@ -62,6 +62,17 @@ def delete(plan: DeletingPlan, where: Where, transaction: Transaction) -> int:
         raise
 
 
+@contextmanager
+def transactions(plan: DeletingPlan, transaction: Transaction) -> Iterator[None]:
+    """Transactions of all data sources that have to do with deleting records of a model.
+
+    :param transaction: opens one of a connector.
+    """
+    with ExitStack() as stack:
+        _Deletion(plan, transaction).open(stack)
+        yield
+
+
 class _Deletion:
     """One deletion, and all that follows from it."""
 
@@ -84,9 +95,8 @@ class _Deletion:
     def run(self, where: Where) -> int:
         if not self._acting[self._root.definition]:
             return self._delete_by_database(where)
-        with ExitStack() as transactions:
-            for connector in self._connectors():
-                transactions.enter_context(self._transaction(connector))
+        with ExitStack() as stack:
+            self.open(stack)
             records = self._find(self._root, where)
             if not records:
                 return 0
@@ -119,10 +129,11 @@ class _Deletion:
             if dependent.on_delete == "cascade" and child.definition not in self._acting:
                 self._learn(child)
 
-    def _connectors(self) -> list[Connector]:
-        """Whose transactions are opened; that of the root is the last to end."""
+    def open(self, stack: ExitStack) -> None:
+        """Open the transactions of all connectors; that of the root is the last to end."""
         found = (plan.connector for plan in self._plans.values())
-        return list({id(each): each for each in found}.values())
+        for connector in {id(each): each for each in found}.values():
+            stack.enter_context(self._transaction(connector))
 
     # What goes
 

@@ -260,7 +260,7 @@ class Growing:
         relation, definition = self.relation, self.target.definition
         if relation.links:
             return where_related(relation, self.parent)
-        names = relation.primary_key or tuple(each.name for each in definition.ids)
+        names = relation.primary_key_of(definition)
         return keys_where(definition, names, [key_in(self.parent, relation.foreign_key)])
 
     def _select(self, where: Where) -> list[Record]:

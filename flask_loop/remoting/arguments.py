@@ -44,8 +44,8 @@ class Target(Records, Protocol):
     def instance(self, id: Any) -> Any:
         """The record with an id, as an instance."""
 
-    def remote_parser(self, bounds: Bounds) -> FilterParser:
-        """The parser for the filters of remote callers."""
+    def remote_parser(self, bounds: Bounds, *, nested: bool = False) -> FilterParser:
+        """The parser for the filters of remote callers, on records inside others where nested."""
 
     def load_id(self, id: Any) -> Any:
         """An id as records hold it."""
@@ -89,11 +89,12 @@ def decode(
             raise ArgumentError(argument.name, "is required")
         of = target_of(argument, target)
         if argument.type == "filter":
-            parser = of.remote_parser(bounds)
+            parser = of.remote_parser(bounds, nested=argument.inside)
             is_left_out = method.gives_one and value in (None, "")
             arguments[argument.name] = None if is_left_out else parser.filter(value)
         elif argument.type == "where":
-            arguments[argument.name] = of.remote_parser(bounds).where(value)
+            parser = of.remote_parser(bounds, nested=argument.inside)
+            arguments[argument.name] = parser.where(value)
         elif argument.type == "model":
             arguments[argument.name] = _data(argument, given, bounds)
         elif argument.source == "path":

@@ -433,6 +433,19 @@ class RelationContract(Contract):
         assert novels.destroy_all({"writer": {"none": {}}}) == 2
         assert ids(novels.find(where={"id": {"lt": 10}})) == [4, 5, 6, 8, 9]
 
+    def test_a_write_is_on_what_matched_before_it_whatever_it_changes(
+        self, library: Library
+    ) -> None:
+        library.fill()
+        novels, writers = library.novels, library.writers
+        none_is_long = {"writer.novels": {"none": {"pages": {"gt": 50}}}}
+        assert novels.update_all(none_is_long, {"pages": 77}) == novels.count() == 17
+        with_a_b = {"writer.novels": {"some": {"title": "b"}}}
+        assert novels.destroy_all(with_a_b) == 16
+        assert writers.update_all({"mentor.mentor_id": None}, {"mentor_id": 6}) == 3
+        assert ids(writers.find(where={"mentor_id": 6})) == [1, 2, 3]
+        assert writers.destroy_all({"mentor": {"some": {}}}) == 6
+
     @pytest.mark.parametrize(
         "order",
         [

@@ -23,6 +23,8 @@ from ...query import (
     Compare,
     Filter,
     Near,
+    Not,
+    Or,
     Path,
     Related,
     Where,
@@ -345,8 +347,14 @@ class SqlConnector(Connector):
     def _write_matching(
         self, statements: ModelStatements, where: Where, run: Callable[[Where], int]
     ) -> int:
-        """Run a write on what matches; where SQL cannot tell, on the ids that Python found."""
+        """Run a write on what matches; where SQL cannot tell, on the ids that Python found.
+
+        So it is where the condition looks at other rows of the same table: SQLite shows it those
+        that the statement has changed already, and others refuse it.
+        """
         pushed, rest = statements.conditions.split(where)
+        if rest is None and statements.ids and self._looks_at(where, statements.model_table):
+            rest = EVERYTHING
         if rest is None:
             try:
                 return run(where)
@@ -355,6 +363,17 @@ class SqlConnector(Connector):
         with self.session.transaction():
             ids = self._matching_ids(statements, pushed, rest)
             return sum(run(chunk) for chunk in _id_chunks(statements.definition, ids))
+
+    def _looks_at(self, where: Where, table: ModelTable) -> bool:
+        """Whether a where follows a link to the rows of a table."""
+        if isinstance(where, Related):
+            there = self._of(where.link.definition).model_table.table.fullname
+            return there == table.table.fullname or self._looks_at(where.where, table)
+        if isinstance(where, Not):
+            return self._looks_at(where.item, table)
+        return isinstance(where, And | Or) and any(
+            self._looks_at(item, table) for item in where.items
+        )
 
     # What constraints refuse
 

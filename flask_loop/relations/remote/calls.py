@@ -267,7 +267,7 @@ def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, *, 
         raise no_related(relation, id)
     target = model.__loop_plan__()
     definition = target.definition
-    names = relation.primary_key or tuple(each.name for each in definition.ids)
+    names = relation.primary_key_of(definition)
     where = keys_where(definition, names, (key_in(record, relation.foreign_key),))
     found = target.find(Filter(where=where, order=target.parser.filter(None).order, limit=1))
     if not found:

@@ -9,8 +9,9 @@ from typing import Any
 
 from ...connectors.base import Record, Rows, id_where, layout_of_records
 from ...definition import RelationDefinition
-from ...errors import Failure, ValidationError
+from ...errors import Failure, FilterError, ValidationError
 from ...query import (
+    EVERYTHING,
     Bounds,
     Filter,
     Where,
@@ -48,7 +49,7 @@ class InsideMany(Result):
 
     def json(self) -> Any:
         layout = layout_of_records(self.plan.definition, self.fields)
-        return self.plan.serializer.dump(Rows(self._chosen(), layout))
+        return self.plan.serializer.dump(Rows(self._chosen(), layout), nested=True)
 
     def python(self) -> Any:
         return [self.plan.model.from_record(record) for record in self._chosen()]
@@ -124,7 +125,8 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, 
     with plan.transaction():
         position = len(_inside(relation, plan, id)) if relation.is_many else None
         with _said_of_record(relation, position, is_list=is_list):
-            return _accessor(relation, plan, id).create(accepted if is_list else accepted[0])
+            created = _accessor(relation, plan, id).create(accepted if is_list else accepted[0])
+    return _written(target, created)
 
 
 def update_by_id(
@@ -135,7 +137,8 @@ def update_by_id(
         changes = plan_of(relation).accept(data, bounds, creating=False, current=current)
         position = _inside(relation, plan, id).index(current)
         with _said_of_record(relation, position):
-            return _accessor(relation, plan, id).update(fk, changes)
+            updated = _accessor(relation, plan, id).update(fk, changes)
+    return _written(plan_of(relation), updated)
 
 
 def update_one(
@@ -147,7 +150,8 @@ def update_one(
         changes = plan_of(relation).accept(data, bounds, creating=current is None, current=current)
         owner = _accessor(relation, plan, id)
         with _said_of_record(relation, None):
-            return owner.create(changes) if current is None else owner.update(changes)
+            written = owner.create(changes) if current is None else owner.update(changes)
+    return _written(plan_of(relation), written)
 
 
 def destroy_by_id(
@@ -229,12 +233,21 @@ def _the_one(relation: RelationDefinition, plan: Any, id: Any, fk: Any) -> Recor
     return found[0]
 
 
+def _written(target: Any, written: Any) -> InsideMany:
+    """Records inside another one that were written, as clients see them."""
+    if isinstance(written, list):
+        return InsideMany(target, [each.to_record() for each in written])
+    return InsideOne(target, [written.to_record()])
+
+
 def _chosen(
     relation: RelationDefinition, found: Sequence[Record], filter: Filter | None
 ) -> InsideOne:
     if filter is None:
         return InsideOne(plan_of(relation), found[:1])
     refuse_reaching(filter)
+    if filter.where != EVERYTHING or filter.limit is not None or filter.skip:
+        raise FilterError("filter", "has more than fields, which one record takes")
     return InsideOne(plan_of(relation), found[:1], filter.fields)
 
 

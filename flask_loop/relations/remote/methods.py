@@ -13,6 +13,10 @@ from ...definition import HAS_ONE, RelationDefinition
 from ...methods import Argument, Reach, RemoteMethod, Returns, Route
 from . import calls, embeds, links
 
+#: What reads related records, and what changes which they are.
+_READING = frozenset({"get", "count", "findById"})
+_LINKING = frozenset({"create", "delete", "destroyById", "link", "unlink"})
+
 ID = Argument("id", "any", "path", required=True, description="Model id")
 
 
@@ -31,6 +35,26 @@ class _Methods:
         self.calls: Any = embeds if relation.is_embedded else calls
 
     def all(self) -> Iterator[RemoteMethod]:
+        """All of them, but for those that read or write a property which clients must not."""
+        relation = self.relation
+        if relation.property is None:
+            yield from self._all()
+            return
+        holder = relation.owner.properties[relation.property]
+        if relation.is_embedded and not holder.readable:
+            return
+        is_writable = not (holder.read_only or holder.create_only)
+        for method in self._all():
+            if is_writable or not self._changes_holder(method.name.split("__")[1]):
+                yield method
+
+    def _changes_holder(self, verb: str) -> bool:
+        """Whether a method changes the property that has the records, or their ids, in it."""
+        if self.relation.is_embedded:
+            return verb not in _READING
+        return self.relation.property is not None and verb in _LINKING
+
+    def _all(self) -> Iterator[RemoteMethod]:
         relation = self.relation
         if relation.is_polymorphic_owner:
             yield self._get_polymorphic()
@@ -87,7 +111,13 @@ class _Methods:
             if self._is_linked
             else "Delete all {names} of a record.",
         )
-        where = Argument("where", "where", description="Criteria to match records", of=self.target)
+        where = Argument(
+            "where",
+            "where",
+            description="Criteria to match records",
+            of=self.target,
+            inside=self.relation.is_embedded,
+        )
         yield self._method(
             "count",
             self.calls.count,
@@ -232,9 +262,14 @@ class _Methods:
         **more: Any,
     ) -> RemoteMethod:
         name = f"__{verb}__{self.relation.wire}"
-        reach: tuple[Reach, ...] = ()
-        if reaches is not None and self.target is not None and not self.relation.is_embedded:
-            reach = (Reach(self.target, reaches),)
+        reach: list[Reach] = []
+        owner, is_embedded = self.relation.owner, self.relation.is_embedded
+        if reaches is not None and self.target is not None and not is_embedded:
+            reach.append(Reach(self.target, reaches))
+        if self._changes_holder(verb):
+            reach.append(Reach(owner, "prototype.patchAttributes"))
+        elif is_embedded:
+            reach.append(Reach(owner, "findById"))
         return RemoteMethod(
             name=name,
             wire=f"prototype.{name}",
@@ -244,7 +279,7 @@ class _Methods:
             notes=self.relation.options.description or "",
             function=partial(function, self.relation),
             related=True,
-            reaches=reach,
+            reaches=tuple(reach),
             **more,
         )
 
@@ -255,7 +290,10 @@ class _Methods:
 
     def _filter(self, parts: str) -> Argument:
         description = f"{parts}, as JSON or in brackets as filter[where][name]=value"
-        return Argument("filter", "filter", description=description, of=self.target)
+        is_inside = self.relation.is_embedded
+        return Argument(
+            "filter", "filter", description=description, of=self.target, inside=is_inside
+        )
 
     def _data(self, description: str, *, many: bool = False, fixed: Sequence[str] = ()) -> Argument:
         return Argument(
