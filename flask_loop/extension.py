@@ -114,6 +114,7 @@ class Loop:
         The settings are read from ``app.config``: ``LOOP_DATA_SOURCES``, ``LOOP_DOCS``,
         ``LOOP_MAX_LIMIT``, ``LOOP_MAX_BODY``, ``LOOP_MAX_VALUES``, ``LOOP_MAX_FILTER_DEPTH``,
         ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_MAX_INCLUDE_DEPTH``, ``LOOP_MAX_INCLUDES``,
+        ``LOOP_MAX_INCLUDED``,
         ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``, ``LOOP_REMOTING``; see
         :class:`~flask_loop.state.Settings`.
 

@@ -475,10 +475,11 @@ def test_what_is_assigned_is_a_saved_record_of_the_model(novel: Novel) -> None:
 
 def test_what_was_included_is_read_again_where_the_key_is_another(novel: Novel) -> None:
     part = novel.parts.create(name="one")
-    part.__dict__["_related"] = {"novel": novel}
-    assert part.novel() is novel
-    assert part.novel(refresh=True) is not novel
-    part.__dict__["_related"] = {"novel": novel}
+    NovelPart.include([part], "novel")
+    included = part.novel()
+    assert part.novel() is included
+    assert part.novel(refresh=True) is not included
+    NovelPart.include([part], "novel")
     part.novel_id = Novel.create(title="third").id
     found = part.novel()
     assert found is not None
