@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
 import pytest
 
-from flask_loop import DataSource, create_data_source, memory
+from flask_loop import DataSource, create_data_source, create_model, memory
 from flask_loop.errors import DefinitionError
 
 
@@ -187,3 +188,54 @@ class TestKeysThatNeverFit:
         left.has_many("rights", model=right, through=rows)
         with pytest.raises(DefinitionError, match=r"names a MetRight by number, and not by id"):
             left.find()
+
+
+class TestKeysOfSeveralProperties:
+    @pytest.fixture
+    def halls(self, source: DataSource) -> tuple[Any, Any]:
+        hall = source.create_model(
+            "MetHall", {"x": {"type": int, "id": 1}, "y": {"type": str, "id": 2}, "name": str}
+        )
+        seat = source.create_model("MetSeat", {"n": int})
+        seat.belongs_to("hall", model=hall, foreign_key=["hall_x", "hall_y"])
+        hall.has_many("seats", model=seat, foreign_key=["hall_x", "hall_y"])
+        source.auto_update()
+        return hall, seat
+
+    def test_some_of_the_values_are_not_enough(self, halls: tuple[Any, Any]) -> None:
+        hall, seat = halls
+        hall.create([{"x": x, "y": y, "name": f"{x}{y}"} for x in (1, 2) for y in "ab"])
+        keys = [(1, "a"), (2, "b"), (2, "a"), (1, None), (None, "a"), (3, "a")]
+        seat.create([{"hall_x": x, "hall_y": y} for x, y in keys])
+        named = [None if (found := each.hall()) is None else found.name for each in seat.find()]
+        assert named == ["1a", "2b", "2a", None, None, None]
+        included = seat.find(include="hall")
+        assert [each.to_dict().get("hall", {}).get("name") for each in included] == named
+        seats = {each.name: [s.id for s in each.seats()] for each in hall.find(include="seats")}
+        assert seats == {"1a": [1], "1b": [], "2a": [3], "2b": [2]}
+        assert seat.count({"hall.name": {"inq": ["1a", "2b"]}}) == 2
+        assert [each.name for each in hall.find(where={"seats": {"none": {}}})] == ["1b"]
+
+    def test_many_keys_take_no_time_for_each_pair(self, halls: tuple[Any, Any]) -> None:
+        hall, seat = halls
+        count = 4000
+        hall.create([{"x": x, "y": str(x % 3)} for x in range(count)])
+        seat.create([{"hall_x": x, "hall_y": str(x % 3), "n": x} for x in range(count)])
+        start = perf_counter()
+        assert all(each.seats()[0].n == each.x for each in hall.find(include="seats"))
+        assert all(each.hall().x == each.n for each in seat.find(include="hall"))
+        assert seat.count({"hall.y": "1"}) == 1333
+        # It took half a minute where each record was compared with each key.
+        assert perf_counter() - start < 5
+
+
+def test_what_loopbacks_generator_leaves_blank_is_not_given(source: DataSource) -> None:
+    items = {"type": "hasMany", "model": "MetItem"}
+    blank = {"foreignKey": "", "primaryKey": "", "through": ""}
+    shelf = create_model({"name": "MetShelf", "relations": {"items": items | blank}})
+    item = create_model({"name": "MetItem", "properties": {"title": "string"}})
+    for each in (shelf, item):
+        each.attach_to(source)
+    source.auto_update()
+    shelf.create().items.create(title="t")
+    assert item.find()[0].to_dict() == {"title": "t", "id": 1, "metShelfId": 1}

@@ -487,7 +487,9 @@ def _finder(
         if by_name:
             return by_name[name]() if name in by_name else None
         found = models.find_all(name, beside=owner.model, exactly=True)
-        known = [each for each in found if getattr(each, "data_source", None) is not None]
+        known: list[Any] = [
+            each for each in found if getattr(each, "data_source", None) is not None
+        ]
         return known[0] if len(known) == 1 and fits(known[0].definition) else None
 
     return find

@@ -90,6 +90,8 @@ _ALIASES = {
 }
 _NAMES = frozenset(each.name for each in fields(RelationOptions))
 _KEY_NAMES = ("foreign_key", "primary_key", "key_through")
+#: What LoopBack's generators write as "" where nothing was answered.
+_BLANK_IS_NONE = (*_KEY_NAMES, "through", "property")
 _FLAGS = ("constraint", "required", "nested", "nest_remoting", "disable_include")
 _TEXTS = ("discriminator", "property", "http_path", "description")
 _OF_SOME: dict[str, frozenset[str]] = {
@@ -161,7 +163,7 @@ def _flatten(written: Mapping[str, Any]) -> dict[str, Any]:
 
     def take(key: str, value: Any) -> None:
         name = _ALIASES.get(key, key)
-        if value is None or key == "type":
+        if value is None or key == "type" or (value == "" and name in _BLANK_IS_NONE):
             return
         if key in ("options", "http"):
             _demand(key, {key: value}, (Mapping,), "a dict")
@@ -193,7 +195,8 @@ def _polymorphic(written: Mapping[str, Any]) -> dict[str, Any]:
             continue  # the property says of which type it is
         if key not in names:
             raise DefinitionError(f"polymorphic has no key {key!r}{nearest(key, names)}")
-        given[names[key]] = value
+        if value != "":
+            given[names[key]] = value
     return given
 
 

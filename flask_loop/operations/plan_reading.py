@@ -174,7 +174,10 @@ class ReadingPlan:
         if not keys:
             layout = layout_of_records(self.definition, filter.fields)
             return RelatedRows(Rows((), layout), ())
-        if len(links) == 1 and filter.limit is None and not filter.skip:
+        is_plain = len(links) == 1 and filter.limit is None and not filter.skip
+        # A where has keys of several values one by one, and so many would be too large for SQL.
+        is_alone = len(links[0].own) == 1 or most is not None
+        if is_plain and (is_alone or not self._is_followed(filter, links)):
             found = self._holding(filter, links[0].theirs, keys, None if most is None else most + 1)
             return RelatedRows(found, keys_of_rows(found, links[0].theirs))
         if self._is_followed(filter, links):

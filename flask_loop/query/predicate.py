@@ -25,7 +25,7 @@ def predicate(where: Where) -> Predicate:
     if isinstance(where, And):
         return _all(tuple(map(predicate, where.items)))
     if isinstance(where, Or):
-        return _any(tuple(map(predicate, where.items)))
+        return _is_one_of_keys(where) or _any(tuple(map(predicate, where.items)))
     if isinstance(where, Not):
         inner = predicate(where.item)
         return lambda record: not inner(record)
@@ -134,17 +134,62 @@ def _is_one_of(operands: Iterable[Any]) -> Callable[[Any], bool]:
     others: list[Any] = []
     for each in operands:
         try:
-            plain_ones.add((isinstance(each, bool), each))
+            plain_ones.add(_hashed(each))
         except TypeError:
             others.append(each)
 
     def test(value: Any) -> bool:
         try:
-            return (isinstance(value, bool), value) in plain_ones
+            return _hashed(value) in plain_ones
         except TypeError:
             return any(same(value, each) for each in others)
 
     return test
+
+
+def _is_one_of_keys(where: Or) -> Predicate | None:
+    """A test whose time does not grow with the number of keys, where that is what is asked for.
+
+    A key is the values of several properties, the same for all, which have no lists or objects.
+    """
+    found = [_key_in(item) for item in where.items]
+    names = {None if key is None else tuple(key) for key in found}
+    if len(names) != 1 or None in names:
+        return None
+    wanted = {tuple(key.values()) for key in found if key is not None}
+    (properties,) = names
+
+    def matches(record: Record) -> bool:
+        try:
+            return tuple(_hashed(record.get(name)) for name in properties or ()) in wanted
+        except TypeError:
+            return False
+
+    return matches
+
+
+def _key_in(where: Where) -> dict[str, Any] | None:
+    """The values that whole properties have to equal, or None where more is asked for."""
+    if not isinstance(where, And) or not where.items:
+        return None
+    key: dict[str, Any] = {}
+    for part in where.items:
+        if not isinstance(part, Compare) or part.operator != "eq" or part.member:
+            return None
+        name = part.path.property.name
+        if part.path.keys or name in key:
+            return None
+        try:
+            key[name] = _hashed(part.operand)
+            hash(key[name])
+        except TypeError:
+            return None
+    return key
+
+
+def _hashed(value: Any) -> tuple[bool, Any]:
+    """A value that is equal to another one where :func:`same` says so, if it can be hashed."""
+    return isinstance(value, bool), value
 
 
 def _near(operand: Near) -> Callable[[Any], bool]:

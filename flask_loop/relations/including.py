@@ -185,7 +185,9 @@ def _is_by_id(relation: RelationDefinition, scope: Filter, target: Any) -> bool:
     """Whether an include brings the records with some ids as they are, whoever looks."""
     if relation.kind != BELONGS_TO or scope.where is not EVERYTHING or scope.fields is not None:
         return False
-    return bool(target.shows_all) and relation.primary_key == target.id_names
+    if len(target.id_names) != 1 or relation.primary_key != target.id_names:
+        return False
+    return bool(target.shows_all)
 
 
 def _by_id(relation: RelationDefinition, target: Any, keys: list[Any], ids: list[Any]) -> Loaded:
@@ -239,7 +241,7 @@ def _found(
         return found
     each = replace(scope, limit=limit)
     most = limit * len(keys)
-    is_numbered = scope.skip > 0 or len(links) > 1
+    is_numbered = scope.skip > 0 or len(links) > 1 or len(links[0].own) > 1
     # To number the records of each key costs more than to find them, and seldom are they so many.
     found = target.find_related(each if is_numbered else scope, links, keys, most)
     if is_numbered or len(found.rows) <= limit:
