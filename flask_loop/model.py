@@ -226,8 +226,8 @@ class ModelType(type):
 
     def _choose_plan(cls, known: Plan | None) -> Plan:
         """The plan for what the definition, and those who observe the model, are now."""
-        if Relating.is_open():
-            Relating.settle()
+        if Relating.is_open(final=True):
+            Relating.settle(final=True)
         if known is None or known.version != known.definition.version:
             known = cls._make_plan()
         return as_observed(known)

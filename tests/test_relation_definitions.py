@@ -95,6 +95,7 @@ class Blurb(Model):
 
 
 def relation_of(model: Any, name: str) -> RelationDefinition:
+    model.definition.resolve()
     found: RelationDefinition = model.definition.relations[name]
     return found
 
@@ -610,3 +611,41 @@ def test_a_key_is_required_whichever_side_makes_it(source: DataSource, first: st
         with pytest.raises(ValidationError, match="hive_id"):
             model.create()
     assert Hive.create().bees.create().hive_id == 1  # type: ignore[attr-defined]
+
+
+def test_a_factory_that_runs_again_relates_the_models_that_it_makes_anew() -> None:
+    db = memory()
+
+    def make(times: int) -> list[tuple[Any, Any]]:
+        made = []
+        for _ in range(times):
+
+            class Folder(Model):
+                notes: HasMany[Note] = relation(foreign_key="folder_id")
+                pins: HasMany["Note"]
+
+                class Meta:
+                    data_source = db
+
+            Folder.definition  # noqa: B018 - as whoever exposes it looks at it
+
+            class Note(Model):
+                folder: BelongsTo[Folder]
+
+                class Meta:
+                    data_source = db
+
+            made.append((Folder, Note))
+        return made
+
+    def make_from_dicts() -> tuple[Any, Any]:
+        folder = db.create_model("dictFolder", {})
+        folder.has_many("notes", model="dictNote")
+        assert folder.definition.unresolved
+        note = db.create_model("dictNote", {})
+        note.belongs_to("folder", model="dictFolder")
+        return folder, note
+
+    for folder, note in [*make(1), *make(1), make_from_dicts(), make_from_dicts()]:
+        assert relation_of(folder, "notes").target_model is note
+        assert relation_of(note, "folder").target_model is folder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import FrameType, UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin
+from typing import Any, ClassVar, ForwardRef, Union, get_args, get_origin
 from weakref import ref
 
 from ..errors import DefinitionError
@@ -131,7 +131,7 @@ class ClassBody:
                     name,
                     spec,
                     models=registry,
-                    understand=annotation.understand,
+                    annotation=annotation,
                 )
 
     def _properties(
@@ -233,7 +233,8 @@ class _Part:
             }
             for each in self.relations.values():
                 each.understand()
-            self.scope.frame = None
+            if all(each.is_fixed for each in self.relations.values()):
+                self.scope.frame = None
 
 
 class _RelationAnnotation:
@@ -250,24 +251,52 @@ class _RelationAnnotation:
         self._found: tuple[Any, ...] = ()
 
     def understand(self) -> tuple[Any, ...]:
-        """The models that it names, or what else stands there."""
+        """The models that it names, or their names where the scope does not have them yet.
+
+        :raises DefinitionError: where it means nothing.
+        """
         if self._scope is not None:
-            try:
-                found = evaluate(self._inside, Names(self._scope, with_models=True))
-            except NOT_UNDERSTOOD as error:
-                raise DefinitionError(str(error)) from None
-            alternatives = get_args(found) if get_origin(found) in (Union, UnionType) else (found,)
-            # The classes are held by the model that names them, and by nothing else.
-            self._found = tuple(
-                ref(each) if isinstance(each, type) else each
-                for each in alternatives
-                if each is not type(None)
-            )
-            self._inside = self._scope = None
-        found = tuple(each() if isinstance(each, ref) else each for each in self._found)
-        if None in found:
+            found = tuple(self._alternatives(self._scope))
+            if any(isinstance(each, str) for each in found):
+                return found
+            self.fix(found)
+        models = tuple(each() if isinstance(each, ref) else each for each in self._found)
+        if None in models:
             raise DefinitionError("the model that it leads to is gone")
-        return found
+        return models
+
+    def fix(self, models: Iterable[Any]) -> None:
+        """Mean these models from now on, and let go of the scope."""
+        # The classes are held by the model that names them, and by nothing else.
+        self._found = tuple(ref(each) if isinstance(each, type) else each for each in models)
+        self._inside = self._scope = None
+
+    @property
+    def is_fixed(self) -> bool:
+        return self._scope is None
+
+    def _alternatives(self, scope: Scope) -> Iterator[Any]:
+        names = Names(scope, with_models=False)
+        for part in _parts(self._inside):
+            try:
+                found = evaluate(part, names)
+            except NOT_UNDERSTOOD as error:
+                if not (isinstance(part, str) and part.isidentifier()):
+                    raise DefinitionError(str(error)) from None
+                found = part
+            several = get_origin(found) in (Union, UnionType)
+            for each in get_args(found) if several else (found,):
+                if each not in (None, type(None)):
+                    yield each
+
+
+def _parts(inside: Any) -> list[Any]:
+    """The parts of ``A | B``, where it is text."""
+    if isinstance(inside, ForwardRef):
+        inside = inside.__forward_arg__
+    if not isinstance(inside, str) or "[" in inside:
+        return [inside]
+    return [part.strip().strip("'\"").strip() for part in inside.split("|")]
 
 
 def _refuse_untyped(name: str, namespace: dict[str, Any], written: dict[str, Any]) -> None:

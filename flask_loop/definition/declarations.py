@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from weakref import ref
 
 import inflection
@@ -16,6 +16,16 @@ from .relation import RelationOptions
 from .relation_options import kind_of, read_options
 
 
+class Annotation(Protocol):
+    """An annotation that declares a relation."""
+
+    def understand(self) -> tuple[Any, ...]:
+        """The models that it names, or their names where they are not known yet."""
+
+    def fix(self, models: Iterable[Any]) -> None:
+        """Mean these models from now on."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
     """That a model has a relation, to a model that may not exist yet.
@@ -25,7 +35,7 @@ class Declaration:
     :ivar options: what was written of it.
     :ivar declared_by: the name of the model that said so, which names the keys of others.
     :ivar models: where models that are named are found.
-    :ivar understand: gives what its annotation means, where it has one.
+    :ivar annotation: gives what it means, where it was declared by one.
     """
 
     name: str
@@ -33,7 +43,7 @@ class Declaration:
     options: RelationOptions
     declared_by: str
     models: Registry
-    understand: Callable[[], Any] | None = None
+    annotation: Annotation | None = None
 
     def is_like(self, other: Declaration) -> bool:
         """Whether another one says the same."""
@@ -48,7 +58,7 @@ def declaration(
     written: Mapping[str, Any],
     *,
     models: Registry,
-    understand: Callable[[], Any] | None = None,
+    annotation: Annotation | None = None,
 ) -> Declaration:
     """Read what was written of a relation.
 
@@ -57,7 +67,7 @@ def declaration(
     :param name: its name; that of the other model where None.
     :param written: its options in either spelling.
     :param models: where models that are named are found.
-    :param understand: gives what its annotation means, where it has one.
+    :param annotation: gives what it means, where it was declared by one.
     :raises DefinitionError: naming the relation and the key that means nothing.
     """
     shown = name or "a relation"
@@ -72,7 +82,7 @@ def declaration(
     except DefinitionError as error:
         raise DefinitionError(f"{model}.{shown}: {error}") from None
     options = replace(options, model=_weakly(options.model), through=_weakly(options.through))
-    return Declaration(name, kind, options, model, models, understand)
+    return Declaration(name, kind, options, model, models, annotation)
 
 
 def _weakly(written: Any) -> Any:

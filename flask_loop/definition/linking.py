@@ -41,6 +41,7 @@ class Linking:
     :param declared: what was written of it.
     :param settle: resolves what other definitions declare.
     :param make_model: makes a model from dicts.
+    :param final: whether all models are there, as far as anybody knows.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Linking:
         *,
         settle: Callable[[ModelDefinition], object],
         make_model: MakeModel,
+        final: bool,
     ) -> None:
         self.relation, self.declared = relation, declared
-        self._settle, self._make_model = settle, make_model
+        self._settle, self._make_model, self._is_final = settle, make_model, final
         self.owner, self.options = relation.owner, relation.options
         self.name = relation.name
 
@@ -87,8 +89,8 @@ class Linking:
 
     def _written(self) -> Sequence[Any]:
         """What stands for the other models: classes or names."""
-        if self.declared.understand is not None:
-            return _alternatives(self.declared.understand())
+        if self.declared.annotation is not None:
+            return _alternatives(self.declared.annotation.understand())
         model = self.options.model
         if model is None:
             return ()
@@ -99,11 +101,13 @@ class Linking:
         if len(written) > 1:
             raise DefinitionError("leads to one model, not to several")
         model = self._model(written[0]) if written else self._model_called_so()
+        if self.declared.annotation is not None:
+            self.declared.annotation.fix([model])
         return self._definition(model)
 
     def _model(self, written: Any) -> Any:
         if isinstance(written, str):
-            return self.declared.models.find(written, beside=self.owner.model)
+            return self._named(written)
         if isinstance(written, ref):
             written = written()
         if not hasattr(written, "__loop_model__"):
@@ -113,7 +117,34 @@ class Linking:
     def _model_called_so(self) -> Any:
         """The model that the relation's own name means: ``chapters`` is of ``Chapter``."""
         name = inflection.singularize(self.name) if self.relation.is_many else self.name
-        return self.declared.models.find(name, beside=self.owner.model)
+        return self._named(name)
+
+    def _named(self, name: str) -> Any:
+        """The model of a name.
+
+        Where an application factory defines its models again, those that its older ones are
+        related to are meant last: of the same name there will be another one.
+        """
+        models, owner = self.declared.models, self.owner.model
+        found = models.find_all(name, beside=owner)
+        taken = self._taken_by_older()
+        others = [each for each in found if each not in taken]
+        if len(others) == 1:
+            return others[0]
+        if found and not others and not self._is_final:
+            raise DefinitionError(f"the model {name!r} may be defined again")
+        return models.find(name, beside=owner)
+
+    def _taken_by_older(self) -> list[Any]:
+        """The models that this relation leads to from older models of the owner's name."""
+        owner = self.owner.model
+        taken = []
+        for each in self.declared.models.named(owner.__name__):
+            known = None if each is owner else each.__dict__.get("_definition")
+            relation = known and known.relations.get(self.name)
+            if relation and each.__qualname__ == owner.__qualname__:
+                taken += [end.model for end in (relation.target, relation.through) if end]
+        return taken
 
     def _definition(self, model: Any) -> ModelDefinition:
         if "__loop_model__" in model.__dict__:
@@ -149,6 +180,8 @@ class Linking:
         self._depend(self.owner, target, foreign, primary)
 
     def _through(self) -> None:
+        if self.options.through is not None and not self._is_final:
+            raise DefinitionError("the keys of the model between may be declared later")
         target, primary = self._the_target, self._primary_key(self.owner)
         through = self._through_model()
         self._settle(through)
@@ -205,6 +238,8 @@ class Linking:
     def _polymorphic_owner(self) -> None:
         base = self._polymorphic_name(self.name)
         allowed = [self._model(each) for each in self._written()]
+        if allowed and self.declared.annotation is not None:
+            self.declared.annotation.fix(allowed)
         for model in allowed:
             self.owner.hold(model)
         name = "".join(self.options.foreign_key) or f"{base}_id"

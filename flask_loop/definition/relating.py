@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Relating:
-    """Resolves declarations as soon as the models that they name exist, each once."""
+    """Resolves declarations as soon as the models that they name exist, each once.
+
+    At first only what is certain: a model that is named may be defined again by an application
+    factory that is still at work. When models are used, all is.
+    """
 
     #: Makes a model from dicts; :mod:`flask_loop.model` sets it.
     make_model: ClassVar[MakeModel]
@@ -25,16 +29,20 @@ class Relating:
     #: One thread at a time defines models; what they name is defined by the same thread.
     lock: ClassVar[RLock] = RLock()
     _number: ClassVar[int] = 0
-    _settled: ClassVar[int] = 0
+    #: Up to which number declarations were resolved: those that are certain, and all.
+    _settled: ClassVar[dict[bool, int]] = {False: 0, True: 0}
     _is_running: ClassVar[bool] = False
     #: In the order in which they came, so that keys are made in the same order in each process.
     _bodies: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
     _waiting: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
 
     @classmethod
-    def is_open(cls) -> bool:
-        """Whether a model or a declaration is new since declarations were last resolved."""
-        return cls._settled != cls._number
+    def is_open(cls, *, final: bool = False) -> bool:
+        """Whether a model or a declaration is new since declarations were last resolved.
+
+        :param final: whether all of them were, or those that are certain.
+        """
+        return cls._settled[final] != cls._number
 
     @classmethod
     def note_model(cls) -> None:
@@ -55,19 +63,25 @@ class Relating:
         cls._number += 1
 
     @classmethod
-    def settle(cls) -> None:
-        """Resolve what can be resolved now; what cannot is tried again when there is more."""
+    def settle(cls, *, final: bool = False) -> None:
+        """Resolve what can be resolved now; what cannot is tried again when there is more.
+
+        :param final: whether all models are there, as far as anybody knows.
+        """
         with cls.lock:
             if cls._is_running:
                 return
             cls._is_running = True
             try:
-                while cls._settled != cls._number:
+                while cls.is_open(final=final):
                     number, before = cls._number, cls._left()
-                    cls._settle_once()
+                    cls._settle_once(final)
                     # What could not be resolved may have made models on the way.
                     has_more = cls._left() != before
-                    cls._settled = number if has_more else cls._number
+                    settled = number if has_more else cls._number
+                    cls._settled[False] = settled
+                    if final:
+                        cls._settled[True] = settled
             finally:
                 cls._is_running = False
 
@@ -77,7 +91,7 @@ class Relating:
         return len(cls._bodies), sum(len(each.unresolved) for each in cls._waiting.values())
 
     @classmethod
-    def _settle_once(cls) -> None:
+    def _settle_once(cls, final: bool) -> None:
         for key, model in list(cls._bodies.items()):
             try:
                 definition = model.definition
@@ -87,14 +101,15 @@ class Relating:
             if definition.unresolved:
                 cls._waiting[id(definition)] = definition
         for key, definition in list(cls._waiting.items()):
-            resolve_all(definition)
+            resolve_all(definition, final=final)
             if not definition.unresolved:
                 cls._waiting.pop(key, None)
 
 
-def resolve_all(definition: ModelDefinition) -> DefinitionError | None:
+def resolve_all(definition: ModelDefinition, *, final: bool = True) -> DefinitionError | None:
     """Resolve what is declared on a definition, as far as the models that it names exist.
 
+    :param final: whether to resolve more than what is certain.
     :returns: what is wrong with the first declaration that could not be resolved.
     """
     first: DefinitionError | None = None
@@ -103,13 +118,13 @@ def resolve_all(definition: ModelDefinition) -> DefinitionError | None:
             if definition.model is None:
                 break
             try:
-                _resolve(definition, each)
+                _resolve(definition, each, final)
             except DefinitionError as error:
                 first = first or DefinitionError(f"{definition.name}.{each.name}: {error}")
     return first
 
 
-def _resolve(definition: ModelDefinition, declared: Declaration) -> None:
+def _resolve(definition: ModelDefinition, declared: Declaration, final: bool) -> None:
     if declared not in definition.unresolved:
         return  # it was resolved on the way to another one
     relation = RelationDefinition(
@@ -121,7 +136,9 @@ def _resolve(definition: ModelDefinition, declared: Declaration) -> None:
     )
     if problem := _clash(definition, relation):
         raise DefinitionError(problem)
-    Linking(relation, declared, settle=resolve_all, make_model=Relating.make_model).run()
+    Linking(
+        relation, declared, settle=resolve_all, make_model=Relating.make_model, final=final
+    ).run()
     # No definition holds a class: the class of the model does.
     through = relation.through and relation.through.name
     model = relation.target and relation.target.name

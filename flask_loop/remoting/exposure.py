@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from ..definition import Relating
 from ..errors import DefinitionError, NotFound
 from ..hooks import (
     Pattern,
@@ -83,6 +84,7 @@ class Exposure:
 
     def remote_methods(self) -> list[RemoteMethod]:
         """The methods that remote callers have now."""
+        Relating.settle(final=True)
         return [method for method in self.methods if self.is_remote(method)]
 
     def find(self, name: str) -> RemoteMethod:
