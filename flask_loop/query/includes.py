@@ -115,7 +115,7 @@ class IncludeParser:
             raise FilterError(wanted.at, f"is past the {self.bounds.includes} includes of a filter")
         if wanted.relation.target is not None:
             scope = self._scope(parser, wanted, wanted.relation.target, depth)
-            return Include(wanted.relation, scope)
+            return Include(wanted.relation, scope, is_checked=parser.remote)
         _below(wanted.scope_at, parser.check, wanted.scope)
         return Include(wanted.relation, self._scope_by_model(parser, wanted, depth))
 

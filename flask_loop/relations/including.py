@@ -119,12 +119,23 @@ def load(
     :raises FilterError: where a remote caller would be shown too many related records in all.
     """
     loaded = _load(rows, includes, bounds)
-    if bounds is not None and bounds.included is not None:
+    most = None if bounds is None else bounds.included
+    if most is not None and _may_show_more(loaded, len(rows), most):
         shown = sum(sum(each.shown(len(rows))) for each in loaded)
-        if shown > bounds.included:
-            problem = f"brings {shown} records, more than {bounds.included}; give scopes a limit"
+        if shown > most:
+            problem = f"brings {shown} records, more than {most}; give scopes a limit"
             raise FilterError("include", problem)
     return loaded
+
+
+def _may_show_more(loaded: Iterable[Loaded], found: int, most: int) -> bool:
+    """Whether it takes a closer look to know that no more related records are shown."""
+    shown = 0
+    for each in loaded:
+        if each.nested:
+            return True
+        shown += sum(map(len, each.places)) if each.relation.is_many else found
+    return shown > most
 
 
 def _load(rows: Rows, includes: Sequence[Include], bounds: Bounds | None) -> list[Loaded]:
@@ -133,7 +144,7 @@ def _load(rows: Rows, includes: Sequence[Include], bounds: Bounds | None) -> lis
         relation = include.relation
         if relation.is_polymorphic_owner:
             loaded += _by_model(include, rows, bounds)
-        elif relation.is_embedded or _is_allowed(relation.target_model, bounds):
+        elif include.is_checked or relation.is_embedded or _may_follow(relation, bounds):
             loaded.append(_load_one(include, rows, bounds))
     return loaded
 
@@ -279,6 +290,10 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
         loaded.of = of
         loaded.nested = _load(found.rows, scope.include, bounds)
         yield loaded
+
+
+def _may_follow(relation: RelationDefinition, bounds: Bounds | None) -> bool:
+    return bounds is None or _is_allowed(relation.target_model, bounds)
 
 
 def _is_allowed(model: Any, bounds: Bounds | None) -> bool:
