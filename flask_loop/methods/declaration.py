@@ -184,6 +184,8 @@ class RemoteMethod:
         that a data source has.
     :ivar reaches: methods that must be remote for it to be so, unless the model says by name that
         it is.
+    :ivar gives_one: whether it gives one record that the path leads to, of which a filter chooses
+        parts.
     """
 
     name: str
@@ -206,6 +208,12 @@ class RemoteMethod:
     binding: Binding | None = None
     related: bool = False
     reaches: Sequence[Reach] = ()
+    gives_one: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        gives_record = any(value.root and value.type == "model" for value in self.returns)
+        takes_path = any(argument.source == "path" for argument in self.accepts)
+        object.__setattr__(self, "gives_one", gives_record and takes_path)
 
     @property
     def on_instance(self) -> bool:
@@ -220,12 +228,6 @@ class RemoteMethod:
     def operation(self) -> str:
         """The key in ``source.operations()``."""
         return self.wire.removeprefix("prototype.")
-
-    @property
-    def gives_one(self) -> bool:
-        """Whether it gives one record that the path leads to, of which a filter chooses parts."""
-        gives_record = any(value.root and value.type == "model" for value in self.returns)
-        return gives_record and any(argument.source == "path" for argument in self.accepts)
 
     @property
     def creates(self) -> bool:

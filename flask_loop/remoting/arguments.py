@@ -87,7 +87,7 @@ def decode(
         value = given.get(argument.name)
         if argument.required and _is_missing(argument, value):
             raise ArgumentError(argument.name, "is required")
-        of = target_of(argument, target)
+        of = target if argument.of is None else target_of(argument, target)
         if argument.type == "filter":
             parser = of.remote_parser(bounds, nested=argument.inside)
             is_left_out = method.gives_one and value in (None, "")
