@@ -16,7 +16,7 @@ from .extension import Loop
 from .geo import GeoPoint
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
-from .operations import Observation
+from .operations import Observation, unscoped
 from .relations import (
     BelongsTo,
     EmbedsMany,
@@ -62,4 +62,5 @@ __all__ = [
     "remote_method",
     "scope",
     "shared",
+    "unscoped",
 ]

@@ -66,7 +66,7 @@ class DataSource:
 
     def models(self) -> list[type[Model]]:
         """The models that are attached, and those that derive from them, by name."""
-        Relating.settle(final=True)
+        Relating.settle(about=lambda model: model.data_source is self)
         found = {each for model in self._attached for each in _with_derived(model)}
         attached = [model for model in found if model.data_source is self]
         return sorted(attached, key=lambda model: model.model_name)

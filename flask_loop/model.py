@@ -30,8 +30,9 @@ from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_ove
 from .operations.remote import methods_of, override_of
 from .query import PropertyExpression
 from .relations import DESCRIPTORS, NamedScope, RelationMethods
-from .relations.assignment import with_keys
+from .relations.assignment import take_nested, with_keys
 from .relations.including import related_json
+from .relations.remote import faults_of
 from .remoting import SwitchMethods
 from .schema import Serializer, make_schema
 from .types import Array, Object, TypeMismatch
@@ -226,8 +227,8 @@ class ModelType(type):
 
     def _choose_plan(cls, known: Plan | None) -> Plan:
         """The plan for what the definition, and those who observe the model, are now."""
-        if Relating.is_open(final=True):
-            Relating.settle(final=True)
+        if Relating.is_waiting():
+            Relating.settle(about=lambda model: model is cls)
         if known is None or known.version != known.definition.version:
             known = cls._make_plan()
         return as_observed(known)
@@ -235,6 +236,8 @@ class ModelType(type):
     def _make_plan(cls) -> Plan:
         definition = cls.definition
         cls._embeds = [*filter(None, definition.resolve()), *(cls.__dict__.get("_embeds") or ())]
+        for fault in faults_of(cls):
+            raise fault
         overrides = is_overridden(cls, "to_dict", Model)
         # What connectors keep of a serializer lets the class go.
         model: Callable[[], Any] = ref(cls)
@@ -249,7 +252,7 @@ class ModelType(type):
 
 
 #: What instances keep beside the values of properties.
-_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared", "_related", "_related_keys")
+_INSTANCE_STATE = ("_is_new", "_errors", "_undeclared", "_related", "_related_keys", "_unstored")
 
 
 class Model(
@@ -286,6 +289,8 @@ class Model(
         if definition.relations:
             data = with_keys(definition, data)
         given = definition.rename_keys(data)
+        if definition.relations and (nested := take_nested(definition, given)):
+            self.__dict__["_unstored"] = nested
         for name, property_ in definition.properties.items():
             value = given.pop(name, MISSING)
             if value is MISSING:
@@ -411,7 +416,8 @@ class Model(
 
     def is_valid(self) -> bool:
         """Check the record; :attr:`errors` then says what is wrong with it."""
-        failures = type(self).__loop_plan__().check(self.to_record(), is_new=self.is_new_record())
+        plan, inside = type(self).__loop_plan__(), self.__dict__.get("_unstored")
+        failures = plan.check(self.to_record(), is_new=self.is_new_record(), inside=inside)
         self._keep_errors(failures)
         return not failures
 

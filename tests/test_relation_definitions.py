@@ -649,3 +649,38 @@ def test_a_factory_that_runs_again_relates_the_models_that_it_makes_anew() -> No
     for folder, note in [*make(1), *make(1), make_from_dicts(), make_from_dicts()]:
         assert relation_of(folder, "notes").target_model is note
         assert relation_of(note, "folder").target_model is folder
+
+
+def test_what_an_annotation_names_is_looked_for_around_it_first() -> None:
+    db, other = memory(), memory()
+
+    def elsewhere() -> Any:
+        class Gadget(Model):
+            class Meta:
+                data_source = other
+
+        return Gadget
+
+    namesake = elsewhere()
+
+    class Drawer(Model):
+        gadgets: HasMany[Gadget]
+
+        class Meta:
+            data_source = db
+
+    assert namesake.create({}).id == 1
+    assert Drawer.definition.name == "Drawer"
+
+    class Gadget(Model):
+        class Meta:
+            data_source = db
+
+    assert relation_of(Drawer, "gadgets").target_model is Gadget
+    drawer = db.create_model("topDrawer", {})
+    drawer.has_many("tools", model="topTool")
+    far = other.create_model("topTool", {})
+    assert drawer.definition.unresolved
+    tool = db.create_model("topTool", {})
+    assert relation_of(drawer, "tools").target_model is tool
+    assert far.create({}).to_dict() == {"id": 1}

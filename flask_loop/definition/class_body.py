@@ -88,7 +88,7 @@ class ClassBody:
                 self._mixins[base] = _Part.of_mixin(base)
         parts = [self._own, *self._mixins.values()]
         for part in parts:
-            refuse_reserved(self.name, part.annotations)
+            refuse_reserved(self.name, (*part.annotations, *part.relations))
         self._own.understand_early()
         return [name for part in parts for name in part.annotations]
 

@@ -31,6 +31,8 @@ from .relation import (
 if TYPE_CHECKING:
     from .model import ModelDefinition
 
+#: Says of a model whether it is used.
+About = Callable[[Any], bool]
 MakeModel = Callable[[str, Mapping[str, Any], Mapping[str, Any]], Any]
 
 
@@ -41,7 +43,7 @@ class Linking:
     :param declared: what was written of it.
     :param settle: resolves what other definitions declare.
     :param make_model: makes a model from dicts.
-    :param final: whether all models are there, as far as anybody knows.
+    :param about: says of a model whether it is used, so that what it is related to is there.
     """
 
     def __init__(
@@ -51,10 +53,10 @@ class Linking:
         *,
         settle: Callable[[ModelDefinition], object],
         make_model: MakeModel,
-        final: bool,
+        about: About,
     ) -> None:
         self.relation, self.declared = relation, declared
-        self._settle, self._make_model, self._is_final = settle, make_model, final
+        self._settle, self._make_model, self._about = settle, make_model, about
         self.owner, self.options = relation.owner, relation.options
         self.name = relation.name
 
@@ -126,13 +128,18 @@ class Linking:
         related to are meant last: of the same name there will be another one.
         """
         models, owner = self.declared.models, self.owner.model
-        found = models.find_all(name, beside=owner)
+        found: list[Any] = models.find_all(name, beside=owner)
         taken = self._taken_by_older()
         others = [each for each in found if each not in taken]
+        near = [each for each in others if each.data_source is owner.data_source]
+        is_final = self._about(owner) or any(map(self._about, near))
+        if not is_final:
+            # What an annotation names is looked for in its scope again, when all is defined.
+            others = [] if self.declared.annotation is not None else near
         if len(others) == 1:
             return others[0]
-        if found and not others and not self._is_final:
-            raise DefinitionError(f"the model {name!r} may be defined again")
+        if found and not others and not is_final:
+            raise DefinitionError(f"the model {name!r} may be another one, which is defined later")
         return models.find(name, beside=owner)
 
     def _taken_by_older(self) -> list[Any]:
@@ -180,8 +187,6 @@ class Linking:
         self._depend(self.owner, target, foreign, primary)
 
     def _through(self) -> None:
-        if self.options.through is not None and not self._is_final:
-            raise DefinitionError("the keys of the model between may be declared later")
         target, primary = self._the_target, self._primary_key(self.owner)
         through = self._through_model()
         self._settle(through)
@@ -250,7 +255,7 @@ class Linking:
                 raise DefinitionError(f"the ids are of several types; declare the property {name}")
             foreign = self._add(self.owner, _made(self.owner, name, kinds[0]))
         relation, models, owner = self.relation, self.declared.models, self.owner
-        relation.discriminator = self._discriminator(self.owner, base)
+        relation.discriminator = self._discriminator(self.owner, base, allowed)
         relation.foreign_key = (foreign.name,)
         relation.find_target = _finder(models, owner, allowed, partial(_fits, relation, foreign))
 
@@ -265,9 +270,19 @@ class Linking:
         given = self.options.polymorphic
         return given if isinstance(given, str) else snake(default)
 
-    def _discriminator(self, holder: ModelDefinition, base: str) -> str:
+    def _discriminator(
+        self, holder: ModelDefinition, base: str, allowed: Iterable[Any] = ()
+    ) -> str:
+        """The name of the property that says of which model a record is.
+
+        :param allowed: the models that it may say, where not all.
+        """
         name = self.options.discriminator or f"{base}_type"
         found = _find(holder, name) or self._add(holder, _made(holder, name, String()))
+        names = tuple(each.__name__ for each in allowed)
+        if names and found.made:
+            # The other side of the relation may have made it, which does not know them.
+            holder.add_property(replace(found, constraints={"enum": names}))
         return found.name
 
     def _primary_key(self, holder: ModelDefinition) -> tuple[str, ...]:
@@ -335,6 +350,8 @@ class Linking:
         written = self.options.through
         if written is not None:
             named = self._model(written)
+            if not any(map(self._about, (self.owner.model, self._the_target.model, named))):
+                raise DefinitionError("the keys of the model between may be declared later")
             self.owner.hold(named)
             return self._definition(named)
         target = self._the_target
@@ -479,6 +496,7 @@ def _made(
         nullable=nullable,
         required=required,
         index=index and not isinstance(kind, Array),
+        made=True,
         **more,
     )
 

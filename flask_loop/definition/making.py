@@ -128,7 +128,7 @@ def declare_all(
 
 
 def refuse_reserved(model: str, names: Iterable[str]) -> None:
-    """Refuse names that a class body cannot have as properties.
+    """Refuse names that a class body cannot have as properties or relations.
 
     :raises DefinitionError: saying which name to write instead.
     """

@@ -286,6 +286,8 @@ class ModelDefinition:
     def rename_keys(self, given: Mapping[str, Any], *, wire_only: bool = False) -> dict[str, Any]:
         """Give a record's data by Python names; keys that are no property stay as they are.
 
+        A relation whose records are inside the record is its property, where that is not given.
+
         :param given: data by Python or wire names.
         :param wire_only: whether only wire names are names of properties.
         :raises TypeError: where both spellings of one property are given.
@@ -299,6 +301,9 @@ class ModelDefinition:
             if name in renamed:
                 raise TypeError(f"both spellings of {name!r} are given")
             renamed[name] = value
+        for relation in self.relations.values():
+            if relation.is_embedded:
+                _put_inside(relation, renamed)
         return renamed
 
     def find(self, name: str, *, wire_only: bool = False) -> Property | None:
@@ -430,6 +435,18 @@ class ModelDefinition:
                     f"model {self.name!r}: the wire name of {each.name!r} is the name of "
                     f"another property, {twin.name!r}"
                 )
+
+
+def _put_inside(relation: RelationDefinition, data: dict[str, Any]) -> None:
+    """Put embedded records that were given by their relation's name into its property.
+
+    :raises TypeError: where they are given in both spellings.
+    """
+    given = [data.pop(name) for name in {relation.name, relation.wire} if name in data]
+    if len(given) > 1:
+        raise TypeError(f"both spellings of {relation.name!r} are given")
+    if given:
+        data.setdefault(str(relation.property), given[0])
 
 
 def _wire_path_inside(kind: PropertyType, path: tuple[str | int, ...]) -> tuple[str | int, ...]:

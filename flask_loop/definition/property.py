@@ -41,6 +41,7 @@ class Property:
     :ivar options: by backend, such as ``{"postgresql": {"columnName": "PRICE"}}``.
     :ivar written: the keys beside ``type`` as they were written.
     :ivar injected: whether the model had no id, so that it was given this one.
+    :ivar made: whether a relation made it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Property:
     description: str | None = None
     written: Mapping[str, t.Any] = field(default_factory=dict)
     injected: bool = False
+    made: bool = False
 
     @property
     def has_default(self) -> bool:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from ..errors import DefinitionError
 from .declarations import Declaration
-from .linking import Linking, MakeModel, wire_of
+from .linking import About, Linking, MakeModel, wire_of
 from .relation import RelationDefinition
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Relating:
     """Resolves declarations as soon as the models that they name exist, each once.
 
-    At first only what is certain: a model that is named may be defined again by an application
-    factory that is still at work. When models are used, all is.
+    At first only what is certain: a model that is named may be another one, which is defined later.
+    When a model is used, everything is that is about it.
     """
 
     #: Makes a model from dicts; :mod:`flask_loop.model` sets it.
@@ -29,20 +29,21 @@ class Relating:
     #: One thread at a time defines models; what they name is defined by the same thread.
     lock: ClassVar[RLock] = RLock()
     _number: ClassVar[int] = 0
-    #: Up to which number declarations were resolved: those that are certain, and all.
-    _settled: ClassVar[dict[bool, int]] = {False: 0, True: 0}
+    _settled: ClassVar[int] = 0
     _is_running: ClassVar[bool] = False
     #: In the order in which they came, so that keys are made in the same order in each process.
     _bodies: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
     _waiting: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
 
     @classmethod
-    def is_open(cls, *, final: bool = False) -> bool:
-        """Whether a model or a declaration is new since declarations were last resolved.
+    def is_open(cls) -> bool:
+        """Whether a model or a declaration is new since what is certain was last resolved."""
+        return cls._settled != cls._number
 
-        :param final: whether all of them were, or those that are certain.
-        """
-        return cls._settled[final] != cls._number
+    @classmethod
+    def is_waiting(cls) -> bool:
+        """Whether anything is declared that is not resolved."""
+        return bool(cls._bodies or cls._waiting)
 
     @classmethod
     def note_model(cls) -> None:
@@ -63,25 +64,24 @@ class Relating:
         cls._number += 1
 
     @classmethod
-    def settle(cls, *, final: bool = False) -> None:
+    def settle(cls, about: About | None = None) -> None:
         """Resolve what can be resolved now; what cannot is tried again when there is more.
 
-        :param final: whether all models are there, as far as anybody knows.
+        :param about: says of a model whether it is used, so that everything about it is resolved;
+            None for what is certain alone.
         """
         with cls.lock:
             if cls._is_running:
                 return
             cls._is_running = True
             try:
-                while cls.is_open(final=final):
+                has_more = True
+                while has_more and (about is not None or cls.is_open()):
                     number, before = cls._number, cls._left()
-                    cls._settle_once(final)
+                    cls._settle_once(about or _nothing)
                     # What could not be resolved may have made models on the way.
                     has_more = cls._left() != before
-                    settled = number if has_more else cls._number
-                    cls._settled[False] = settled
-                    if final:
-                        cls._settled[True] = settled
+                    cls._settled = number if has_more else cls._number
             finally:
                 cls._is_running = False
 
@@ -91,7 +91,7 @@ class Relating:
         return len(cls._bodies), sum(len(each.unresolved) for each in cls._waiting.values())
 
     @classmethod
-    def _settle_once(cls, final: bool) -> None:
+    def _settle_once(cls, about: About) -> None:
         for key, model in list(cls._bodies.items()):
             try:
                 definition = model.definition
@@ -101,15 +101,23 @@ class Relating:
             if definition.unresolved:
                 cls._waiting[id(definition)] = definition
         for key, definition in list(cls._waiting.items()):
-            resolve_all(definition, final=final)
+            resolve_all(definition, about)
             if not definition.unresolved:
                 cls._waiting.pop(key, None)
 
 
-def resolve_all(definition: ModelDefinition, *, final: bool = True) -> DefinitionError | None:
+def _nothing(model: Any) -> bool:
+    return False
+
+
+def _everything(model: Any) -> bool:
+    return True
+
+
+def resolve_all(definition: ModelDefinition, about: About = _everything) -> DefinitionError | None:
     """Resolve what is declared on a definition, as far as the models that it names exist.
 
-    :param final: whether to resolve more than what is certain.
+    :param about: says of a model whether it is used, so that more than what is certain is resolved.
     :returns: what is wrong with the first declaration that could not be resolved.
     """
     first: DefinitionError | None = None
@@ -118,13 +126,13 @@ def resolve_all(definition: ModelDefinition, *, final: bool = True) -> Definitio
             if definition.model is None:
                 break
             try:
-                _resolve(definition, each, final)
+                _resolve(definition, each, about)
             except DefinitionError as error:
                 first = first or DefinitionError(f"{definition.name}.{each.name}: {error}")
     return first
 
 
-def _resolve(definition: ModelDefinition, declared: Declaration, final: bool) -> None:
+def _resolve(definition: ModelDefinition, declared: Declaration, about: About) -> None:
     if declared not in definition.unresolved:
         return  # it was resolved on the way to another one
     relation = RelationDefinition(
@@ -137,7 +145,7 @@ def _resolve(definition: ModelDefinition, declared: Declaration, final: bool) ->
     if problem := _clash(definition, relation):
         raise DefinitionError(problem)
     Linking(
-        relation, declared, settle=resolve_all, make_model=Relating.make_model, final=final
+        relation, declared, settle=resolve_all, make_model=Relating.make_model, about=about
     ).run()
     # No definition holds a class: the class of the model does.
     through = relation.through and relation.through.name

@@ -125,6 +125,8 @@ _UNBUILT: dict[str, tuple[Any, ...]] = {
     "default": (None,),
     "invert": (False, None),
 }
+#: What relations of one kind do all the same.
+_BUILT_OF_SOME: tuple[tuple[str, str, Any], ...] = ((EMBEDS_MANY, "default", []),)
 
 
 def read_options(kind: str, written: Mapping[str, Any]) -> RelationOptions:
@@ -134,7 +136,7 @@ def read_options(kind: str, written: Mapping[str, Any]) -> RelationOptions:
     :param written: the keys in either spelling.
     :raises DefinitionError: naming a key that means nothing, or nothing for this kind.
     """
-    given = _flatten(written)
+    given = _flatten(kind, written)
     for key in given:
         kinds = _OF_SOME.get(key)
         if kinds is not None and kind not in kinds:
@@ -157,7 +159,7 @@ def read_options(kind: str, written: Mapping[str, Any]) -> RelationOptions:
     return RelationOptions(**given)
 
 
-def _flatten(written: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(kind: str, written: Mapping[str, Any]) -> dict[str, Any]:
     """The keys in Python spelling, with those that LoopBack has inside others."""
     given: dict[str, Any] = {}
 
@@ -174,7 +176,7 @@ def _flatten(written: Mapping[str, Any]) -> dict[str, Any]:
         elif name in _NAMES:
             given[name] = value
         elif key in _UNBUILT:
-            if value not in _UNBUILT[key]:
+            if value not in _UNBUILT[key] and (kind, key, value) not in _BUILT_OF_SOME:
                 raise DefinitionError(f"the key {key!r} is not supported yet")
         else:
             known = {*_NAMES, *_ALIASES}

@@ -3,6 +3,7 @@
 from . import outbox
 from .base import OPERATION_OF, OPERATIONS, Attached, Source, guard_overrides, is_overridden
 from .bulk import Bulk
+from .default_scope import unscoped
 from .observation import Observation
 from .observed import ObservedPlan, as_observed
 from .plan import Plan
@@ -25,4 +26,5 @@ __all__ = [
     "guard_overrides",
     "is_overridden",
     "outbox",
+    "unscoped",
 ]

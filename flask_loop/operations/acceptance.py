@@ -43,16 +43,16 @@ class Acceptance:
         self.embedding = frozenset(definition.properties[name].wire for name in definition.embedded)
         relations = definition.relations.values()
         nested = [each for each in relations if each.options.nested]
-        aliases = {
+        self._aliases = {
             each.wire: definition.properties[str(each.property)]
-            for each in nested
+            for each in relations
             if each.is_embedded
         }
-        self._by_key = {**definition.by_wire, **aliases} if aliases else definition.by_wire
+        self._by_key = {**definition.by_wire, **self._aliases}
         self._nested = frozenset(each.wire for each in nested if not each.is_embedded)
         spellings = {name for each in relations for name in (each.name, each.wire)}
         self._relations = spellings if definition.settings.keeps_unknown else frozenset()
-        self.holding = self.embedding | aliases.keys() | self._nested
+        self.holding = self.embedding | self._aliases.keys() | self._nested
         self._inner: dict[ModelDefinition, Acceptance] = {}
 
     def accept(
@@ -69,7 +69,7 @@ class Acceptance:
         failures: list[Failure] = []
         trusted = data.trusted if isinstance(data, ClientData) else ()
         for key, value in data.items():
-            if key in trusted or key in self._nested:
+            if key in trusted or key in self._nested or self._is_given_twice(key, data):
                 continue
             property_ = self._by_key.get(key)
             if property_ is None:
@@ -88,6 +88,10 @@ class Acceptance:
                 accepted[property_.name] = value
         accepted.update(self.definition.rename_keys({key: data[key] for key in trusted}))
         return accepted, failures
+
+    def _is_given_twice(self, key: str, data: Data) -> bool:
+        """Whether it is a relation whose records are in the data as its property too."""
+        return key in self._aliases and self._aliases[key].wire in data
 
     def _is_undeclared(self, key: str) -> bool:
         return key not in self.definition.properties and key not in self._relations

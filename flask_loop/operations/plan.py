@@ -23,7 +23,7 @@ from ..errors import (
 from ..methods import RemoteMethod
 from ..query import And, Bounds, Compare, Filter, Not, Where, both, conjuncts, equality
 from ..relations import branches
-from ..relations.assignment import with_keys
+from ..relations.assignment import given_in, with_keys
 from ..relations.nesting import Nesting
 from ..schema import Serializer
 from ..validation import Batch, Validator
@@ -209,19 +209,33 @@ class Plan(StoringPlan):
     def delete_by_id(self, id: Any) -> int:
         return self._erase(id_where(self.definition, id))
 
-    def check(self, record: Mapping[str, Any], *, is_new: bool) -> list[Failure]:
-        """What is wrong with a record, by types and rules; nothing is stored."""
+    def check(
+        self, record: Mapping[str, Any], *, is_new: bool, inside: Mapping[str, Any] | None = None
+    ) -> list[Failure]:
+        """What is wrong with a record, by types and rules; nothing is stored.
+
+        :param inside: related records that are stored with it, by the relations' names.
+        """
         loaded, failures = self.serializer.load(record, partial=not is_new)
         id = None if is_new else self.definition.id_of(record)
         only = None if is_new else record
-        return failures + self._broken_rules({**record, **loaded}, failures, id, only)
+        whole = {**record, **loaded}
+        failures = failures + self._broken_rules(whole, failures, id, only)
+        if self.nesting is not None and inside:
+            failures = failures + self.nesting.check_whole(self, whole, inside)
+        return failures
 
-    def check_new(self, data: Mapping[str, Any], *, partial: bool = False) -> list[Failure]:
-        """What is wrong with the data of a new record, or of changes where ``partial``."""
+    def check_new(
+        self, data: Mapping[str, Any], *, partial: bool = False, pending: Container[str] = ()
+    ) -> list[Failure]:
+        """What is wrong with the data of a new record, or of changes where ``partial``.
+
+        :param pending: the properties whose values are known when another record is stored.
+        """
         own, inside = (data, {}) if self.nesting is None else self.nesting.split(data)
         loaded, failures = self.serializer.load(own, partial=partial)
         if not partial:
-            failures = failures + self._broken_rules(loaded, failures, None)
+            failures = failures + self._broken_rules(loaded, failures, None, None, pending)
         if self.nesting is not None and inside:
             failures = failures + self.nesting.check(self, loaded, inside)
         return failures
@@ -483,6 +497,13 @@ class Plan(StoringPlan):
         self._open(write)
         return write
 
+    def check_inside(self, data: Any, *, partial: bool, pending: Container[str]) -> list[Failure]:
+        """What is wrong with the data of a record that is inside another one.
+
+        :param data: by Python or wire names, or an instance.
+        """
+        return self.check_new(python_names(self, data), partial=partial, pending=pending)
+
     def problems(self, write: Write, validate: bool) -> list[Failure]:
         """What is wrong with a record that is inside another one, and with those inside it."""
         return self._problems(write, validate)
@@ -508,7 +529,6 @@ def python_names(plan: Plan, data: Any) -> dict[str, Any]:
             return plan.definition.rename_keys(data)
         except DefinitionError as error:
             raise TypeError(str(error)) from None
-    to_record: Callable[[], dict[str, Any]] | None = getattr(data, "to_record", None)
-    if to_record is None:
+    if not hasattr(data, "to_record"):
         raise TypeError(f"the data of a record is a mapping, not a {type(data).__name__}")
-    return to_record()
+    return given_in(data)

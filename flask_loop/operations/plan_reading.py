@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..connectors.base import (
     Connector,
@@ -33,6 +34,7 @@ from ..relations.keys import keys_of_rows
 from ..relations.narrowing import scoped
 from ..relations.reaching import is_followed, plan_of, select_in_order, settled
 from ..types import TypeMismatch
+from .default_scope import DefaultScope
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -42,7 +44,12 @@ class ReadingPlan:
     """What the operations of one model that read run on, at one version of its definition.
 
     :param model: the model.
+
+    :ivar scope: the default scope, or None where there is none, or where it is lifted.
+    :ivar written_scope: the default scope, lifted or not.
     """
+
+    scope = DefaultScope()
 
     def __init__(self, model: type[Attached]) -> None:
         self.model = model
@@ -51,7 +58,9 @@ class ReadingPlan:
         self.parser = FilterParser(self.definition)
         self._remote_parsers: dict[Bounds, FilterParser] = {}
         self._relates = bool(self.definition.relations)
-        self.scope = self._default_scope()
+        self.written_scope = self._default_scope()
+        if self.written_scope is None:
+            self.__dict__["scope"] = None  # which is faster than to ask
         self.id_names = tuple(each.name for each in self.definition.ids)
 
     @property
@@ -234,6 +243,14 @@ class ReadingPlan:
         return [key for key in dict.fromkeys(keys_of_rows(rows, names)) if key is not None]
 
     # The default scope, and what is said of related records
+
+    def without_scope(self) -> Self:
+        """The same plan for all records, be they within the default scope or not."""
+        if self.scope is None:
+            return self
+        plan = copy(self)
+        plan.__dict__["scope"] = None
+        return plan
 
     def _default_scope(self) -> Filter | None:
         written = self.definition.settings.scope

@@ -198,7 +198,7 @@ class Reading(Attached):
         :raises ModelNotFound: where it is gone.
         """
         plan = self.__loop_plan__()
-        self._take(plan.record(own_id(plan, self)))
+        self._take(plan.without_scope().record(own_id(plan, self)))
         self.__dict__.pop("_related", None)
         return self
 

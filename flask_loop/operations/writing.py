@@ -11,6 +11,7 @@ from ..connectors.base import Record
 from ..errors import Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
+from ..relations.assignment import given_in
 from .base import Attached, declare, instance_operation
 from .plan import Plan, python_names
 from .reading import (
@@ -171,13 +172,15 @@ class Writing(Reading):
         :raises ModelNotFound: where the record is gone.
         """
         plan = self.__loop_plan__()
-        data = self.to_record()
+        given = given_in(self)
         with _errors_kept(self):
             if self.is_new_record():
-                record = plan.create(data, validate=validate)
+                record = plan.create(given, validate=validate)
             else:
-                record = plan.patch(own_id(plan, self), data, validate=validate)
-        self._take(record)
+                known = plan.without_scope()
+                record = known.patch(own_id(plan, self), given, validate=validate)
+        self.__dict__.pop("_unstored", None)
+        _take_stored(self, plan, record, given)
         return self
 
     @instance_operation
@@ -189,7 +192,7 @@ class Writing(Reading):
         plan = self.__loop_plan__()
         given = _given(plan, data, values)
         with _errors_kept(self):
-            record = plan.patch(own_id(plan, self), given)
+            record = plan.without_scope().patch(own_id(plan, self), given)
         _take_stored(self, plan, record, given)
         return self
 
@@ -216,7 +219,7 @@ class Writing(Reading):
         plan = self.__loop_plan__()
         given = python_names(plan, data)
         with _errors_kept(self):
-            record = plan.replace(own_id(plan, self), given)
+            record = plan.without_scope().replace(own_id(plan, self), given)
         _take_stored(self, plan, record, given)
         return self
 
@@ -227,7 +230,7 @@ class Writing(Reading):
         :returns: how many were deleted: 1, or 0 where it was gone already.
         """
         plan = self.__loop_plan__()
-        deleted = plan.delete_by_id(own_id(plan, self))
+        deleted = plan.without_scope().delete_by_id(own_id(plan, self))
         self._forget()
         return deleted
 

@@ -181,7 +181,7 @@ class FilterParser:
         return tuple(name for name in self.definition.properties if name in wanted)
 
     def _order(self, given: Any) -> tuple[Order, ...]:
-        if given is None or given == "":
+        if given is None or (isinstance(given, str) and not given):
             return ()
         known = self._orders.get(given) if isinstance(given, str) else None
         if known is not None:
@@ -262,7 +262,7 @@ class FilterParser:
         """
         if isinstance(given, Mapping):
             return given
-        if given is None or given == "":
+        if given is None or (isinstance(given, str) and not given):
             return {}
         if isinstance(given, str | bytes):
             return self.mapping(at, parse_json(at, given))

@@ -202,7 +202,9 @@ def keys_where(definition: ModelDefinition, names: Sequence[str], keys: Iterable
 
 def has_related(where: Where) -> bool:
     """Whether a where has to look at other records than those that it is on."""
-    if isinstance(where, And | Or):
+    if isinstance(where, Compare):
+        return False
+    if isinstance(where, (And, Or)):
         return any(map(has_related, where.items))
     if isinstance(where, Not):
         return has_related(where.item)

@@ -47,7 +47,7 @@ class _ToMany(_Relation[T]):
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         if instance is None:
-            return ManyExpression(self._name)
+            return ManyExpression(owner, self._name, owner.__name__)
         return accessor(instance, find_relation(owner, self._name))
 
 
@@ -60,7 +60,7 @@ class _ToOne(_Relation[T]):
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         if instance is None:
-            return OneExpression(owner, self._name)
+            return OneExpression(owner, self._name, owner.__name__)
         return accessor(instance, find_relation(owner, self._name))
 
 

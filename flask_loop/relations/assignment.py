@@ -52,7 +52,8 @@ def with_keys(definition: ModelDefinition, data: Mapping[str, Any]) -> Mapping[s
 
     What it has of relations in other forms stays as it is.
 
-    :raises TypeError: where a record cannot be assigned, or its key is given as well.
+    :raises TypeError: where a record cannot be assigned, or its key is given as well, and where
+        what is given can be no record.
     """
     changed: dict[str, Any] = {}
     for relation in definition.relations.values():
@@ -60,13 +61,48 @@ def with_keys(definition: ModelDefinition, data: Mapping[str, Any]) -> Mapping[s
             continue
         for spelling in {relation.name, relation.wire} & data.keys():
             record = data[spelling]
-            if record is not None and not hasattr(record, "to_record"):
+            if _is_written(relation, record):
                 continue
             changed = changed or dict(data)
             del changed[spelling]
             for name, value in keys_to(relation, record).items():
                 _give(definition, changed, name, value, spelling)
     return changed or data
+
+
+def _is_written(relation: RelationDefinition, value: Any) -> bool:
+    """Whether a value is a record's data, which is written with the other one or not at all.
+
+    What is wrong with the data of records that are written is found where all of it is checked.
+    """
+    if value is None or hasattr(value, "to_record"):
+        return False
+    return relation.options.nested or isinstance(value, Mapping | list | tuple)
+
+
+def take_nested(definition: ModelDefinition, data: dict[str, Any]) -> dict[str, Any]:
+    """Take out of data the related records that are written with it, by the relations' names.
+
+    :param data: what :func:`with_keys` gave.
+    :raises TypeError: where a relation is given in both spellings.
+    """
+    nested: dict[str, Any] = {}
+    for relation in definition.relations.values():
+        if not relation.options.nested or relation.is_embedded:
+            continue
+        for spelling in {relation.name, relation.wire} & data.keys():
+            if relation.name in nested:
+                raise TypeError(f"both spellings of {relation.name!r} are given")
+            nested[relation.name] = data.pop(spelling)
+    return nested
+
+
+def given_in(instance: Any) -> dict[str, Any]:
+    """What an instance holds, with the related records that are stored when it is.
+
+    :param instance: the instance.
+    """
+    return {**instance.to_record(), **instance.__dict__.get("_unstored", {})}
 
 
 def _give(

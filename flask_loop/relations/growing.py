@@ -78,7 +78,7 @@ class Growing:
         branch = Branch(relation, self._target)
         items = self._items(value, branch.failures)
         if sum(isinstance(key, str) for key in place) >= MAX_DEPTH:
-            branch.failures = [self._failure((), f"is nested more than {MAX_DEPTH} levels deep")]
+            branch.failures = [self._failure((), TOO_DEEP)]
         if branch.failures or not items:
             return branch
         self._resolve(items)
@@ -322,11 +322,13 @@ class Growing:
         keys = self._forced_names()
         for item in items:
             self._read_id(item)
-            for each in self.target.check_new(item.data, partial=item.id is not None):
+            partial = item.id is not None
+            for each in self.target.check_inside(item.data, partial=partial, pending=keys):
                 if each.path[0] not in keys:
                     yield Failure((*item.path, *each.path), each.code, each.message)
 
 
+TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 _NOT_RELATED = "is not the id of one of its records"
 _NOT_REMOTE = "cannot be written here"
 

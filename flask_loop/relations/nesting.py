@@ -14,9 +14,10 @@ from ..definition import BELONGS_TO, MISSING, ModelDefinition, RelationDefinitio
 from ..errors import Failure
 from ..query import UNBOUNDED, Bounds
 from ..remoting import ClientData
+from ..types import MAX_DEPTH, is_deeper
 from .assignment import keys_to
-from .branches import Branch, Data, NestedWrite, NestingPlan
-from .growing import Growing
+from .branches import CODE, Branch, Data, NestedWrite, NestingPlan
+from .growing import TOO_DEEP, Growing
 
 
 class Nesting:
@@ -51,11 +52,12 @@ class Nesting:
             relation = self._by_any.get(key)
             if relation is None:
                 own[key] = value
+            elif relation.is_embedded:
+                if relation.property not in data:
+                    own[str(relation.property)] = value
             elif not relation.options.nested:
                 if not self._drops:
                     own[key] = value  # as any key that is no property
-            elif relation.is_embedded:
-                own[_only_one(relation, str(relation.property), data)] = value
             elif relation.name in given:
                 raise TypeError(f"both spellings of {relation.name!r} are given")
             elif value is None and relation.kind == BELONGS_TO:
@@ -120,6 +122,14 @@ class Nesting:
             for failure in Growing(plan, self._by_name[name], own, is_new=True).check(value)
         ]
 
+    def check_whole(self, plan: NestingPlan, own: Record, given: Data) -> list[Failure]:
+        """Like :meth:`check`, of what may lead back to itself."""
+        # A record is in a list, and may have objects in it.
+        levels = 3 * MAX_DEPTH
+        if deep := [name for name, value in given.items() if is_deeper(value, levels)]:
+            return [Failure((name,), CODE, TOO_DEEP) for name in deep]
+        return self.check(plan, own, given)
+
     def spec(
         self,
         data: Any,
@@ -168,10 +178,3 @@ class Nesting:
             if inner:
                 scope["include"] = inner
         return {"relation": relation.name, "scope": scope}
-
-
-def _only_one(relation: RelationDefinition, name: str, data: Data) -> str:
-    """The property of embedded records, unless the data has it too."""
-    if name in data:
-        raise TypeError(f"both {relation.name!r} and its property {name!r} are given")
-    return name

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from ..definition import ModelDefinition, wire_name
 from ..errors import DefinitionError, FilterError
-from ..query import Compare, Filter, Where, WhereExpression, both, conjuncts
+from ..query import Compare, Filter, FilterParser, Where, WhereExpression, both, conjuncts
 from .accessors.base import FilterLike, WhereLike, python_data
 from .accessors.keyed import parsed_filter, parsed_where
 from .narrowing import scoped
@@ -30,6 +30,9 @@ def scope(
 
     :param filter: a whole filter as one dict, or its parts by keyword.
     :returns: what gives the scope as an attribute of the class.
+
+    Remote callers can delete the records of a scope only where it is nothing but a ``where``:
+    ``DELETE /customers/vip`` is not there where it has an order or a limit.
 
     ::
 
@@ -67,18 +70,24 @@ class NamedScope:
         """Its name on the wire, and in the path."""
         return self.name if definition.settings.wire_case is None else wire_name(self.name)
 
-    def filter_for(self, plan: Any) -> Filter:
+    @property
+    def is_where_alone(self) -> bool:
+        """Whether it says which records there are, and nothing else."""
+        said = {key: value for key, value in self.written.items() if value is not None}
+        where = said.pop("where", None)
+        return not said and where is not None and where != {}
+
+    def filter_for(self, parser: FilterParser) -> Filter:
         """The filter in its normal form.
 
-        :param plan: the plan of the model.
+        :param parser: the parser for filters of the model.
         :raises DefinitionError: naming what in it means nothing.
         """
         try:
-            filter: Filter = plan.parser.filter(self.written)
+            return parser.filter(self.written)
         except FilterError as error:
-            place = f"{plan.definition.name}.{self.name}"
+            place = f"{parser.definition.name}.{self.name}"
             raise DefinitionError(f"the scope {place}: {error.message}") from None
-        return filter
 
     def check_name(self, model: Any) -> None:
         """Refuse a name that something else of the model has.
@@ -188,12 +197,20 @@ class Scoped(Generic[M]):
         """Delete the records of the scope that match a where, or all.
 
         :returns: how many were deleted.
+        :raises TypeError: where the scope has a ``limit`` or a ``skip``, by which no records are
+            deleted: more would be than it has.
         """
+        own = self._own()
+        if own.limit is not None or own.skip:
+            raise TypeError(
+                f"{self._model.__name__}.{self._scope.name} has a limit or a skip, and what is "
+                "deleted is chosen by a where alone: find the records, and delete them by their ids"
+            )
         deleted: int = self._model.destroy_all(self._where(where))
         return deleted
 
     def _own(self) -> Filter:
-        return self._scope.filter_for(self._model.__loop_plan__())
+        return self._scope.filter_for(self._model.__loop_plan__().parser)
 
     def _where(self, where: WhereLike) -> Where:
         return both(self._own().where, parsed_where(self._model.__loop_plan__(), where))

@@ -84,7 +84,8 @@ class Exposure:
 
     def remote_methods(self) -> list[RemoteMethod]:
         """The methods that remote callers have now."""
-        Relating.settle(final=True)
+        if Relating.is_waiting():
+            Relating.settle(about=lambda model: model is self.model)
         return [method for method in self.methods if self.is_remote(method)]
 
     def find(self, name: str) -> RemoteMethod:

@@ -13,7 +13,7 @@ from ...errors import BadRequest, DefinitionError, ModelNotFound, NotAttachedErr
 from ...query import Filter, Where, WhereExpression
 from ...query.parser import FILTER_KEYS
 from ...types import TypeMismatch
-from ..assignment import with_keys
+from ..assignment import given_in, with_keys
 
 T = TypeVar("T")
 #: A filter as a mapping or in its normal form.
@@ -381,7 +381,7 @@ def python_data(definition: ModelDefinition, data: Any) -> dict[str, Any]:
             raise TypeError(str(error)) from None
     if not hasattr(data, "to_record"):
         raise TypeError(f"the data of a record is a mapping, not a {type(data).__name__}")
-    return dict(data.to_record())
+    return given_in(data)
 
 
 @contextmanager

@@ -242,7 +242,8 @@ def _patch_inside(accessor: Accessor[Any], change: Callable[[Any], Any]) -> None
     owner, name = accessor._owner, str(accessor._relation.property)
     accessor._forget()
     with transaction(type(owner)):
-        stored = type(owner).__loop_plan__().record(id_of(owner))[name]
+        plan = type(owner).__loop_plan__().without_scope()
+        stored = plan.record(id_of(owner))[name]
         owner.patch_attributes({name: change(stored)})
 
 

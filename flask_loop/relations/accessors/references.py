@@ -106,7 +106,7 @@ class ReferencedMany(KeyedMany[T]):
     def _change(self, change: Callable[[list[Any]], list[Any]]) -> None:
         """Store a change of the list, as it is stored now."""
         plan = type(self._owner).__loop_plan__()
-        stored = plan.record(id_of(self._owner))[self._property] or []
+        stored = plan.without_scope().record(id_of(self._owner))[self._property] or []
         changed = change(stored)
         if changed != stored:
             self._owner.patch_attributes({self._property: changed})

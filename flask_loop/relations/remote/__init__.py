@@ -9,7 +9,7 @@ from typing import Any
 from ...definition import ModelDefinition
 from ...errors import DefinitionError
 from ...methods import Generation, RemoteMethod
-from ...query import Filter, relation_filter
+from ...query import Filter, FilterParser, relation_filter
 from ..scopes import NamedScope, scopes_of
 from .methods import methods_of_relation
 from .nested import nested_methods
@@ -66,7 +66,7 @@ def faults_of(model: Any) -> Iterator[DefinitionError]:
 
 
 def _filter_of(model: Any, scope: NamedScope) -> Filter:
-    return scope.filter_for(model.__loop_plan__())
+    return scope.filter_for(FilterParser(model.definition))
 
 
 __all__ = ["faults_of", "relation_methods"]

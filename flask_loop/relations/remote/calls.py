@@ -167,9 +167,11 @@ def destroy_by_id(
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
+def destroy_all(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where
+) -> None:
     owned = Owned(relation, plan, id)
-    owned.target.operate("destroy_all", bounds, where=owned.where)
+    owned.target.operate("destroy_all", bounds, where=both(owned.where, where))
 
 
 def filled(owned: Owned, data: Any, keys: Mapping[str, Any]) -> Any:

@@ -163,8 +163,10 @@ def destroy_by_id(
         _accessor(relation, plan, id).destroy(fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
-    _accessor(relation, plan, id).destroy_all()
+def destroy_all(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where
+) -> None:
+    _accessor(relation, plan, id).destroy_all(where)
 
 
 def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:

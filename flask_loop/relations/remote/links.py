@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ...connectors.base import id_where
 from ...definition import RelationDefinition
-from ...query import Bounds, Filter, Where, both, keys_where
+from ...query import EVERYTHING, Bounds, Filter, Where, both, keys_where
 from ..accessors.base import transaction
 from ..narrowing import key_in
 from .calls import Data, Owned, filled, trusted
@@ -131,18 +131,25 @@ def destroy_by_id(
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
-def destroy_all(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
-    """Let all related records be linked no more; they are not deleted, as others may link them."""
+def destroy_all(
+    relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where
+) -> None:
+    """Let the related records that match a where, or all, be linked no more.
+
+    They are not deleted, as others may link them.
+    """
     links = links_of(relation, plan)
-    with transaction(plan.model, links.plan.model):
+    with transaction(plan.model, relation.target_model, links.plan.model):
         owned = Owned(relation, plan, id)
-        links.remove(owned, _ids_in_scope(owned) if relation.options.scope else None)
+        is_of_all = where == EVERYTHING and not relation.options.scope
+        links.remove(owned, None if is_of_all else _ids_matching(owned, where))
 
 
-def _ids_in_scope(owned: Owned) -> list[Any]:
+def _ids_matching(owned: Owned, where: Where) -> list[Any]:
+    """The ids of the related records that match a where."""
     definition = owned.target.definition
     names = tuple(each.name for each in definition.ids)
-    found = owned.target.find(Filter(where=owned.where, fields=names))
+    found = owned.target.find(Filter(where=both(owned.where, where), fields=names))
     return [definition.id_of(record) for record in found.records()]
 
 

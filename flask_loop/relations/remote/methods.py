@@ -102,21 +102,23 @@ class _Methods:
             errors={409: "A record with the id exists."},
         )
         deleting = links if self._is_linked else self.calls
-        yield self._method(
-            "delete",
-            deleting.destroy_all,
-            Route("DELETE", self.path),
-            reaches="deleteById",
-            description="Unlink all {names} of a record; they are not deleted."
-            if self._is_linked
-            else "Delete all {names} of a record.",
-        )
         where = Argument(
             "where",
             "where",
             description="Criteria to match records",
             of=self.target,
             inside=self.relation.is_embedded,
+        )
+        which = "the {names} of a record that match a where, or all"
+        yield self._method(
+            "delete",
+            deleting.destroy_all,
+            Route("DELETE", self.path),
+            accepts=(where,),
+            reaches="deleteById",
+            description=f"Unlink {which}; they are not deleted."
+            if self._is_linked
+            else f"Delete {which}.",
         )
         yield self._method(
             "count",

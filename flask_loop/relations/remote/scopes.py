@@ -15,7 +15,11 @@ from .calls import trusted
 
 
 def methods_of_scope(definition: ModelDefinition, scope: NamedScope) -> Iterator[RemoteMethod]:
-    """The remote methods of one named scope of a model."""
+    """The remote methods of one named scope of a model.
+
+    Only what is nothing but a ``where`` can be deleted: an order or a limit chooses no records, and
+    what clients would take for some of them would be all.
+    """
     wire = scope.wire(definition)
     path = f"/{wire}"
 
@@ -44,13 +48,15 @@ def methods_of_scope(definition: ModelDefinition, scope: NamedScope) -> Iterator
         saves=True,
         function=partial(_create, scope),
     )
-    yield method(
-        "delete",
-        "deleteById",
-        routes=(Route("DELETE", path),),
-        description=f"Delete all records of the scope {wire}.",
-        function=partial(_destroy_all, scope),
-    )
+    if scope.is_where_alone:
+        yield method(
+            "delete",
+            "deleteById",
+            accepts=(_WHERE,),
+            routes=(Route("DELETE", path),),
+            description=f"Delete the records of the scope {wire} that match a where, or all.",
+            function=partial(_destroy_all, scope),
+        )
     yield method(
         "count",
         "count",
@@ -73,12 +79,12 @@ _DATA = Argument("data", "model", "body", many=True, description="One record, or
 
 
 def _find(scope: NamedScope, plan: Any, bounds: Bounds, filter: Filter) -> Any:
-    query = scoped(plan, filter, scope.filter_for(plan))
+    query = scoped(plan, filter, scope.filter_for(plan.parser))
     return plan.operate("find", bounds, filter=query)
 
 
 def _create(scope: NamedScope, plan: Any, bounds: Bounds, data: Any) -> Any:
-    values = values_of(scope.filter_for(plan))
+    values = values_of(scope.filter_for(plan.parser))
     if isinstance(data, list):
         filled: Any = [trusted(plan.definition, each, values) for each in data]
     else:
@@ -86,9 +92,10 @@ def _create(scope: NamedScope, plan: Any, bounds: Bounds, data: Any) -> Any:
     return plan.operate("create", bounds, data=filled)
 
 
-def _destroy_all(scope: NamedScope, plan: Any, bounds: Bounds) -> None:
-    plan.operate("destroy_all", bounds, where=scope.filter_for(plan).where)
+def _destroy_all(scope: NamedScope, plan: Any, bounds: Bounds, where: Where) -> None:
+    own = scope.filter_for(plan.parser).where
+    plan.operate("destroy_all", bounds, where=both(own, where))
 
 
 def _count(scope: NamedScope, plan: Any, bounds: Bounds, where: Where) -> Any:
-    return plan.operate("count", bounds, where=both(scope.filter_for(plan).where, where))
+    return plan.operate("count", bounds, where=both(scope.filter_for(plan.parser).where, where))
