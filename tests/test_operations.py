@@ -486,7 +486,9 @@ def test_find_takes_one_filter_or_its_parts(product: type[Any]) -> None:
     assert product.find(limit=0) == []
     with pytest.raises(TypeError, match="'limit' is given twice"):
         product.find({"limit": 1}, limit=2)
-    with pytest.raises(FilterError, match="include names 'category', which is no relation of Product"):
+    with pytest.raises(
+        FilterError, match="include names 'category', which is no relation of Product"
+    ):
         product.find({"include": "category"})
 
 

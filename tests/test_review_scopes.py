@@ -288,6 +288,8 @@ def test_a_scope_that_is_a_where_is_deleted_remotely_or_some_of_it(
     assert titles(posts.find()) == ["a", "c"]
     assert client.delete('/api/posts/low?filter={"where":{"title":"x"}}').status_code == 400
     assert client.delete("/api/posts/low?where[nothing]=1").status_code == 400
+    for blank in ("", "null", " "):
+        assert client.delete(f"/api/posts/low?where={blank}").status_code == 400
     assert client.delete("/api/posts/low").status_code == 204
     assert titles(posts.find()) == ["a"]
 

@@ -85,8 +85,8 @@ def decode(
     _refuse_mistaken(method, given)
     for argument in method.accepts:
         value = given.get(argument.name)
-        if argument.required and _is_missing(argument, value):
-            raise ArgumentError(argument.name, "is required")
+        if _is_missing(argument, value) and (argument.required or argument.name in given):
+            _refuse_missing(argument, method)
         of = target if argument.of is None else target_of(argument, target)
         if argument.type == "filter":
             parser = of.remote_parser(bounds, nested=argument.inside)
@@ -121,6 +121,14 @@ def _refuse_mistaken(method: RemoteMethod, given: Mapping[str, Any]) -> None:
     for name, instead in _MISTAKEN:
         if name in given and method.takes(instead) and not method.takes(name):
             raise ArgumentError(name, f"is not an argument of {method.wire}, which takes {instead}")
+
+
+def _refuse_missing(argument: Argument, method: RemoteMethod) -> None:
+    """Refuse nothing in the place of what is required, or of a where that says what to delete."""
+    if argument.required:
+        raise ArgumentError(argument.name, "is required")
+    if argument.type == "where" and any(route.verb == "DELETE" for route in method.routes):
+        raise ArgumentError(argument.name, "is blank; leave it out to mean all records")
 
 
 def _is_missing(argument: Argument, value: Any) -> bool:
