@@ -34,6 +34,7 @@ class DataSource:
     def _prepare(self, name: str) -> None:
         self.name = name
         self._attached: WeakSet[type[Model]] = WeakSet()
+        self._created: dict[str, type[Model]] = {}
         self._enabled: dict[str, bool] = {}
         self._switches = Switches()
         self.__loop_observers__ = Observers()
@@ -55,9 +56,13 @@ class DataSource:
         options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> type[Any]:
-        """Define a model from dicts and attach it; see :func:`flask_loop.create_model`."""
+        """Define a model from dicts and attach it; see :func:`flask_loop.create_model`.
+
+        The source keeps the model, until it creates another one of its name.
+        """
         model = create_model(name, properties, options, **settings)
         model.attach_to(self)
+        self._created[model.model_name] = model
         return model
 
     def attached(self, model: type[Model]) -> None:

@@ -569,8 +569,10 @@ def test_of_several_models_of_one_name_that_of_the_same_source_is_meant() -> Non
 
 def test_a_class_lives_as_long_as_one_that_is_related_to_it_and_no_longer() -> None:
     db = memory()
-    owner = db.create_model("shortOwner", {})
-    owned = db.create_model("shortOwned", {"name": str})
+    owner = create_model("shortOwner", {})
+    owned = create_model("shortOwned", {"name": str})
+    for model in (owner, owned):
+        model.attach_to(db)
     owner.has_many(owned)
     owned.belongs_to(owner)
     references = [weakref.ref(owner), weakref.ref(owned)]
