@@ -571,8 +571,8 @@ def test_a_class_lives_as_long_as_one_that_is_related_to_it_and_no_longer() -> N
     db = memory()
     owner = create_model("shortOwner", {})
     owned = create_model("shortOwned", {"name": str})
-    for model in (owner, owned):
-        model.attach_to(db)
+    owner.attach_to(db)
+    owned.attach_to(db)
     owner.has_many(owned)
     owned.belongs_to(owner)
     references = [weakref.ref(owner), weakref.ref(owned)]
