@@ -11,7 +11,7 @@ from weakref import ref
 
 import pytest
 
-from flask_loop import DataSource, Model, Prop, prop
+from flask_loop import DataSource, Model, Prop, create_model, prop
 from flask_loop.errors import ModelNotFound
 from flask_loop.hooks import EVENTS
 from flask_loop.operations import ObservedPlan, Plan
@@ -361,7 +361,8 @@ def test_what_observers_of_many_threads_count_is_right(note: type[Any], source: 
 
 def test_an_observed_model_goes_when_nobody_holds_it(memory_source: DataSource) -> None:
     def observed() -> ref[Any]:
-        model = memory_source.create_model("gone", {"text": str})
+        model = create_model("gone", {"text": str})
+        model.attach_to(memory_source)
         for event in EVENTS:
             model.observe(event)(lambda ctx: ctx.instance)
         record_saved.connect_via(model)(lambda sender, **given: None)
