@@ -11,10 +11,11 @@ from weakref import ref
 import inflection
 
 from ..errors import DefinitionError
-from ..types import AnyValue, Array, Integer, Number, PropertyType, String
+from ..types import AnyValue, Array, Integer, PropertyType, String
 from .declarations import Declaration, snake
 from .embedding import Embedded
-from .naming import unfit_property_name, wire_name
+from .keys import default_keys, find_property, made_property, refuse_other_type
+from .naming import unfit_property_name
 from .property import Property
 from .registry import Registry
 from .relation import (
@@ -164,7 +165,7 @@ class Linking:
     def _belongs_to(self) -> None:
         target = self._the_target
         primary = self._primary_key(target)
-        wanted = self.options.foreign_key or _default_keys(snake(self.name), primary)
+        wanted = self.options.foreign_key or default_keys(snake(self.name), primary)
         foreign = self._keys(self.owner, wanted, target, primary, required=self.options.required)
         self.relation.foreign_key, self.relation.primary_key = foreign, primary
         self.relation.links = (Link(target, foreign, primary),)
@@ -216,14 +217,14 @@ class Linking:
             raise DefinitionError(f"the id of {target.name} is several properties")
         given = self.options.property or "".join(self.options.foreign_key)
         name = given or f"{inflection.singularize(snake(self.name))}_ids"
-        found = _find(self.owner, name)
+        found = find_property(self.owner, name)
         if found is None:
             kind = Array(target.id.type)
-            found = self._add(self.owner, _made(self.owner, name, kind, default=[]))
+            found = self._add(self.owner, made_property(self.owner, name, kind, default=[]))
         elif not isinstance(found.type, Array):
             raise DefinitionError(f"{found.name} is no list")
         else:
-            _refuse_other_type(self.owner, found, found.type.item, target.id.type)
+            refuse_other_type(self.owner, found, found.type.item, target.id.type)
         relation, ids = self.relation, (target.id.name,)
         relation.property, relation.foreign_key, relation.primary_key = found.name, (), ids
         relation.links = (Link(target, (found.name,), ids, listed=True),)
@@ -231,12 +232,12 @@ class Linking:
     def _embeds(self) -> None:
         target = self._the_target
         name = self.options.property or f"_{self.name}"
-        found = _find(self.owner, name)
+        found = find_property(self.owner, name)
         if found is None:
             is_many = self.relation.kind == EMBEDS_MANY
             kind: PropertyType = Embedded(lambda: target)
             kind = Array(kind) if is_many else kind
-            made = _made(self.owner, name, kind, index=False)
+            made = made_property(self.owner, name, kind, index=False)
             found = self._add(self.owner, replace(made, default=[]) if is_many else made)
         self.relation.property = found.name
 
@@ -248,12 +249,12 @@ class Linking:
         for model in allowed:
             self.owner.hold(model)
         name = "".join(self.options.foreign_key) or f"{base}_id"
-        foreign = _find(self.owner, name)
+        foreign = find_property(self.owner, name)
         if foreign is None:
             kinds = [self._definition(each).id.type for each in allowed] or [Integer()]
             if len({type(each) for each in kinds}) > 1:
                 raise DefinitionError(f"the ids are of several types; declare the property {name}")
-            foreign = self._add(self.owner, _made(self.owner, name, kinds[0]))
+            foreign = self._add(self.owner, made_property(self.owner, name, kinds[0]))
         relation, models, owner = self.relation, self.declared.models, self.owner
         relation.discriminator = self._discriminator(self.owner, base, allowed)
         relation.foreign_key = (foreign.name,)
@@ -278,7 +279,9 @@ class Linking:
         :param allowed: the models that it may say, where not all.
         """
         name = self.options.discriminator or f"{base}_type"
-        found = _find(holder, name) or self._add(holder, _made(holder, name, String()))
+        found = find_property(holder, name) or self._add(
+            holder, made_property(holder, name, String())
+        )
         names = tuple(each.__name__ for each in allowed)
         if names and found.made:
             # The other side of the relation may have made it, which does not know them.
@@ -291,7 +294,7 @@ class Linking:
             if not holder.ids:
                 raise DefinitionError(f"{holder.name} has no id")
             return tuple(each.name for each in holder.ids)
-        found = [_find(holder, name) for name in self.options.primary_key]
+        found = [find_property(holder, name) for name in self.options.primary_key]
         if None in found:
             missing = self.options.primary_key[found.index(None)]
             raise DefinitionError(f"primary_key: {holder.name} has no property {missing!r}")
@@ -299,7 +302,7 @@ class Linking:
 
     def _keys_to_owner(self, holder: ModelDefinition, primary: tuple[str, ...]) -> tuple[str, ...]:
         """The names of the keys by which another model's records name those of the owner."""
-        return _default_keys(snake(self.declared.declared_by), primary)
+        return default_keys(snake(self.declared.declared_by), primary)
 
     def _keys_of(
         self, through: ModelDefinition, target: ModelDefinition, primary: tuple[str, ...]
@@ -325,13 +328,13 @@ class Linking:
             )
         names = []
         for name, key in zip(wanted, primary, strict=True):
-            found = _find(holder, name)
+            found = find_property(holder, name)
             if found is None:
                 kind = target.properties[key].type
-                made = _made(holder, name, kind, nullable=not required, required=required)
+                made = made_property(holder, name, kind, nullable=not required, required=required)
                 found = self._add(holder, made)
             else:
-                _refuse_other_type(holder, found, found.type, target.properties[key].type)
+                refuse_other_type(holder, found, found.type, target.properties[key].type)
             if required and not found.required:
                 # The other side of the relation may have made it, which does not say so.
                 holder.add_property(replace(found, nullable=False, required=True))
@@ -383,7 +386,7 @@ class Linking:
         properties: dict[str, Any] = {}
         for second, each in enumerate(sorted((self.owner, target), key=lambda one: one.name)):
             ids = tuple(property_.name for property_ in each.ids)
-            for key, id in zip(_default_keys(names[each], ids), ids, strict=True):
+            for key, id in zip(default_keys(names[each], ids), ids, strict=True):
                 if key in properties:
                     raise DefinitionError("name the model that it goes through, and both keys")
                 # The index of the pair begins with the keys of the first.
@@ -420,13 +423,6 @@ class Linking:
             child.add_foreign_key(ForeignKey(foreign, parent, primary, on_delete))
 
 
-def _default_keys(base: str, primary: tuple[str, ...]) -> tuple[str, ...]:
-    """``book_id``; of several properties, ``book_`` and the name of each."""
-    if len(primary) == 1:
-        return (f"{base}_id",)
-    return tuple(f"{base}_{snake(name)}" for name in primary)
-
-
 def _said_by_owner(through: ModelDefinition, target: ModelDefinition) -> tuple[str, ...]:
     """The keys that a ``belongs_to`` of a model says that it has to another."""
     for each in through.relations.values():
@@ -455,50 +451,7 @@ def _keys_named(
     through: ModelDefinition, target: ModelDefinition, primary: tuple[str, ...]
 ) -> tuple[str, ...]:
     said = _said_by_owner(through, target)
-    return said or _default_keys(snake(target.name), primary)
-
-
-def _refuse_other_type(
-    holder: ModelDefinition, key: Property, kind: PropertyType, named: PropertyType
-) -> None:
-    """Refuse a key that was declared with a type whose values never equal what it names."""
-    if isinstance(kind, AnyValue) or isinstance(named, AnyValue):
-        return
-    are_numbers = isinstance(kind, Integer | Number) and isinstance(named, Integer | Number)
-    if not are_numbers and kind.python is not named.python:
-        raise DefinitionError(
-            f"the key {holder.name}.{key.name} is a {kind.name} and never equals a {named.name}, "
-            "by which it names a record"
-        )
-
-
-def _find(definition: ModelDefinition, name: str) -> Property | None:
-    """A property under its Python name or, in either case, its name on the wire."""
-    found = definition.properties.get(name) or definition.by_wire.get(name)
-    return found or definition.by_wire.get(wire_name(name))
-
-
-def _made(
-    holder: ModelDefinition,
-    name: str,
-    kind: PropertyType,
-    *,
-    nullable: bool = True,
-    required: bool = False,
-    index: bool = True,
-    **more: Any,
-) -> Property:
-    """A property that a relation makes."""
-    return Property(
-        name=name,
-        wire=wire_of(holder, name),
-        type=kind,
-        nullable=nullable,
-        required=required,
-        index=index and not isinstance(kind, Array),
-        made=True,
-        **more,
-    )
+    return said or default_keys(snake(target.name), primary)
 
 
 def _alternatives(written: Any) -> tuple[Any, ...]:
@@ -546,8 +499,3 @@ def _finder(
         return known[0] if len(known) == 1 and fits(known[0].definition) else None
 
     return find
-
-
-def wire_of(definition: ModelDefinition, name: str) -> str:
-    """The name on the wire of what a relation adds to a model."""
-    return name if definition.settings.wire_case is None else wire_name(name)

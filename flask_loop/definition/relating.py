@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 
 from ..errors import DefinitionError
 from .declarations import Declaration
-from .linking import About, Linking, MakeModel, wire_of
+from .keys import wire_of
+from .linking import About, Linking, MakeModel
 from .relation import RelationDefinition
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ class Reading(Attached):
         layout = layout_of_records(plan.definition, names)
         held = [_held(record, names) for record in found]
         rows = Rows(held, Layout(layout.columns))
-        for each in load(plan.definition, rows, parsed.include):
+        for each in load(rows, parsed.include):
             each.into_instances(found)
         return found
 

@@ -52,7 +52,7 @@ class FoundMany(Result):
         filter = plan.within(filter)
         if not filter.include:
             return cls(plan, rows, next_skip, extra=filter.extra)
-        loaded = load(plan.definition, rows, filter.include, bounds)
+        loaded = load(rows, filter.include, bounds)
         return cls(plan, rows, next_skip, loaded=loaded, extra=filter.extra)
 
     def json(self) -> list[dict[str, Any]]:
@@ -181,4 +181,4 @@ def inside(
         return ()
     rows = Rows(records, layout_of_records(plan.definition))
     include = plan.parser.filter({"include": spec}).include
-    return load(plan.definition, rows, include, bounds)
+    return load(rows, include, bounds)

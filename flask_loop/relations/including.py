@@ -102,15 +102,9 @@ class Loaded:
         return zip(chosen, self.places, strict=True)
 
 
-def load(
-    definition: ModelDefinition,
-    rows: Rows,
-    includes: Sequence[Include],
-    bounds: Bounds | None = None,
-) -> list[Loaded]:
+def load(rows: Rows, includes: Sequence[Include], bounds: Bounds | None = None) -> list[Loaded]:
     """Load what includes bring to records that were found.
 
-    :param definition: their model.
     :param rows: the records; they have the properties that the includes need.
     :param includes: in their normal form.
     :param bounds: how much a remote caller may ask for; an include without a limit of its own
