@@ -27,7 +27,8 @@ from .relations import (
     ReferencesMany,
     scope,
 )
-from .remoting import Context, current_context, options
+from .remoting import Context, current_context, id_text, options
+from .serving import database_app
 
 __all__ = [
     "BelongsTo",
@@ -55,6 +56,8 @@ __all__ = [
     "create_data_source",
     "create_model",
     "current_context",
+    "database_app",
+    "id_text",
     "memory",
     "options",
     "prop",

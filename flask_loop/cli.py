@@ -5,43 +5,24 @@ Flask finds the group through the entry point ``flask.commands`` and on ``app.cl
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
-
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from .errors import LoopError
-from .http import flask_path
+from .discovery_commands import discover, reporting_errors
+from .http import shown_path
+from .migration_commands import migrate
 from .remoting import idle_registrations
 from .state import State
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Row = Mapping[str, Any]
+from .terminal import Row, show
 
 NO_MODELS = "No models are exposed: loop.model(Product) exposes one."
 NO_METHODS = "No model has a method for remote callers: all are switched off."
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 loop = AppGroup("loop", help="Show what Flask-Loop exposes.", short_help="Show models and routes.")
-
-
-def _reports_errors(command: Callable[P, T]) -> Callable[P, T]:
-    """Let an error of Flask-Loop be a message on the terminal, not a traceback."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except LoopError as error:
-            raise click.ClickException(str(error)) from error
-
-    return run
+loop.add_command(discover)
+loop.add_command(migrate)
 
 
 _json_option = click.option(
@@ -58,12 +39,12 @@ Examples:
 """
 )
 @_json_option
-@_reports_errors
+@reporting_errors
 def routes(as_json: bool) -> None:
     """List the routes that remote callers have now."""
     state = _state()
     empty = NO_METHODS if state.exposures else NO_MODELS
-    _show(_routes(state), ("verb", "path", "method", "model"), as_json, empty)
+    show(_routes(state), ("verb", "path", "method", "model"), as_json, empty)
     for idle in idle_registrations(state.exposures, state.hooks, state.switches):
         click.echo(f"Warning: {idle}.", err=True)
 
@@ -76,11 +57,11 @@ Examples:
 """
 )
 @_json_option
-@_reports_errors
+@reporting_errors
 def models(as_json: bool) -> None:
     """List the exposed models and where their records are."""
     columns = ("name", "path", "data_source", "connector", "properties", "id")
-    _show(_models(_state()), columns, as_json, NO_MODELS)
+    show(_models(_state()), columns, as_json, NO_MODELS)
 
 
 def _state() -> State:
@@ -101,7 +82,9 @@ def _routes(state: State) -> list[Row]:
         found = [
             {
                 "verb": route.verb,
-                "path": state.url_prefix + definition.http_path + flask_path(route.path),
+                "path": state.url_prefix
+                + definition.http_path
+                + shown_path(method, route, definition),
                 "method": f"{definition.plural}.{method.wire}",
                 "model": definition.name,
             }
@@ -124,49 +107,3 @@ def _models(state: State) -> list[Row]:
         }
         for model in state.models
     ]
-
-
-# Output
-
-
-def _show(rows: Sequence[Row], columns: Sequence[str], as_json: bool, empty: str) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    headings = [column.replace("_", " ").upper() for column in columns]
-    cells = [[_text(row[column]) for column in columns] for row in rows]
-    if sys.stdout.isatty():
-        _show_on_terminal(headings, cells)
-    else:
-        for line in _aligned([headings, *cells]):
-            click.echo(line)
-    if not rows:
-        click.echo(empty, err=True)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield "  ".join(padded).rstrip()
-
-
-def _show_on_terminal(headings: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    # Only here, so that other commands of the app do not wait for rich.
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for line in cells:
-        table.add_row(*map(escape, line))
-    Console().print(table)

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from .connectors import Connector, find_connector
+from .connectors import Connector, TransactionOptions, find_connector
 from .definition import ModelDefinition, Relating, nearest
+from .discovery import DiscoversModels
 from .errors import DefinitionError
 from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod, declared_methods
@@ -20,7 +21,7 @@ from .remoting import Switches
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class DataSource:
+class DataSource(DiscoversModels):
     """A place for records, on one connector.
 
     :param name: what messages call it.
@@ -61,9 +62,13 @@ class DataSource:
         The source keeps the model, until it creates another one of its name.
         """
         model = create_model(name, properties, options, **settings)
+        self.keep(model)
+        return model
+
+    def keep(self, model: type[Model]) -> None:
+        """Attach a model, and hold it until another one of its name is kept."""
         model.attach_to(self)
         self._created[model.model_name] = model
-        return model
 
     def attached(self, model: type[Model]) -> None:
         """Take note of a model that was attached."""
@@ -209,7 +214,7 @@ class DataSource:
                 order = Order.create(customer_id=7)
                 Item.create([{"order_id": order.id, "sku": "A1"}])
         """
-        return outbox.transaction(self.connector)
+        return outbox.transaction(self.connector, TransactionOptions(guarded=True))
 
     def auto_update(self, models: Iterable[type[Model]] | None = None) -> None:
         """Create the tables, columns and indexes that models lack; nothing is lost.
@@ -218,12 +223,33 @@ class DataSource:
         """
         self.connector.auto_update(self._definitions(models))
 
-    def auto_migrate(self, models: Iterable[type[Model]] | None = None) -> None:
-        """Create models afresh: their records are lost."""
-        self.connector.auto_migrate(self._definitions(models))
+    def auto_migrate(
+        self, models: Iterable[type[Model]] | None = None, *, drop: bool = False
+    ) -> None:
+        """Create models afresh.
+
+        :param models: which, or None for all that are attached.
+        :param drop: whether tables that are there are dropped, and their records lost.
+        :raises RuntimeError: naming the tables that are there, where ``drop`` is not given.
+        """
+        definitions = self._definitions(models)
+        if drop:
+            self.connector.auto_migrate(definitions)
+            return
+        if existing := self.connector.existing(definitions):
+            raise RuntimeError(
+                f"{', '.join(existing)}: there already; auto_migrate(drop=True) drops "
+                f"{'it with its' if len(existing) == 1 else 'them with their'} records, and "
+                "auto_update() keeps them"
+            )
+        self.connector.auto_update(definitions)
 
     def is_actual(self, models: Iterable[type[Model]] | None = None) -> bool:
-        """Whether :meth:`auto_update` would find nothing to do."""
+        """Whether everything is there as the models ask for.
+
+        It is not where :meth:`auto_update` has something to do, nor where a column has another type
+        or takes null other than its property, which takes a migration.
+        """
         return self.connector.is_actual(self._definitions(models))
 
     def explain(self, model: type[Model], filter: Mapping[str, Any] | None = None) -> Any:

@@ -4,6 +4,7 @@
 
     LoopError
     ├── DefinitionError            a definition or setting that means nothing (also ValueError)
+    ├── MigrationError             a migration that is not made or run, and the message says why
     ├── NotAttachedError           an operation the model does not have (also AttributeError)
     ├── UniqueViolation            a unique index refused a write; operations make it 422
     ├── ForeignKeyViolation        a key that names no record; operations make it 422
@@ -16,7 +17,8 @@
         │   └── ModelNotFound          no record has this id
         ├── MethodNotAllowed       405  carries Allow
         ├── Conflict               409
-        │   └── DuplicateId            a record with this id exists
+        │   ├── DuplicateId            a record with this id exists
+        │   └── TransactionConflict    another transaction was faster; carries Retry-After
         ├── PayloadTooLarge        413
         ├── UnsupportedMediaType   415
         ├── ValidationError        422  carries codes and messages by property
@@ -46,11 +48,13 @@ __all__ = [
     "ForeignKeyViolation",
     "LoopError",
     "MethodNotAllowed",
+    "MigrationError",
     "ModelNotFound",
     "NotAttachedError",
     "NotFound",
     "PayloadTooLarge",
     "RemoteError",
+    "TransactionConflict",
     "Unavailable",
     "UniqueViolation",
     "UnsupportedMediaType",
@@ -64,6 +68,10 @@ class LoopError(Exception):
 
 class DefinitionError(LoopError, ValueError):
     """A model definition, a data source or a setting that means nothing."""
+
+
+class MigrationError(LoopError, RuntimeError):
+    """A migration that is not made or run, and the message says why."""
 
 
 class NotAttachedError(LoopError, AttributeError):
@@ -160,7 +168,25 @@ class DuplicateId(Conflict):
     error_code = "DUPLICATE_ID"
 
     def __init__(self, model_name: str, id: Any) -> None:
-        super().__init__(f"Duplicate entry for {model_name}.id: {id}")
+        shown = ",".join(map(str, id)) if isinstance(id, tuple) else id
+        super().__init__(f"Duplicate entry for {model_name}.id: {shown}")
+
+
+class TransactionConflict(Conflict):
+    """Another transaction got in the way of this one, and nothing of this one was kept.
+
+    To do it again may succeed.
+    """
+
+    error_code = "TRANSACTION_CONFLICT"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("Another transaction was faster; try again.")
+
+    def get_headers(self, *arguments: Any, **named: Any) -> list[tuple[str, str]]:
+        headers = super().get_headers(*arguments, **named)
+        return [*headers, ("Retry-After", str(self.retry_after))]
 
 
 class PayloadTooLarge(RemoteError):

@@ -130,6 +130,7 @@ class Loop:
         state.docs_base = self._docs_base
         state.hooks = self._hooks
         state.switches = _switches_of(state.settings)
+        state.sources = self._sources
         app.extensions[EXTENSION] = state
         self._apps[app] = state
         self._has_apps = True

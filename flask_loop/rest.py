@@ -27,7 +27,7 @@ from .http import (
 from .methods import RemoteMethod, Route
 from .model import Model
 from .relations.remote import faults_of
-from .remoting import Exposure, Result
+from .remoting import Exposure, Result, text_of
 from .state import State
 
 #: What the endpoints of all models begin with.
@@ -251,16 +251,17 @@ class ModelBlueprint(Blueprint):
         """Say where the record is that was created."""
         given_by = method.returns[0].of or self.model.definition
         record = orjson.loads(response.get_data())
-        if len(given_by.ids) != 1 or not isinstance(record, dict):
+        if not (given_by.ids and isinstance(record, dict)):
             return
-        id = record.get(given_by.ids[0].wire)
-        if id is None:
+        values = [record.get(each.wire) for each in given_by.ids]
+        if None in values:
             return
         place = _path_of_request() if method.on_instance else request.script_root + self.path
         gives_one = not any(argument.many for argument in method.accepts)
         # The only record of a relation is at the relation's own path.
         is_there = method.on_instance and gives_one
-        response.headers["Location"] = place if is_there else f"{place}/{quote(str(id), safe='')}"
+        id = quote(text_of(values), safe="" if len(values) == 1 else ",")
+        response.headers["Location"] = place if is_there else f"{place}/{id}"
 
     def _next_page(self, given: Mapping[str, Any], skip: int) -> str:
         filter = given.get("filter") or {}

@@ -90,6 +90,7 @@ class State:
     :ivar reachable: both.
     :ivar hooks: the remote hooks of the whole Loop.
     :ivar switches: what the settings say of remote methods.
+    :ivar sources: the data sources that are named on the Loop, by name.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class State:
         self.reachable: Mapping[Any, Any] = ChainMap(self.exposures, self.private)
         self.hooks: Any = ()
         self.switches: Any = None
+        self.sources: Mapping[str, Any] = {}
         self.docs_base: str | None = None
         self._make_connector = make_connector
         self._more_sources = {} if more_sources is None else more_sources

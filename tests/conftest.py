@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from flask_loop import DataSource, Loop, Model, create_data_source
+from tests.servers import Firebird, Missing, Mysql, Oracle, Postgresql, Server, Servers
 
 pytest_plugins = ["flask_loop.testing"]
+
+_servers = pytest.StashKey[Servers]()
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +47,63 @@ def source(request: pytest.FixtureRequest) -> Iterator[DataSource]:
     made = create_data_source(connector=request.param, **settings[request.param])
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Servers]:
+    """The database servers of this process, each started when a test first asks for it."""
+    servers = Servers("main" if worker_id == "master" else worker_id)
+    request.config.stash[_servers] = servers
+    yield servers
+    servers.remove()
+
+
+@pytest.fixture(scope="session")
+def get_server(servers: Servers) -> Callable[[str], Server]:
+    """A function that gives the server of a connector, or skips the test where there is none."""
+
+    def get_server(connector: str) -> Server:
+        try:
+            return servers.get(connector)
+        except Missing as missing:
+            # Oracle is nowhere that tests could start it.
+            if os.environ.get("CI") == "true" and connector != "oracle":
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+
+    return get_server
+
+
+@pytest.fixture(scope="session")
+def postgresql(get_server: Callable[[str], Postgresql]) -> Postgresql:
+    return get_server("postgresql")
+
+
+@pytest.fixture(scope="session")
+def mysql(get_server: Callable[[str], Mysql]) -> Mysql:
+    """A MariaDB."""
+    return get_server("mysql")
+
+
+@pytest.fixture(scope="session")
+def firebird(get_server: Callable[[str], Firebird]) -> Firebird:
+    return get_server("firebird")
+
+
+@pytest.fixture(scope="session")
+def oracle(get_server: Callable[[str], Oracle]) -> Oracle:
+    return get_server("oracle")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers wrote during a test that fails."""
+    report = yield
+    servers = item.config.stash.get(_servers, None)
+    if servers is not None:
+        logs = list(servers.logs())
+        if report.failed:
+            report.sections += [(f"Log of the server for {name}", text) for name, text in logs]
+    return report

@@ -103,7 +103,9 @@ def assert_flask_has_the_routes(app: Flask) -> None:
         if rule.endpoint.startswith("loop.") and "other_verbs" not in rule.endpoint
         for verb in rule.methods or ()
     }
-    assert {(each["verb"], each["path"]) for each in routes} <= rules
+    # An id of several properties is one placeholder of Flask's.
+    paths = [each["path"].replace("<roomNumber>,<day>", "<id>") for each in routes]
+    assert {(each["verb"], path) for each, path in zip(routes, paths, strict=True)} <= rules
 
 
 def test_routes_follow_what_remote_callers_may_do() -> None:

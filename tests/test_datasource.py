@@ -212,7 +212,7 @@ def test_a_source_knows_its_models() -> None:
     assert (beta.data_source, beta.definition.settings.strict) == (source, False)
     assert source.is_actual()
     source.auto_update([alpha])
-    source.auto_migrate([alpha])
+    source.auto_migrate([alpha], drop=True)
     source.ping()
 
 
@@ -224,9 +224,9 @@ def test_auto_migrate_starts_afresh_and_auto_update_loses_nothing(source: DataSo
         model.create(a=1)
     source.auto_update()
     assert (first.count(), second.count()) == (1, 1)
-    source.auto_migrate([first])
+    source.auto_migrate([first], drop=True)
     assert (first.count(), second.count()) == (0, 1)
-    source.auto_migrate()
+    source.auto_migrate(drop=True)
     assert second.count() == 0
 
 

@@ -62,7 +62,7 @@ def define_library(source: Any, **settings: Any) -> dict[str, Any]:
     made["chapter"].has_many("pages", model=made["page"], foreign_key="chapter_id", nested=True)
     made["chapter"].validates_uniqueness_of("number", scoped_to="book_id")
     if isinstance(source, DataSource) and source.is_known:
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
     return made
 
 
@@ -234,7 +234,7 @@ class TestErrors:
     def test_nesting_has_a_bound(self, source: DataSource) -> None:
         nodes = source.create_model("NestNode", {"name": str})
         nodes.has_many("parts", model=nodes, foreign_key="whole_id", nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         data: dict[str, Any] = {"name": "inmost"}
         for _ in range(32):
             data = {"name": "outer", "parts": [data]}
@@ -254,7 +254,7 @@ class TestErrors:
         chapters = source.create_model("NestBackChapter", {"name": str})
         books.has_many("chapters", model=chapters, foreign_key="book_id", nested=True)
         chapters.belongs_to("book", model=books, nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         with pytest.raises(ValidationError) as refused:
             books.create(title="a", chapters=[{"name": "x", "book": {"title": "b"}}])
         assert failures(refused) == {"chapters.0.book": "relation"}
@@ -324,7 +324,7 @@ class TestChanges:
         shops = source.create_model("NestShop", {"name": str})
         lots = source.create_model("NestLot", {"code": {"type": str, "id": True}, "size": int})
         shops.has_many("lots", model=lots, foreign_key="shop_id", nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         shop = shops.create(name="a", lots=[{"code": "x", "size": 1}])
         shop.patch_attributes(lots=[{"code": "x", "size": 2}, {"code": "y", "size": 3}])
         assert [(each.code, each.size) for each in lots.find()] == [("x", 2), ("y", 3)]
@@ -376,7 +376,7 @@ class TestChanges:
             properties={"kind": "advert"},
             nested=True,
         )
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         wall = walls.create(name="a", adverts=[{"text": "buy"}])
         assert posters.find_one().kind == "advert"
         other = posters.create(wall_id=wall.id, kind="art")
@@ -393,7 +393,7 @@ class TestPolymorphic:
         pictures = source.create_model(f"NestPicture{source.name}", {"url": str})
         painters.has_many("pictures", model=pictures, polymorphic="imageable", nested=True)
         pictures.belongs_to("imageable", polymorphic=True, nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         return painters, pictures
 
     def test_children_get_both_keys(self, gallery: tuple[Any, Any]) -> None:
@@ -468,7 +468,7 @@ class TestTransactions:
         orders = source.create_model("NestFarOrder", {"name": str})
         items = other.create_model("NestFarItem", {"name": {"type": str, "id": True}})
         orders.has_many("items", model=items, foreign_key="order_id", nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         seen = []
         items.observe("after save")(lambda ctx: seen.append(ctx.instance.order_id))
         order = orders.create(name="a", items=[{"name": "x"}, {"name": "y"}])
@@ -492,7 +492,7 @@ class TestConstraints:
             "chapters", model=chapters, foreign_key="book_id", nested=True, constraint=True
         )
         chapters.belongs_to("writer", model=books, constraint=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         book = books.create(title="a", chapters=[{"name": "x"}])
         assert chapters.find_one().book_id == book.id
         with pytest.raises(ValidationError) as refused:
@@ -504,7 +504,7 @@ class TestConstraints:
     def test_records_that_are_stored_together_name_each_other(self, source: DataSource) -> None:
         nodes = source.create_model("NestHeldNode", {"id": {"type": int, "id": True}})
         nodes.belongs_to("parent", model=nodes, constraint=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         nodes.create([{"id": 2, "parent_id": 2}])
         nodes.create({"id": 3, "parent_id": 3})
         assert nodes.count() == 2
@@ -534,7 +534,7 @@ class TestUnknownKeys:
         addresses = source.create_model("NestAddress", {"street": {"type": str, "max_length": 5}})
         people.embeds_many("addresses", model=addresses, nested=True)
         people.embeds_one("home", model=addresses, nested=True)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         person = people.create(name="a", addresses=[{"street": "x"}], home={"street": "y"})
         stored = people.find_by_id(person.id).to_record()
         assert stored["_addresses"][0]["street"] == "x"

@@ -43,7 +43,7 @@ def pair(source: DataSource, other: DataSource | None = None, **options: Any) ->
     )
     parents.has_many("children", model=children, foreign_key="parent_id", **options)
     for each in {source, other or source}:
-        each.auto_migrate()
+        each.auto_migrate(drop=True)
     parents.create([{"id": 1}, {"id": 2}])
     children.create([{"id": id, "parent_id": 1 if id < 3 else 2} for id in (1, 2, 3)])
     return parents, children
@@ -99,7 +99,7 @@ class TestObserversAndSignals:
             "ScopedAwayChild", {"tag": str}, scope={"where": {"tag": "shown"}}
         )
         parents.has_many("children", model=children, foreign_key="parent_id", on_delete="cascade")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         parent = parents.create()
         children.create([{"parent_id": parent.id, "tag": tag} for tag in ("shown", "hidden")])
         parent.destroy()
@@ -153,7 +153,7 @@ class TestObserversAndSignals:
     def test_members_of_a_tree_are_told_apart_from_its_root(self, source: DataSource) -> None:
         nodes = source.create_model("ToldNode", {"id": {"type": int, "id": True}})
         nodes.belongs_to("parent", model=nodes, on_delete="cascade")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         nodes.create([{"id": 1}, {"id": 2, "parent_id": 1}, {"id": 3, "parent_id": 2}])
         counts = []
         nodes.observe("after delete")(lambda ctx: counts.append(ctx.count))
@@ -236,7 +236,7 @@ class TestSeveralSources:
             children: HasMany[UnkeptChild] = relation(on_delete="restrict")
 
         UnkeptParent.attach_to(source)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         assert UnkeptParent.create().destroy() == 1
 
 
@@ -245,7 +245,7 @@ class TestKinds:
         tags = source.create_model(f"GoneTag{source.name}", {"name": str})
         posts = source.create_model(f"GonePost{source.name}", {"title": str})
         posts.has_and_belongs_to_many("tags", model=tags)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         post, other = posts.create(title="a"), posts.create(title="b")
         relation = posts.definition.find_relation("tags")
         links = relation.through.model
@@ -261,7 +261,7 @@ class TestKinds:
         owners = [source.create_model(f"GoneOwner{n}", {"name": str}) for n in (1, 2)]
         for each in owners:
             each.has_many("pictures", model=pictures, polymorphic="imageable", on_delete="cascade")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         for each in owners:
             made = each.create()
             pictures.create(imageable_id=made.id, imageable_type=each.model_name)
@@ -272,7 +272,7 @@ class TestKinds:
         pictures = source.create_model("FreedPicture", {"url": str})
         owners = source.create_model("FreedOwner", {"name": str})
         owners.has_one("picture", model=pictures, polymorphic="imageable", on_delete="set_null")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         owner = owners.create()
         pictures.create(imageable_id=owner.id, imageable_type="FreedOwner")
         owner.destroy()
@@ -285,7 +285,7 @@ class TestKinds:
         )
         notes = source.create_model("GoneNote", {"text": str})
         notes.belongs_to("line", model=lines, on_delete="cascade")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         lines.create([{"order": 1, "number": n} for n in (1, 2)])
         for number in (1, 2, None):
             notes.create(line_order=1, line_number=number)
@@ -297,7 +297,7 @@ class TestKinds:
         tops.has_many("mids", model=mids, foreign_key="top_id", on_delete="cascade")
         tops.has_many("lows", model=lows, foreign_key="top_id", on_delete="cascade")
         mids.has_many("lows", model=lows, foreign_key="mid_id", on_delete="restrict")
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         top = tops.create()
         mid = mids.create(top_id=top.id)
         lows.create(top_id=top.id, mid_id=mid.id)
@@ -321,7 +321,7 @@ class TestRemote:
         books.has_many("pages", model=pages, foreign_key="book_id", on_delete="restrict")
         loop.model(books)
         with app.app_context():
-            source.auto_migrate()
+            source.auto_migrate(drop=True)
             book = books.create(name="a")
             pages.create(book_id=book.id)
         return app.test_client()

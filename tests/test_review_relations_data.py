@@ -121,7 +121,7 @@ class TestDeletingByADatabase:
     def tree(self, source: DataSource, **options: Any) -> Any:
         node = source.create_model("MetNode", {"id": {"type": int, "id": True}, "name": str})
         node.belongs_to("parent", model=node, on_delete="cascade", **options)
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         node.create([{"id": 1}, {"id": 2, "parent_id": 1}, {"id": 3, "parent_id": 2}, {"id": 4}])
         return node
 

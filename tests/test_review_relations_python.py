@@ -45,7 +45,7 @@ def shelf(source: DataSource) -> dict[str, Any]:
     author.has_many("books", model=book, foreign_key="author_id")
     made["mark"].belongs_to("marked", polymorphic=True)
     if source.is_known:
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
     return made
 
 
@@ -143,7 +143,7 @@ def press(source: DataSource) -> dict[str, Any]:
     made["press"].embeds_one("address", model=made["address"])
     made["press"].embeds_many("opening_hours", model=made["hour"])
     if source.is_known:
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
     return made
 
 

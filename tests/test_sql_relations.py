@@ -638,12 +638,15 @@ def constraints(sql: Sql, table: str = "kept_item") -> list[tuple[str, str, str,
         ("set_null", "SET NULL"),
     ],
 )
-@pytest.mark.parametrize("make", ["auto_update", "auto_migrate"])
+@pytest.mark.parametrize("afresh", [False, True])
 def test_a_new_table_has_the_foreign_keys_that_relations_ask_for(
-    on_file: DataSource, sql: Sql, make: str, on_delete: str | None, written: str
+    on_file: DataSource, sql: Sql, afresh: bool, on_delete: str | None, written: str
 ) -> None:
     shop_and_items(on_file, constraint=True, on_delete=on_delete)
-    getattr(on_file, make)()
+    if afresh:
+        on_file.auto_migrate(drop=True)
+    else:
+        on_file.auto_update()
     assert constraints(sql) == [("shop_id", "kept_shop", "id", written)]
     assert on_file.connector.session.fetch("PRAGMA foreign_keys") == [(1,)]  # type: ignore[attr-defined]
     (text,) = sql("SELECT sql FROM sqlite_master WHERE name = 'kept_item'")[0]
@@ -762,10 +765,10 @@ def test_migrating_a_table_that_others_refer_to_leaves_them(source: DataSource) 
     source.auto_update()
     items.create(shop_id=shops.create(name="a").id)
     with pytest.raises(RuntimeError, match="kept_item refer"), source.transaction():
-        source.auto_migrate([shops])
-    source.auto_migrate([shops])
+        source.auto_migrate([shops], drop=True)
+    source.auto_migrate([shops], drop=True)
     assert (shops.count(), items.count()) == (0, 1)
-    source.auto_migrate()
+    source.auto_migrate(drop=True)
     assert (shops.count(), items.count()) == (0, 0)
 
 
@@ -780,7 +783,7 @@ def test_tables_that_refer_to_each_other_are_made_and_made_afresh(source: DataSo
     hen = hens.create(name="a")
     eggs.create(hen_id=hen.id)
     hens.create(mother_id=hen.id)
-    source.auto_migrate()
+    source.auto_migrate(drop=True)
     assert hens.count() == 0
     assert source.is_actual()
 

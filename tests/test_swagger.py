@@ -415,7 +415,7 @@ def test_the_id_in_the_path_has_its_type() -> None:
     assert parameter["schema"] == {"type": "string", "format": "uuid"}
     assert parameter["required"] is True
     (parameter, _) = paths["/api/stays/{id}"]["get"]["parameters"]
-    assert parameter["schema"] == {"type": "string"}
+    assert parameter["schema"]["type"] == "string"
 
 
 def test_filters_are_json_with_examples_that_the_api_takes(

@@ -6,7 +6,17 @@ from importlib.metadata import entry_points
 
 from ..definition import nearest
 from ..errors import DefinitionError
-from .base import Capabilities, Column, Connector, Layout, Record, RelatedRows, Rows, id_where
+from .base import (
+    Capabilities,
+    Column,
+    Connector,
+    Layout,
+    Record,
+    RelatedRows,
+    Rows,
+    TransactionOptions,
+    id_where,
+)
 
 ENTRY_POINT_GROUP = "flask_loop.connectors"
 
@@ -42,6 +52,7 @@ __all__ = [
     "Record",
     "RelatedRows",
     "Rows",
+    "TransactionOptions",
     "find_connector",
     "id_where",
 ]

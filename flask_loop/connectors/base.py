@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..definition import Link, ModelDefinition
-from ..query import Compare, Filter, Path, Where, keys_where
+from ..query import EVERYTHING, Compare, Filter, Path, Where, keys_where
 from ..query.nodes import And
+from .discovering import Discovering
 
 Record = dict[str, Any]
 
@@ -34,6 +35,8 @@ class Capabilities:
     :ivar joins: whether wheres, orders and :meth:`Connector.select_related` follow links to other
         models on the same connector.
     :ivar foreign_keys: whether it keeps foreign key constraints.
+    :ivar discovery: whether it tells of the tables that are there; see
+        :class:`~flask_loop.connectors.discovering.Discovering`.
     """
 
     transactions: bool = True
@@ -42,6 +45,28 @@ class Capabilities:
     persistent: bool = True
     joins: bool = False
     foreign_keys: bool = False
+    discovery: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """What is asked of a transaction.
+
+    :ivar isolation: how far it is kept from others: ``serializable``, ``repeatable read`` or
+        ``read committed``; None for the data source's own.
+    :ivar timeout: the seconds after which it is ended, or None.
+    :ivar read_only: whether it only reads.
+    :ivar guarded: whether its caller may go on after a statement that failed.
+    """
+
+    isolation: str | None = None
+    timeout: float | None = None
+    read_only: bool = False
+    guarded: bool = False
+
+
+#: Nothing is asked of the transaction.
+PLAIN = TransactionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +186,7 @@ class RelatedRows:
         self.rows, self.keys = rows, keys
 
 
-class Connector(ABC):
+class Connector(Discovering, ABC):
     """One backend, as a data source uses it. Connectors are safe to use from several threads.
 
     :param settings: the data source's settings without ``connector``.
@@ -263,11 +288,14 @@ class Connector(ABC):
         """
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, options: TransactionOptions = PLAIN) -> AbstractContextManager[None]:
         """A block whose writes all happen, or none where it raises.
 
         A block inside another is a part of it that can be undone alone. It belongs to the thread
         (the context) that entered it.
+
+        :param options: what is asked of it; a connector without transactions of its own heeds what
+            it can.
         """
 
     @abstractmethod
@@ -277,6 +305,10 @@ class Connector(ABC):
     @abstractmethod
     def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
         """Create these models afresh; their records are lost."""
+
+    def existing(self, definitions: Iterable[ModelDefinition]) -> list[str]:
+        """What :meth:`auto_migrate` would drop: the tables that are there, or what has records."""
+        return [each.name for each in definitions if self.count(each, EVERYTHING)]
 
     @abstractmethod
     def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:

@@ -3,7 +3,7 @@
 from .errors import error_response, propagates, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
-from .rules import LazyRule, adding_rules, flask_path, rules_of, shape
+from .rules import LazyRule, adding_rules, flask_path, rules_of, shape, shown_path
 from .unrouted import answer_unrouted
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "respond",
     "rules_of",
     "shape",
+    "shown_path",
     "unknown_path",
 ]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.routing import Rule
 
-from ..methods import PLACEHOLDER
+from ..definition import ModelDefinition
+from ..methods import PLACEHOLDER, RemoteMethod, Route
+from ..remoting import ids_in_path
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -40,6 +42,19 @@ class LazyRule(Rule):
 def flask_path(path: str) -> str:
     """A route's path as Werkzeug writes it: ``/:id/exists`` → ``/<id>/exists``."""
     return PLACEHOLDER.sub(r"<\1>", path.rstrip("/"))
+
+
+def shown_path(method: RemoteMethod, route: Route, definition: ModelDefinition) -> str:
+    """A route's path as people read it: an id of several properties is their names.
+
+    :param definition: that of the model that has the method.
+    """
+    path = flask_path(route.path)
+    for name, of in ids_in_path(method, definition).items():
+        if len(of.ids) > 1:
+            shown = ",".join(f"<{each.wire}>" for each in of.ids)
+            path = path.replace(f"<{name}>", shown)
+    return path
 
 
 def rules_of(app: Flask) -> Iterable[Rule]:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from ..connectors.base import Connector
+from ..connectors.base import PLAIN, Connector, TransactionOptions
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -64,17 +64,17 @@ _outboxes: ContextVar[tuple[Outbox, ...]] = ContextVar("flask_loop_outboxes", de
 
 
 @contextmanager
-def transaction(connector: Connector) -> Iterator[None]:
+def transaction(connector: Connector, options: TransactionOptions = PLAIN) -> Iterator[None]:
     """A transaction; the signals of what is done in it are sent when the outermost has ended."""
     outer = next((each for each in _outboxes.get() if each.waits_for(connector)), None)
     if outer is not None:
-        with outer.part(), connector.transaction():
+        with outer.part(), connector.transaction(options):
             yield
         return
     outbox = Outbox(connector)
     _outboxes.set((*_outboxes.get(), outbox))
     try:
-        with connector.transaction():
+        with connector.transaction(options):
             yield
     finally:
         outbox.close()

@@ -33,6 +33,7 @@ from ..relations.grouping import related_directly, related_through, with_fields
 from ..relations.keys import keys_of_rows
 from ..relations.narrowing import scoped
 from ..relations.reaching import is_followed, plan_of, select_in_order, settled
+from ..remoting import shown_id, values_in
 from ..types import TypeMismatch
 from .default_scope import DefaultScope
 
@@ -84,10 +85,11 @@ class ReadingPlan:
     def instance(self, id: Any) -> Any:
         """The record with an id as an instance.
 
-        :param id: as remote callers give it.
+        :param id: as remote callers give it, or as records hold it.
         :raises ModelNotFound: where there is none.
+        :raises ArgumentError: where it has not one value for each property of the id.
         """
-        return self.model.from_record(self.record(self.load_id(id)))
+        return self.model.from_record(self.record(self.read_id(id)))
 
     def transaction(self) -> AbstractContextManager[None]:
         """A block whose operations all happen, or none where it raises."""
@@ -311,5 +313,17 @@ class ReadingPlan:
             raise self.not_found(id) from None
         return tuple(loaded)
 
+    def read_id(self, id: Any, argument: str = "id") -> Any:
+        """An id as records hold it, as remote callers give it.
+
+        :param id: its text; where it is several properties, their values with commas between them.
+        :param argument: what it is given as.
+        :raises ModelNotFound: where no record can have such an id.
+        :raises ArgumentError: where it has not one value for each property of the id.
+        """
+        if len(self.id_names) > 1 and isinstance(id, str):
+            id = values_in(self.definition, id, argument)
+        return self.load_id(id)
+
     def not_found(self, id: Any) -> ModelNotFound:
-        return ModelNotFound(self.definition.name, id)
+        return ModelNotFound(self.definition.name, shown_id(self.definition, id))

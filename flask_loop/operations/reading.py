@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ..connectors.base import Layout, Rows, id_where, layout_of_records
+from ..connectors.base import Layout, Rows, layout_of_records
 from ..definition import BELONGS_TO
 from ..errors import FilterError, ModelNotFound
 from ..methods import Argument, RemoteMethod, Returns, Route
-from ..query import Bounds, Filter, Or, Where, WhereExpression, both, names_needed
+from ..query import Bounds, Filter, Where, WhereExpression, both, keys_where, names_needed
 from ..query.parser import FILTER_KEYS
 from ..relations.including import load
 from .base import Attached, declare, instance_operation
@@ -259,7 +259,7 @@ def _one_of(plan: Plan, ids: list[Any]) -> Where:
     definition = plan.definition
     if len(definition.ids) == 1:
         return plan.parser.where({definition.id.name: {"inq": ids}})
-    return Or(tuple(id_where(definition, id) for id in ids))
+    return keys_where(definition, plan.id_names, ids)
 
 
 # What remote calls run. Ids, filters and wheres are in their normal form already.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from itertools import takewhile
 
 import re2
 
@@ -49,26 +50,52 @@ def like_source(text: str) -> str:
 
     A backslash takes the special meaning from the character behind it.
     """
-    parts = []
+    wild = {"%": ".*", "_": "."}
+    return "".join(
+        wild[character] if is_special else re2.escape(character)
+        for character, is_special in like_tokens(text)
+    )
+
+
+def like_tokens(text: str) -> Iterator[tuple[str, bool]]:
+    """The characters of a ``like`` pattern, without escapes, and whether each is ``%`` or ``_``."""
     characters = iter(text)
     for character in characters:
         if character == "\\":
-            parts.append(re2.escape(next(characters, "\\")))
-        elif character == "%":
-            parts.append(".*")
-        elif character == "_":
-            parts.append(".")
+            yield next(characters, "\\"), False
         else:
-            parts.append(re2.escape(character))
-    return "".join(parts)
+            yield character, character in "%_"
 
 
 def like_prefix(text: str) -> str:
     """The text that each match of a ``like`` pattern starts with."""
-    prefix = []
-    characters = iter(text)
-    for character in characters:
-        if character in "%_":
-            break
-        prefix.append(next(characters, "\\") if character == "\\" else character)
-    return "".join(prefix)
+    plain = takewhile(lambda token: not token[1], like_tokens(text))
+    return "".join(character for character, _ in plain)
+
+
+@lru_cache(maxsize=4096)
+def fold(character: str) -> str:
+    """The characters that are the same as one where case makes no difference, itself among them."""
+    known = _cases().get(character, character)
+    if len(known) == 1:
+        return character
+    same = searcher("regexp", Pattern(rf"\A{re2.escape(character)}\z", ignore_case=True))
+    return "".join(each for each in known if same(each))
+
+
+@cache
+def _cases() -> dict[str, str]:
+    """The characters that Python's methods make of one another, for each that has any."""
+    groups: dict[str, set[str]] = {}
+    for number in range(_LAST_CASED):
+        character = chr(number)
+        others = {character.lower(), character.upper(), character.title()} - {character}
+        for other in others:
+            if len(other) == 1:
+                merged = groups.get(character, {character}) | groups.get(other, {other})
+                groups.update(dict.fromkeys(merged, merged))
+    return {character: "".join(sorted(group)) for character, group in groups.items()}
+
+
+#: Beyond this code point no character has cases.
+_LAST_CASED = 0x1F000

@@ -12,6 +12,7 @@ from .context import (
 )
 from .data import ClientData
 from .exposure import Exposure, idle_registrations
+from .ids import form_of_id, id_text, ids_in_path, names_in_id, shown_id, text_of, values_in
 from .switches import Switches, SwitchMethods
 
 __all__ = [
@@ -29,6 +30,13 @@ __all__ = [
     "current_context",
     "current_options",
     "decode",
+    "form_of_id",
+    "id_text",
     "idle_registrations",
+    "ids_in_path",
+    "names_in_id",
     "options",
+    "shown_id",
+    "text_of",
+    "values_in",
 ]

@@ -47,8 +47,8 @@ class Target(Records, Protocol):
     def remote_parser(self, bounds: Bounds, *, nested: bool = False) -> FilterParser:
         """The parser for the filters of remote callers, on records inside others where nested."""
 
-    def load_id(self, id: Any) -> Any:
-        """An id as records hold it."""
+    def read_id(self, id: Any, argument: str) -> Any:
+        """An id as records hold it, from its text in a path."""
 
     def override(self, method: RemoteMethod) -> Callable[..., Any] | None:
         """What calls the user's own function where a model overrides a method.
@@ -98,7 +98,7 @@ def decode(
         elif argument.type == "model":
             arguments[argument.name] = _data(argument, given, bounds)
         elif argument.source == "path":
-            arguments[argument.name] = of.load_id(value)
+            arguments[argument.name] = of.read_id(value, argument.name)
     return arguments
 
 

@@ -83,9 +83,8 @@ class Arguments:
         return {
             "name": "id",
             "in": "path",
-            "description": said or "The record's id.",
             "required": True,
-            "schema": self.schemas.id(definition),
+            **self.schemas.id_parameter(definition, said or "The record's id."),
         }
 
     def _parameter(self, argument: Argument, place: str) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class _Document:
         if argument.type in ("filter", "where"):
             parameter["content"] = {JSON: self.filters.content(definition, method, argument)}
         elif argument.source == "path" and argument.type == "any":
-            parameter["schema"] = self.schemas.id(definition)
+            parameter |= self.schemas.id_parameter(definition, argument.description)
         else:
             parameter["schema"] = self.schemas.named(definition, argument.type)
         return parameter

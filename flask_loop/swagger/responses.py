@@ -6,6 +6,7 @@ from typing import Any
 
 from ..definition import ModelDefinition
 from ..methods import RemoteMethod, Returns, Route
+from ..remoting import ids_in_path
 from ..state import State
 from .answers import Answers
 from .arguments import JSON, place_of
@@ -138,21 +139,26 @@ class Responses:
     def of(self, definition: ModelDefinition, method: RemoteMethod, route: Route) -> dict[str, Any]:
         """The responses of a method by one of its routes, by status."""
         if method.own:
-            return self._of_own(method, route)
+            return self._of_own(definition, method, route)
         if route.verb == "HEAD":
-            return {
+            answers = {
                 "200": {"description": "There is one."},
                 "404": {"description": "There is none."},
             }
+            if _takes_several_values(definition, method):
+                answers["400"] = {"description": "An id has not as many values as it should."}
+            return answers
         success = self._success(definition, method)
         statuses = sorted(_error_statuses(definition, method))
         return {**success, **{status: self._error(method, status) for status in statuses}}
 
-    def _of_own(self, method: RemoteMethod, route: Route) -> dict[str, Any]:
+    def _of_own(
+        self, definition: ModelDefinition, method: RemoteMethod, route: Route
+    ) -> dict[str, Any]:
         answers = self._answers.of(method, route.verb)
         if route.verb == "HEAD":
             return {**answers, "default": {"description": "An error."}}
-        statuses = sorted(_own_error_statuses(method, route) - answers.keys())
+        statuses = sorted(_own_error_statuses(definition, method, route) - answers.keys())
         return {**answers, **{status: self._error(method, status) for status in statuses}}
 
     def _success(self, definition: ModelDefinition, method: RemoteMethod) -> dict[str, Any]:
@@ -216,7 +222,7 @@ class Responses:
 def _error_statuses(definition: ModelDefinition, method: RemoteMethod) -> set[str]:
     sources = {argument.source for argument in method.accepts}
     statuses = {"default", *map(str, method.errors)}
-    if sources & {"query", "body"}:
+    if sources & {"query", "body"} or _takes_several_values(definition, method):
         statuses.add("400")
     if "path" in sources:
         statuses.add("404")
@@ -230,10 +236,17 @@ def _error_statuses(definition: ModelDefinition, method: RemoteMethod) -> set[st
     return statuses
 
 
-def _own_error_statuses(method: RemoteMethod, route: Route) -> set[str]:
+def _takes_several_values(definition: ModelDefinition, method: RemoteMethod) -> bool:
+    """Whether an id in the path of a method is several properties."""
+    return any(len(of.ids) > 1 for of in ids_in_path(method, definition).values())
+
+
+def _own_error_statuses(
+    definition: ModelDefinition, method: RemoteMethod, route: Route
+) -> set[str]:
     places = {place_of(method, each, route) for each in method.accepts if each.is_from_client}
     statuses = {"default", *map(str, method.errors)}
-    if places:
+    if places or _takes_several_values(definition, method):
         statuses.add("400")
     if method.on_instance:
         statuses.add("404")

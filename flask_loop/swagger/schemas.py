@@ -20,6 +20,7 @@ from ..definition import (
     type_resolver,
 )
 from ..definition.embedding import embedded_in
+from ..remoting import form_of_id, names_in_id, text_of
 from ..schema import TypedField, make_schema
 from ..types import AnyValue, Array, FieldValue, Geo, Object, PropertyType, String
 from ..validation import Rule, Validator
@@ -145,8 +146,27 @@ class Schemas:
 
     def id(self, definition: ModelDefinition) -> JsonSchema:
         """The schema of a record's id in a path."""
-        is_one = len(definition.ids) == 1
-        return self.type(definition.id.type if is_one else String())
+        if len(definition.ids) == 1:
+            return self.type(definition.id.type)
+        schema = self.type(String())
+        return {**schema, "pattern": form_of_id(definition)} if definition.ids else schema
+
+    def id_parameter(self, definition: ModelDefinition, said: str) -> JsonSchema:
+        """What a parameter has that is a record's id: its schema, and how an id is written.
+
+        :param said: what is said of it anyway.
+        """
+        parameter: JsonSchema = {"schema": self.id(definition)}
+        if len(definition.ids) > 1:
+            shown = _id_example(definition)
+            such_as = "" if shown is None else f", such as `{shown}`"
+            said = (
+                f"{said.rstrip('.')}: `{names_in_id(definition)}` with commas between them"
+                f"{such_as}. In a value, a comma is written `\\,` and a backslash `\\\\`."
+            )
+            if shown is not None:
+                parameter["example"] = shown
+        return {"description": said, **parameter} if said else parameter
 
     def resolve(self, reference: JsonSchema) -> JsonSchema:
         """The schema that a reference stands for."""
@@ -281,6 +301,17 @@ def _may_be_null(
     if variant is Variant.EMBEDDED and property_ is not None and property_.generated:
         return True
     return bool(field.allow_none) and (variant.is_answer or not refuses(rules, None))
+
+
+def _id_example(definition: ModelDefinition) -> str | None:
+    """The text of an id of several properties that a record could have, where one is found."""
+    fields = _fields_of(definition)
+    values = []
+    for each in definition.ids:
+        field = fields.get(each.name)
+        rules = _rules(field) if isinstance(field, TypedField) else ()
+        values.append(example(each.type, rules, each.default, each.name))
+    return None if MISSING in values else text_of(values)
 
 
 def _rules(field: Field[Any]) -> list[Rule]:

@@ -130,10 +130,10 @@ class ProtocolContract(Contract):
         first, second = define({"value": int}, name="first"), define({"value": int}, name="second")
         for model in (first, second):
             model.create(id=1, value=1)
-        source.auto_migrate([first])
+        source.auto_migrate([first], drop=True)
         assert (first.count(), second.count()) == (0, 1)
         assert first.create(id=1).id == 1
-        source.auto_migrate()
+        source.auto_migrate(drop=True)
         assert (first.count(), second.count()) == (0, 0)
         assert source.is_actual()
 

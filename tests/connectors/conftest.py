@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flask_loop import DataSource, create_data_source
+from tests.servers import SERVERS, Server
 
 
 @pytest.fixture
@@ -20,3 +21,17 @@ def connect() -> Iterator[Callable[..., DataSource]]:
             return source
 
         yield connect
+
+
+@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
+def database(
+    request: pytest.FixtureRequest, get_server: Callable[[str], Server]
+) -> Iterator[DataSource]:
+    """A data source of each SQL database, empty when the tests of a module begin."""
+    if request.param == "sqlite":
+        source = create_data_source(connector="sqlite", url="sqlite://")
+    else:
+        url = get_server(request.param).fresh("module")
+        source = create_data_source(connector=request.param, url=url)
+    yield source
+    source.close()

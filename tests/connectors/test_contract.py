@@ -1,4 +1,4 @@
-"""The contract suite on the connectors that need no server, and what the suite itself promises."""
+"""The contract suite on each connector, and what the suite itself promises."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from flask_loop import DataSource
 from flask_loop.testing import ConnectorContract, Contract
+from tests.servers import Firebird, Mysql, Oracle, Postgresql
 
 pytest_plugins = ["pytester"]
 Connect = Callable[..., DataSource]
@@ -41,6 +42,30 @@ class TestSqliteInMemory(ConnectorContract):
     @pytest.fixture
     def source(self, connect: Connect) -> DataSource:
         return connect("sqlite", url="sqlite://")
+
+
+class TestPostgresql(ConnectorContract):
+    @pytest.fixture
+    def source(self, connect: Connect, postgresql: Postgresql) -> DataSource:
+        return connect("postgresql", url=postgresql.fresh())
+
+
+class TestMariadb(ConnectorContract):
+    @pytest.fixture
+    def source(self, connect: Connect, mysql: Mysql) -> DataSource:
+        return connect("mysql", url=mysql.fresh())
+
+
+class TestFirebird(ConnectorContract):
+    @pytest.fixture
+    def source(self, connect: Connect, firebird: Firebird) -> DataSource:
+        return connect("firebird", url=firebird.fresh())
+
+
+class TestOracle(ConnectorContract):
+    @pytest.fixture
+    def source(self, connect: Connect, oracle: Oracle) -> DataSource:
+        return connect("oracle", url=oracle.fresh())
 
 
 def test_no_part_of_the_contract_hides_another() -> None:

@@ -147,7 +147,7 @@ def test_a_database_that_is_read_only_is_read(
         lambda: read.create([{"name": "b"}, {"name": "c"}]),
         read.destroy_all,
         lambda: read.find_by_id(1).patch_attributes(size=1),
-        reader.auto_migrate,
+        lambda: reader.auto_migrate(drop=True),
     ]
     for act in writes:
         with pytest.raises(Unavailable):
@@ -239,7 +239,7 @@ def test_a_busy_database_says_when_to_come_back(
         lambda: things.update_all({}, {"size": 1}),
         things.destroy_all,
         lambda: things.upsert(name="b"),
-        source.auto_migrate,
+        lambda: source.auto_migrate(drop=True),
         source.transaction().__enter__,
     ]
     for act in ways:

@@ -158,7 +158,7 @@ def test_names_may_have_any_characters(source: DataSource, sql: Sql, name: str) 
     assert things.update_all(where, {"pair": "b"}) == 1
     assert things.find_by_id(1).patch_attributes(value=2).pair == "b"
     assert things.destroy_all({"value": 2}) == 1
-    source.auto_migrate()
+    source.auto_migrate(drop=True)
     assert source.is_actual()
 
 
@@ -263,7 +263,7 @@ def test_the_database_makes_ids_of_both_kinds_of_numbers(source: DataSource, kin
 
 def test_the_database_cannot_make_ids_of_other_types(source: DataSource) -> None:
     source.create_model("thing", {"id": {"type": str, "id": True, "generated": True}})
-    with pytest.raises(DefinitionError, match=r"thing\.id is generated, but sqlite makes numbers"):
+    with pytest.raises(DefinitionError, match=r"thing\.id is generated, but sqlite makes integers"):
         source.auto_update()
 
 
@@ -486,7 +486,7 @@ def test_auto_migrate_makes_the_table_anew(source: DataSource, sql: Sql) -> None
     sql("CREATE TABLE thing (other TEXT, size TEXT)")
     sql("INSERT INTO thing VALUES ('a', 'b')")
     things = source.create_model("thing", {"size": {"type": int, "index": True}})
-    source.auto_migrate()
+    source.auto_migrate(drop=True)
     assert columns(sql) == {"id": ("INTEGER", True), "size": ("INTEGER", False)}
     assert set(indexes(sql)) == {"loop_thing__size"}
     assert things.count() == 0

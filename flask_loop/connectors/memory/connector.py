@@ -14,7 +14,7 @@ import orjson
 from ...definition import ModelDefinition, nearest
 from ...errors import DefinitionError
 from ...query import Filter, Where
-from ..base import Capabilities, Connector, Record, Rows
+from ..base import PLAIN, Capabilities, Connector, Record, Rows, TransactionOptions
 from .search import matching, search
 from .store import StoredModel, StoreFile
 from .table import Change, Table
@@ -131,7 +131,7 @@ class MemoryConnector(Connector):
         return len(found)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, options: TransactionOptions = PLAIN) -> Iterator[None]:
         """A block whose writes all happen, or none where it raises.
 
         It belongs to the thread that entered it; the others wait, with reads too, until the

@@ -7,19 +7,19 @@ and the values in order; the expression of a new shape is built once, with a par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from itertools import cycle
 from typing import Any
 
 import sqlalchemy as sa
 
 from ...definition import Link, ModelDefinition, Property
 from ...geo import bounding_boxes
-from ...query import And, Compare, Inside, Near, Not, Related, Where, conjuncts
+from ...query import And, Compare, Inside, Near, Not, Order, Related, Where, conjuncts
 from ...types import DecimalNumber, Integer, Number
-from .comparing import pattern, plain_compare, prefix_values
-from .json_places import is_exact_in_json, is_exact_place, json_compare, json_kind, json_place
-from .lists import Expression, NextParameter, can_be_listed, equals, is_in, listed
+from .comparing import compare
+from .lists import Expression, NextParameter
 from .tables import ModelTable
 
 _ONE: Expression = sa.literal_column("1")
@@ -37,6 +37,7 @@ class Conditions:
 
     def __init__(self, table: ModelTable, find: Callable[[ModelDefinition], Conditions]) -> None:
         self.table = table
+        self.dialect = table.dialect
         self.source: sa.FromClause = table.table
         self.columns: Mapping[str, tuple[Expression, ...]] = table.columns
         self._find = find
@@ -60,10 +61,7 @@ class Conditions:
     def is_exact(self, where: Where) -> bool:
         """Whether SQL gives the same answer as plain Python, for any values of this shape."""
         if isinstance(where, Compare):
-            codec = self.table.codecs[where.path.property.name]
-            if codec.json:
-                return is_exact_place(where.path) and is_exact_in_json(where)
-            return where.operator != "inq" or can_be_listed(codec, where.operand)
+            return self._is_exact_compare(where)
         if isinstance(where, Not):
             return self.is_exact(where.item)
         if isinstance(where, Related):
@@ -72,13 +70,36 @@ class Conditions:
             return False
         return all(map(self.is_exact, where.items))
 
+    def _is_exact_compare(self, node: Compare) -> bool:
+        codec = self.table.codecs[node.path.property.name]
+        if codec.json:
+            return self.dialect.places.is_exact(node)
+        if node.operator == "eq":
+            return codec.equals or node.operand is None
+        if node.operator == "inq":
+            return codec.equals and self.dialect.lists.can_list(codec, node.operand)
+        if node.operator in ("like", "regexp"):
+            return self.dialect.patterns.is_exact(node)
+        return codec.sorts or node.operator == "near"
+
     def _is_exact_link(self, link: Link) -> bool:
         """Whether keys that are equal in SQL are equal in Python, and the other way round."""
         own, theirs = self.table.definition.properties, link.definition.properties
+        codecs, others = self.table.codecs, self.table_of(link).codecs
         return not link.listed and all(
-            not self.table.codecs[here].json and _are_stored_alike(own[here], theirs[there])
+            codecs[here].equals
+            and not codecs[here].json
+            and len(codecs[here].types) == len(others[there].types)
+            and _are_stored_alike(own[here], theirs[there])
             for here, there in zip(link.own, link.theirs, strict=True)
         )
+
+    def sorts(self, order: Order) -> bool:
+        """Whether SQL has the order of a property's values."""
+        if order.path.keys or not order.path.type.ordered:
+            return False
+        table = self.table_of(order.links[-1]) if order.links else self.table
+        return table.codecs[order.path.property.name].sorts
 
     # From a where to its shape and values
 
@@ -102,29 +123,24 @@ class Conditions:
         operator, operand, path = node.operator, node.operand, node.path
         name = path.property.name
         codec = self.table.codecs[name]
-        kind = json_kind(operand) if codec.json else None
-        key = (operator, name, path.keys, kind)
+        key = (operator, name, path.keys)
         if codec.json:
-            values.append(json_place(path))
+            return (*key, self.dialect.places.values(node, codec, values))
         if operator == "eq" and operand is None:
             return (*key, "null")
         if operator == "near":
             boxes = _near_values(operand, values)
             return (*key, boxes, operand.minimum is None, operand.maximum is None)
         if operator in ("like", "regexp"):
-            prefix = prefix_values(node, values) if not codec.json else ()
-            values.extend((operand.text, int(operand.ignore_case)))
-            return (*key, prefix)
+            return (*key, self.dialect.patterns.values(node, codec, values))
         if operator == "inq":
-            raw_values = list(operand) if codec.json else codec.raw_list(operand)
-            bound, many = listed(raw_values, len(codec.types))
+            bound, many = self.dialect.lists.listed(codec.raw_list(operand), len(codec.types))
             values.extend(bound)
             return (*key, many)
-        raw = _as_it_is if codec.json else codec.raw
         if operator == "between":
-            values.extend(raw(operand[0]) + raw(operand[1]))
+            values.extend(codec.raw(operand[0]) + codec.raw(operand[1]))
         else:
-            values.extend(raw(operand))
+            values.extend(codec.raw(operand))
         return key
 
     # From a where to an expression
@@ -134,7 +150,7 @@ class Conditions:
         if isinstance(where, Compare):
             return self._compare(where, parameter)
         if isinstance(where, Not):
-            return sa.not_(sa.func.coalesce(self.expression(where.item, parameter), sa.false()))
+            return self.dialect.negated(self.expression(where.item, parameter))
         if isinstance(where, Related):
             return self._related(where, parameter)
         parts = [self.expression(item, parameter) for item in _items(where)]
@@ -144,22 +160,21 @@ class Conditions:
 
     def _compare(self, node: Compare, parameter: NextParameter) -> Expression:
         name = node.path.property.name
-        columns = self.columns[name]
-        if self.table.codecs[name].json:
-            return json_compare(node, columns[0], parameter)
+        columns, codec = self.columns[name], self.table.codecs[name]
+        if codec.json:
+            return self.dialect.places.expression(node, codec, columns[0], parameter)
         if node.operator == "eq" and node.operand is None:
             return columns[0].is_(None)
         if node.operator == "near":
             return self._near(node, columns, parameter)
         if node.operator in ("like", "regexp"):
-            return pattern(node, columns[0], parameter)
+            typed = self.dialect.typed(parameter, codec)
+            return self.dialect.patterns.expression(node, columns[0], codec, typed)
+        typed = self.dialect.typed(parameter, codec)
         if node.operator == "inq":
-            raw = self.table.codecs[name].raw_list(node.operand)
-            many = listed(raw, len(columns))[1]
-            return is_in(columns, many, parameter)
-        if len(columns) > 1:
-            return equals(columns, parameter)
-        return plain_compare(node.operator, columns[0], parameter)
+            many = self.dialect.lists.listed(codec.raw_list(node.operand), len(columns))[1]
+            return self.dialect.lists.is_in(columns, many, typed)
+        return compare(node.operator, columns, typed)
 
     def _near(
         self, node: Compare, columns: Sequence[Expression], parameter: NextParameter
@@ -189,7 +204,9 @@ class Conditions:
     def distance(self, node: Compare, parameter: NextParameter) -> Expression:
         """The distance from a point, in radians of arc; takes its lat and lng as parameters."""
         lat, lng = self.columns[node.path.property.name]
-        return sa.func.loop_distance(parameter(), parameter(), lat, lng)
+        codec = self.table.codecs[node.path.property.name]
+        typed = self.dialect.typed(parameter, codec)
+        return self.dialect.distance(typed(), typed(), lat, lng)
 
     # Through links
 
@@ -255,6 +272,16 @@ class Conditions:
             return found
         return found.order_by(*(c for name in ids for c in self.columns[name])).limit(_ONE)
 
+    def typed(self, names: Iterable[str], parameter: NextParameter) -> NextParameter:
+        """Gives parameters for the columns of properties, again and again, in their order."""
+        codecs = [self.table.codecs[name] for name in names]
+        turns = cycle([self.dialect.typed(parameter, each) for each in codecs for _ in each.types])
+
+        def typed() -> Expression:
+            return next(turns)()
+
+        return typed
+
     def table_of(self, link: Link) -> ModelTable:
         """The table that a link leads to."""
         return self._of(link).table
@@ -299,10 +326,6 @@ def _place(node: Compare | Inside) -> str:
 
 def _items(where: Where) -> tuple[Where, ...]:
     return (where.item,) if isinstance(where, Not) else where.items  # type: ignore[union-attr]
-
-
-def _as_it_is(value: Any) -> tuple[Any, ...]:
-    return (value,)
 
 
 def _are_stored_alike(here: Property, there: Property) -> bool:

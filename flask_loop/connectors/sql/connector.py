@@ -7,7 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
+
+import sqlalchemy as sa
 
 from ...definition import ForeignKey, Link, ModelDefinition
 from ...errors import (
@@ -33,46 +35,57 @@ from ...query import (
     keys_where,
     predicate,
 )
-from ..base import Capabilities, Connector, Record, RelatedRows, Rows, id_where
+from ..base import (
+    PLAIN,
+    Capabilities,
+    Connector,
+    Record,
+    RelatedRows,
+    Rows,
+    TransactionOptions,
+    id_where,
+)
 from .conditions import comparisons
-from .foreign_keys import constrained, in_order, referring
-from .leftover import Sorting, is_sorted, paged_by_key, settled, sorting_of, unpaged
-from .lists import MOST_BOUND, key_chunks, listed
+from .dialect import Dialect
+from .differences import TableDifferences
+from .discovery import SqlDiscovering
+from .driver import affected, first_value, last_id
+from .foreign_keys import constrained, constraint_name, in_order, metadata_of, referring
+from .leftover import Sorting, paged_by_key, settled, sorting_of, unpaged
 from .migration import Migration
 from .session import Session
 from .statements import ModelStatements, Statements, StatementTooLarge
 from .tables import ModelTable
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-
 #: Ids in one statement, where Python found the records.
 CHUNK = 500
+#: The most ids that are looked up by a statement that is made for them.
+MOST_IDS = 128
 #: The radius of the first circle in which the nearest records are looked for, in radians of arc;
 #: 13 km on the ground.
 FIRST_RADIUS = 0.002
 
 
-class SqlConnector(Connector):
+class SqlConnector(SqlDiscovering, Connector):
     """Records in tables.
 
     :param settings: ``url``, and what a dialect adds.
     """
 
-    capabilities = Capabilities(undeclared=False, joins=True, foreign_keys=True)
-    #: Whether the database, asked for a range in the order of the ids, looks at every record in
-    #: that order instead of searching the range in its index and sorting what it found.
-    hides_order: ClassVar[bool] = False
+    capabilities = Capabilities(undeclared=False, joins=True, foreign_keys=True, discovery=True)
     #: How tables are brought to their models.
     migration: ClassVar[type[Migration]]
     session: Session
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
+        self.dialect = self.make_dialect()
         self.session = self.make_session()
-        self._statements = Statements(
-            self.name, self.session.engine.dialect, hides_order=self.hides_order
-        )
+        self._statements = Statements(self.dialect, self.session.engine.dialect)
+
+    @abstractmethod
+    def make_dialect(self) -> Dialect:
+        """What the database differs in from others."""
 
     @abstractmethod
     def make_session(self) -> Session:
@@ -83,7 +96,7 @@ class SqlConnector(Connector):
     def select(self, definition: ModelDefinition, filter: Filter) -> Rows:
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
-        if rest is not None or not all(map(is_sorted, filter.order)):
+        if rest is not None or not all(map(statements.conditions.sorts, filter.order)):
             return self._select_in_python(statements, filter, pushed, rest)
         try:
             if filter.near is not None and filter.limit:
@@ -103,11 +116,11 @@ class SqlConnector(Connector):
         if not keys or filter.limit == 0:
             return RelatedRows(Rows([], statements.model_table.layout(filter.fields)), [])
         pushed, rest = statements.conditions.split(filter.where)
-        if rest is None and all(map(is_sorted, filter.order)):
+        if rest is None and all(map(statements.conditions.sorts, filter.order)):
             with suppress(StatementTooLarge):
                 return self._select_related(statements, filter, links, keys)
             pushed, rest = EVERYTHING, filter.where
-        sorting = sorting_of(filter)
+        sorting = sorting_of(filter, statements.conditions.sorts)
         whole = unpaged(filter, pushed, sorting)
         found = self._select_related(statements, whole, links, keys, sorting)
         places = self._places(statements, found.rows, rest, sorting, links[0])
@@ -120,16 +133,20 @@ class SqlConnector(Connector):
         statements = self._of(definition)
         table = statements.model_table
         values = table.binder(statements.ids)(definition.id_values(id))
-        return Rows(self.session.fetch(statements.by_id.sql, values), table.layout())
+        statement = statements.by_id
+        if statement.names is not None:
+            values = statement.arrange(values)
+        return Rows(self.session.fetch(statement.sql, values), table.layout())
 
     def get_many(self, definition: ModelDefinition, ids: Sequence[Any]) -> Rows:
         statements = self._of(definition)
-        if len(statements.ids) > 1 or not 0 < len(ids) <= MOST_BOUND:
+        if len(statements.ids) > 1 or not 0 < len(ids) <= MOST_IDS:
             return super().get_many(definition, ids)
         table = statements.model_table
-        values, many = listed(table.codecs[statements.ids[0]].raw_list(ids))
+        codec = table.codecs[statements.ids[0]]
+        values, many = self.dialect.lists.listed(codec.raw_list(ids), len(codec.types))
         statement = statements.by_ids(many)
-        return Rows(self.session.fetch(statement.sql, values), table.layout())
+        return Rows(self.session.fetch(statement.sql, statement.arrange(values)), table.layout())
 
     def count(self, definition: ModelDefinition, where: Where) -> int:
         statements = self._of(definition)
@@ -163,10 +180,9 @@ class SqlConnector(Connector):
             values = statements.model_table.binder(names)(changes)
             statement = statements.update(names, where, values)
             try:
-                cursor = self.session.run(statement.sql, statement.arrange(values))
+                return int(self.session.run(statement.sql, statement.arrange(values)))
             except Refused as error:
                 raise self._refusal(statements, error, changes, where=where) from None
-            return int(cursor.rowcount)
 
         return self._write_matching(statements, where, run)
 
@@ -177,22 +193,23 @@ class SqlConnector(Connector):
             values: list[Any] = []
             statement = statements.delete(where, values)
             try:
-                return int(self.session.run(statement.sql, statement.arrange(values)).rowcount)
+                return int(self.session.run(statement.sql, statement.arrange(values)))
             except Refused as error:
                 raise self._refusal(statements, error, {}, where=where) from None
 
         return self._write_matching(statements, where, run)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return self.session.transaction()
+    def transaction(self, options: TransactionOptions = PLAIN) -> AbstractContextManager[None]:
+        return self.session.transaction(options)
 
     # The schema
 
     def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
         tables = self._tables(definitions)
-        if self._are_actual(tables):
-            return
-        with self.session.schema_change() as connection:
+        with self.session.inspection() as connection:
+            if all(each.is_updated() for each in self._migrations(connection, tables)):
+                return
+        with self.session.schema_change() as connection, self.migration.turn(connection):
             migrations = self._migrations(connection, tables)
             for each in migrations:
                 each.update()
@@ -201,15 +218,51 @@ class SqlConnector(Connector):
 
     def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
         tables = self._tables(definitions)
-        with self.session.schema_change() as connection:
+        with self.session.schema_change() as connection, self.migration.turn(connection):
             migrations = self._migrations(connection, tables)
+            for each in migrations:
+                each.loosen()
             for each in reversed(migrations):
                 each.drop()
             for each in migrations:
                 each.create()
+            for each in migrations:
+                each.update_foreign_keys()
 
     def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
-        return self._are_actual(self._tables(definitions))
+        tables = self._tables(definitions)
+        with self.session.inspection() as connection:
+            return all(each.is_actual() for each in self._migrations(connection, tables))
+
+    def existing(self, definitions: Iterable[ModelDefinition]) -> list[str]:
+        tables = self._tables(definitions)
+        with self.session.inspection() as connection:
+            migrations = self._migrations(connection, tables)
+            return [each.table.fullname for each in migrations if each.exists()]
+
+    def metadata(self, definitions: Iterable[ModelDefinition]) -> sa.MetaData:
+        """The tables that models ask for, with their indexes and foreign keys."""
+        return metadata_of(self._tables(definitions), self._kept_keys, self._table_of)
+
+    def differences(
+        self, definitions: Iterable[ModelDefinition], *, as_if_empty: bool = False
+    ) -> list[TableDifferences]:
+        """What each table differs in from the one that its model asks for.
+
+        :param as_if_empty: whether to say what a database without tables differs in.
+        :returns: of all tables, those that others refer to before these.
+        """
+        tables = self._tables(definitions)
+        wanted = metadata_of(tables, self._kept_keys, self._table_of)
+        if as_if_empty:
+            return [
+                TableDifferences(wanted.tables[each.table.key], exists=False) for each in tables
+            ]
+        with self.session.inspection() as connection:
+            return [
+                self.migration(connection, each, wanted.tables[each.table.key]).differences()
+                for each in tables
+            ]
 
     def explain(self, definition: ModelDefinition, filter: Filter) -> dict[str, Any]:
         """Say how a filter is answered.
@@ -220,7 +273,7 @@ class SqlConnector(Connector):
         """
         statements = self._of(definition)
         pushed, rest = statements.conditions.split(filter.where)
-        sorting = sorting_of(filter)
+        sorting = sorting_of(filter, statements.conditions.sorts)
         if sorting is not None or rest is not None:
             filter = unpaged(filter, pushed, sorting)
         values: list[Any] = []
@@ -240,7 +293,7 @@ class SqlConnector(Connector):
         return []
 
     def ping(self) -> None:
-        self.session.fetch("SELECT 1", ())
+        self.session.fetch(self.dialect.ping, ())
 
     def close(self) -> None:
         self.session.close()
@@ -268,20 +321,18 @@ class SqlConnector(Connector):
                 )
         return tables
 
-    def _are_actual(self, tables: Iterable[ModelTable]) -> bool:
-        with self.session.inspection() as connection:
-            return all(each.is_actual() for each in self._migrations(connection, tables))
-
     def _migrations(
         self, connection: sa.Connection, tables: Iterable[ModelTable]
     ) -> list[Migration]:
-        def table_of(definition: ModelDefinition) -> ModelTable:
-            return self._of(definition).model_table
-
         return [
-            self.migration(connection, each, constrained(each, self._kept_keys(each), table_of))
+            self.migration(
+                connection, each, constrained(each, self._kept_keys(each), self._table_of)
+            )
             for each in tables
         ]
+
+    def _table_of(self, definition: ModelDefinition) -> ModelTable:
+        return self._of(definition).model_table
 
     def _kept_keys(self, table: ModelTable) -> list[ForeignKey]:
         """The foreign keys to records that are kept here, and not by another data source."""
@@ -298,11 +349,21 @@ class SqlConnector(Connector):
         statements = self._of(definition)
         id = definition.id_of(record)
         insertion = statements.insertion(id)
+        read = first_value if self.dialect.returns_ids else last_id
         try:
-            cursor = self.session.run(insertion.sql, insertion.bind(record))
+            made = self.session.run(
+                insertion.sql, insertion.values(record), read if id is None else affected
+            )
         except Refused as error:
             raise self._refusal(statements, error, record, index) from None
-        return cursor.lastrowid if id is None else id
+        if id is None:
+            return made
+        if len(statements.ids) == 1 and definition.id.generated:
+            self._given_id(statements, id)
+        return id
+
+    def _given_id(self, statements: ModelStatements, id: Any) -> None:
+        """Let the database make greater ids than one that was given, where it would not."""
 
     def _select(self, statements: ModelStatements, filter: Filter) -> Rows:
         values: list[Any] = []
@@ -337,7 +398,7 @@ class SqlConnector(Connector):
         raw: list[Any] = []
         more = sorting.related if sorting else ()
         first = self._of(links[0].definition).model_table
-        for some in key_chunks(*first.raw_keys(links[0].theirs, keys)):
+        for some in self.dialect.lists.key_chunks(*first.raw_keys(links[0].theirs, keys)):
             values: list[Any] = []
             statement = statements.select_related(filter, links, some, values, more)
             raw += self.session.fetch(statement.sql, statement.arrange(values))
@@ -392,9 +453,11 @@ class SqlConnector(Connector):
         :param where: which records were changed or deleted.
         """
         definition, table = statements.definition, statements.model_table
-        names = table.properties_of(error.columns)
         if error.kind == "foreign_key":
-            return self._unlinked(definition, written, index, where)
+            return self._unlinked(definition, error.constraint, written, index, where)
+        names = table.properties_of(error.columns) if error.columns else ()
+        if error.constraint and not names:
+            names = self._properties_of_constraint(table, error.constraint)
         if error.kind == "unique" and names:
             if set(names) == set(statements.ids):
                 return DuplicateId(definition.name, written and definition.id_of(written))
@@ -406,14 +469,36 @@ class SqlConnector(Connector):
             )
         return _refused()
 
+    def _properties_of_constraint(self, table: ModelTable, name: str) -> tuple[str, ...]:
+        """The properties that a unique index, or the primary key, of a table is over."""
+        with self.session.apart() as connection:
+            inspector = sa.inspect(connection)
+            there, schema = table.table.name, table.table.schema
+            primary = inspector.get_pk_constraint(there, schema)
+            if name in (primary["name"], "PRIMARY"):
+                return table.properties_of_columns(primary["constrained_columns"])
+            for each in inspector.get_indexes(there, schema):
+                if each["name"] == name:
+                    return table.properties_of_columns(filter(None, each["column_names"]))
+            for unique in inspector.get_unique_constraints(there, schema):
+                if unique["name"] == name:
+                    return table.properties_of_columns(unique["column_names"])
+        return ()
+
     def _unlinked(
         self,
         definition: ModelDefinition,
+        constraint: str,
         written: Record,
         index: int | None,
         where: Where | None,
     ) -> Exception:
-        """What it means that a foreign key refused a write; databases do not say which one."""
+        """What it means that a foreign key refused a write.
+
+        :param constraint: its name, where the database tells; many do not.
+        """
+        if constraint:
+            return self._unlinked_by(definition, constraint, index, is_delete=not written)
         for key in definition.foreign_keys:
             values = tuple(map(written.get, key.names))
             if None not in values:
@@ -425,18 +510,28 @@ class SqlConnector(Connector):
         for other, key in holders:
             link = Link(definition, key.names, key.target_names)
             if where is not None and self.count(other, Related(link, where)):
-                return Conflict(
-                    f'"{definition.name}" cannot be {done}: "{other.name}" holds on to it.',
-                    error_code="RESTRICTED",
-                )
+                return _held(definition, done, other)
         for key in definition.foreign_keys:
             if not written.keys().isdisjoint(key.names):  # a part of the key was changed
                 return ForeignKeyViolation(key.names, index)
         if holders and where is not None:  # what would be deleted with it is held on to
-            return Conflict(
-                f'"{definition.name}" cannot be {done}: records hold on to what goes with it.',
-                error_code="RESTRICTED",
-            )
+            return _held(definition, done)
+        return _refused()
+
+    def _unlinked_by(
+        self, definition: ModelDefinition, constraint: str, index: int | None, *, is_delete: bool
+    ) -> Exception:
+        """What it means that the foreign key of a name refused a write."""
+        own = self._of(definition).model_table
+        for key in [] if is_delete else definition.foreign_keys:
+            if constraint_name(own, key) == constraint:
+                return ForeignKeyViolation(key.names, index)
+        done = "deleted" if is_delete else "changed"
+        known = dict.fromkeys([definition, *self._statements.known()])
+        for target in known:
+            for other, key in referring(target, known):
+                if constraint_name(self._of(other).model_table, key) == constraint:
+                    return _held(definition, done, other if target is definition else None)
         return _refused()
 
     # In Python
@@ -444,7 +539,7 @@ class SqlConnector(Connector):
     def _select_in_python(
         self, statements: ModelStatements, filter: Filter, pushed: Where, rest: Where | None
     ) -> Rows:
-        sorting = sorting_of(filter)
+        sorting = sorting_of(filter, statements.conditions.sorts)
         whole = unpaged(filter, pushed, sorting)
         values: list[Any] = []
         statement = statements.select(whole, values, sorting.related if sorting else ())
@@ -501,12 +596,25 @@ class Refused(Exception):
 
     :param kind: ``unique``, ``null``, ``foreign_key`` or ``other``.
     :param columns: the columns that the driver names, as one text: ``table.column, …``.
+    :param constraint: the name of the constraint or the index, where the driver gives it.
     """
 
-    def __init__(self, kind: str, columns: str = "") -> None:
-        super().__init__(kind, columns)
+    def __init__(self, kind: str, columns: str = "", constraint: str = "") -> None:
+        super().__init__(kind, columns, constraint)
         self.kind = kind
         self.columns = columns
+        self.constraint = constraint
+
+
+def _held(
+    definition: ModelDefinition, done: str, holder: ModelDefinition | None = None
+) -> Conflict:
+    """The error of what other records hold on to.
+
+    :param holder: the model of these, or None where they hold on to what goes with it.
+    """
+    holds = f'"{holder.name}" holds on to it' if holder else "records hold on to what goes with it"
+    return Conflict(f'"{definition.name}" cannot be {done}: {holds}.', error_code="RESTRICTED")
 
 
 def _refused() -> Conflict:

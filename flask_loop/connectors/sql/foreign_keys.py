@@ -16,19 +16,25 @@ _ON_DELETE = {"cascade": "CASCADE", "set_null": "SET NULL"}
 FindTable = Callable[[ModelDefinition], ModelTable]
 
 
-def constrained(model_table: ModelTable, keys: Iterable[ForeignKey], find: FindTable) -> sa.Table:
+def constrained(
+    model_table: ModelTable,
+    keys: Iterable[ForeignKey],
+    find: FindTable,
+    metadata: sa.MetaData | None = None,
+) -> sa.Table:
     """A copy of a model's table with its constraints, which hold at the end of each statement.
 
     :param keys: the constraints that the model asks for.
     :param find: gives the tables of the models that they name.
+    :param metadata: where the copy goes, and copies of the tables that it names; a new one where
+        None.
     :raises DefinitionError: where nothing makes what one names unique.
     """
-    metadata = sa.MetaData()
-    table = model_table.table.to_metadata(metadata)
+    metadata = sa.MetaData() if metadata is None else metadata
+    table = _copied(model_table, metadata)
     for key in keys:
         other = find(key.target)
-        there = metadata.tables.get(other.table.key)
-        there = other.table.to_metadata(metadata) if there is None else there
+        there = _copied(other, metadata)
         columns = _names(model_table, key.names)
         theirs = _names(other, key.target_names)
         if not any(set(theirs) == set(unique) for unique in other.unique_columns()):
@@ -40,11 +46,36 @@ def constrained(model_table: ModelTable, keys: Iterable[ForeignKey], find: FindT
             sa.ForeignKeyConstraint(
                 columns,
                 [there.c[name] for name in theirs],
-                name=f"{model_table.index_prefix()}{'__'.join(columns)}{SUFFIX}",
+                name=constraint_name(model_table, key),
                 ondelete=_ON_DELETE.get(key.on_delete or ""),
             )
         )
     return table
+
+
+def constraint_name(model_table: ModelTable, key: ForeignKey) -> str:
+    """The name of a constraint of a model's table."""
+    columns = "__".join(_names(model_table, key.names))
+    return model_table.dialect.short_name(f"{model_table.index_prefix()}{columns}{SUFFIX}")
+
+
+def metadata_of(
+    tables: Iterable[ModelTable],
+    keys_of: Callable[[ModelTable], Iterable[ForeignKey]],
+    find: FindTable,
+) -> sa.MetaData:
+    """Copies of models' tables with their indexes and constraints.
+
+    :param keys_of: gives the constraints that a model asks for.
+    :param find: gives the tables of the models that these name, of which there are copies too.
+    """
+    metadata = sa.MetaData()
+    for each in tables:
+        table = constrained(each, keys_of(each), find, metadata)
+        for index in each.indexes():
+            columns = (table.c[column.name] for column in index.columns)
+            sa.Index(index.name, *columns, unique=index.unique)
+    return metadata
 
 
 #: What the names of our constraints end with.
@@ -84,6 +115,11 @@ def referring(
 def foreign_keys_of(table: sa.Table) -> list[sa.ForeignKeyConstraint]:
     """The constraints of a table, by name."""
     return sorted(table.foreign_key_constraints, key=lambda each: str(each.name))
+
+
+def _copied(model_table: ModelTable, metadata: sa.MetaData) -> sa.Table:
+    there = metadata.tables.get(model_table.table.key)
+    return model_table.table.to_metadata(metadata) if there is None else there
 
 
 def _names(model_table: ModelTable, names: Sequence[str]) -> list[str]:

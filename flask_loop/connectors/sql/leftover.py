@@ -49,11 +49,6 @@ def settled(definition: ModelDefinition, where: Where, find_keys: FindKeys) -> W
     return type(where)(tuple(settled(definition, item, find_keys) for item in where.items))
 
 
-def is_sorted(order: Order) -> bool:
-    """Whether SQL has the order of a property's values."""
-    return not order.path.keys and order.path.type.ordered
-
-
 class Sorting:
     """An order that Python sorts by, of records and of values of related ones.
 
@@ -81,9 +76,12 @@ class Sorting:
         return sorted(places, key=lambda place: self._key(records[place]))
 
 
-def sorting_of(filter: Filter) -> Sorting | None:
-    """How Python sorts what a filter finds; None where SQL does it."""
-    return None if all(map(is_sorted, filter.order)) else Sorting(filter)
+def sorting_of(filter: Filter, sorts: Callable[[Order], bool]) -> Sorting | None:
+    """How Python sorts what a filter finds; None where SQL does it.
+
+    :param sorts: whether SQL has the order of a property's values.
+    """
+    return None if all(map(sorts, filter.order)) else Sorting(filter)
 
 
 def unpaged(filter: Filter, pushed: Where, sorting: Sorting | None) -> Filter:

@@ -9,32 +9,44 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from threading import RLock, get_ident
+from time import monotonic
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet, finalize
 
 import sqlalchemy as sa
 
 from ...errors import Unavailable
+from ..base import PLAIN, TransactionOptions
+from .driver import Driver, affected
 
 #: Turns a driver's error into one of ours, or returns it as it is.
 Translate = Callable[[Exception], Exception]
-Values = Sequence[Any]
+#: Values in the order of a statement's placeholders, or by their names.
+Values = Sequence[Any] | Mapping[str, Any]
+#: What another process changed while this one waited for its turn is seen.
+_SCHEMA_CHANGE = TransactionOptions(isolation="read committed")
+#: Takes what is wanted from a cursor that has run a statement.
+Read = Callable[[Any], Any]
 
 #: The most connections that a session keeps beside the engine's pool.
 KEPT_CONNECTIONS = 4
+#: The seconds for which a connection that worked is not tried before it is used.
+TRUSTED_SECONDS = 1.0
 
 
 class Session:
-    """The connections of one engine, whose isolation level is AUTOCOMMIT.
+    """The connections of one engine, each of which is in autocommit outside of a transaction.
 
     :param engine: the engine.
+    :param driver: what its driver does in its own way.
     :param translate: turns the driver's errors into ours.
-    :param begin: the statement that begins a transaction.
     :param around_schema: the statements before and after a transaction that changes the schema.
+    :param ping: the statement by which a connection is tried that was not used for a moment, or
+        None where it is not tried.
     :param single: whether all share one connection, as with a database in memory; one thread at a
         time uses it then.
     """
@@ -42,15 +54,17 @@ class Session:
     def __init__(
         self,
         engine: sa.Engine,
+        driver: Driver,
         translate: Translate,
         *,
-        begin: str,
         around_schema: tuple[str, str] | None = None,
+        ping: str | None = None,
         single: bool = False,
     ) -> None:
         self.engine = engine
+        self._ping = ping
+        self.driver = driver
         self._translate = translate
-        self._begin = begin
         self._around_schema = around_schema
         self._single = single
         self._closing: finalize[..., Session] | None = None
@@ -71,42 +85,57 @@ class Session:
             connection = self._check_out()
             try:
                 return connection.fetch(sql, values)
+            except Unavailable:
+                if connection.driver_connection is not None:
+                    raise
+            finally:
+                self._check_in(connection)
+            # The connection was lost, and nothing is written by trying another one.
+            connection = self._check_out()
+            try:
+                return connection.fetch(sql, values)
             finally:
                 self._check_in(connection)
 
-    def run(self, sql: str, values: Values = ()) -> Any:
-        """Run a statement that gives no rows.
+    def run(self, sql: str, values: Values = (), read: Read = affected) -> Any:
+        """Run a statement that writes.
 
-        :returns: the driver's cursor, for ``rowcount`` and ``lastrowid``.
+        :param read: takes what is wanted from the driver's cursor; by default how many rows were
+            written.
         """
         transaction = self._current()
         if transaction is not None:
-            return transaction.run(sql, values)
+            return transaction.write(sql, values, read)
         with self._turn:
             connection = self._check_out()
             try:
-                return connection.run(sql, values)
+                return connection.run(sql, values, read)
             finally:
                 self._check_in(connection)
 
     @contextmanager
-    def transaction(self, around: tuple[str, str] | None = None) -> Iterator[None]:
+    def transaction(
+        self,
+        options: TransactionOptions = PLAIN,
+        around: tuple[str, str] | None = None,
+    ) -> Iterator[None]:
         """A transaction, or inside another a savepoint.
 
+        :param options: what is asked of it.
         :param around: the statements before and after it, where it is not inside another.
         """
         outer = self._current()
         if outer is not None:
-            with outer.savepoint():
+            with outer.savepoint(options):
                 yield
             return
         with self._turn:
-            transaction = _Transaction(self._check_out(), self._check_in)
+            transaction = _Transaction(self._check_out(), self.driver, options, self._check_in)
             self._open.set(transaction)
             try:
                 if around is not None:
                     transaction.run(around[0])
-                transaction.run(self._begin)
+                transaction.begin()
                 yield
                 transaction.commit()
             except BaseException:
@@ -132,9 +161,16 @@ class Session:
                     yield connection
 
     @contextmanager
+    def apart(self) -> Iterator[sa.Connection]:
+        """A SQLAlchemy connection for looking at the schema that is in no transaction."""
+        with self._turn, self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def schema_change(self) -> Iterator[sa.Connection]:
         """A SQLAlchemy connection in a transaction, so that two processes take turns."""
-        with self.transaction(self._around_schema), self.inspection() as connection:
+        options = PLAIN if self.in_transaction else _SCHEMA_CHANGE
+        with self.transaction(options, self._around_schema), self.inspection() as connection:
             yield connection
 
     def close(self) -> None:
@@ -182,8 +218,8 @@ class Session:
         try:
             if _is_watched(engine):
                 self._release()
-                return _WatchedConnection(engine, self._translate)
-            return self._kept() or _DriverConnection(engine, self._translate)
+                return _WatchedConnection(engine, self.driver, self._translate)
+            return self._kept() or _DriverConnection(engine, self.driver, self._translate)
         except Exception as error:  # noqa: BLE001 - it is raised again
             raise_translated(error, self._translate)
 
@@ -194,19 +230,38 @@ class Session:
             and connection.is_clean
             and len(self._idle) < KEPT_CONNECTIONS
         ):
+            if self._ping is not None:
+                connection.since = monotonic()
             self._idle.append(connection)
         else:
+            if connection.driver_connection is None:
+                self._lost()
             connection.close()
+
+    def _lost(self) -> None:
+        """Leave the connections that were opened before one was lost: they may be lost too."""
+        self._release()
+        if not self._single:
+            self.engine.dispose()
 
     def _kept(self) -> _DriverConnection | None:
         """A connection that an earlier caller left, or None."""
         while self._idle:
             with suppress(IndexError):  # another thread was faster
                 connection = self._idle.pop()
-                if connection.is_current:
+                if connection.is_current and self._answers(connection):
                     return connection
                 connection.close()
         return None
+
+    def _answers(self, connection: _DriverConnection) -> bool:
+        """Whether a connection still works, as far as is known."""
+        if self._ping is None or monotonic() - connection.since < TRUSTED_SECONDS:
+            return True
+        with suppress(Exception):
+            connection.fetch(self._ping)
+            return True
+        return False
 
     def _release(self) -> None:
         """Give the connections that are kept back to the engine's pool."""
@@ -241,72 +296,116 @@ def raise_translated(error: Exception, translate: Translate) -> NoReturn:
 class _Connection(Protocol):
     """A connection that is checked out of the engine's pool."""
 
-    def fetch(self, sql: str, values: Values = ()) -> list[Any]: ...
+    def fetch(self, sql: str, values: Values = (), *, settle: bool = True) -> list[Any]: ...
 
-    def run(self, sql: str, values: Values = ()) -> Any: ...
-
-    def rollback(self) -> None: ...
+    def run(
+        self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True
+    ) -> Any: ...
 
     def close(self) -> None: ...
 
     @property
-    def lost_transaction(self) -> bool:
-        """Whether the driver knows that no transaction is open any more."""
+    def driver_connection(self) -> Any:
+        """The driver's own connection, or None where it was lost."""
 
     def of_sqlalchemy(self) -> sa.Connection: ...
 
 
 class _Transaction:
-    """A transaction that is open on a connection, in the thread that began it."""
+    """A transaction that is open on a connection, in the thread that began it.
 
-    def __init__(self, connection: _Connection, check_in: Callable[[_Connection], None]) -> None:
+    :param options: what is asked of it.
+    :param check_in: takes the connection back.
+    """
+
+    def __init__(
+        self,
+        connection: _Connection,
+        driver: Driver,
+        options: TransactionOptions,
+        check_in: Callable[[_Connection], None],
+    ) -> None:
         self.connection = connection
+        self.driver = driver
+        self._options = options
         self._check_in = check_in
         self.thread: int | None = get_ident()
         self._process = os.getpid()
         self._depth = 0
+        self._guarded = options.guarded and driver.fails_whole
+        self._guards: list[int] = []
         self._ended = False
+
+    @property
+    def driver_connection(self) -> Any:
+        return self.connection.driver_connection
+
+    def begin(self) -> None:
+        self.driver.begin(self, self._options)
 
     def fetch(self, sql: str, values: Values = ()) -> list[Any]:
         self._refuse_ended()
         try:
-            return self.connection.fetch(sql, values)
+            return self.connection.fetch(sql, values, settle=False)
         except Exception:
-            self._ended = self.connection.lost_transaction
+            self._note_end()
             raise
 
-    def run(self, sql: str, values: Values = ()) -> Any:
+    def run(self, sql: str, values: Values = (), read: Read = affected) -> Any:
         self._refuse_ended()
         try:
-            return self.connection.run(sql, values)
+            return self.connection.run(sql, values, read, settle=False)
         except Exception:
-            self._ended = self.connection.lost_transaction
+            self._note_end()
             raise
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        self._depth += 1
-        name = f"loop_{self._depth}"
-        self.run(f"SAVEPOINT {name}")
+    def write(self, sql: str, values: Values, read: Read) -> Any:
+        """Run a statement after whose refusal the caller may go on."""
+        if not self._guarded:
+            return self.run(sql, values, read)
+        self.run("SAVEPOINT loop_guard")
         try:
+            written = self.run(sql, values, read)
+        except Exception:
+            if not self._ended:
+                self.run("ROLLBACK TO SAVEPOINT loop_guard")
+                self.run("RELEASE SAVEPOINT loop_guard")
+            raise
+        self.run("RELEASE SAVEPOINT loop_guard")
+        return written
+
+    @contextmanager
+    def savepoint(self, options: TransactionOptions) -> Iterator[None]:
+        if options.isolation is not None or options.read_only:
+            raise RuntimeError(
+                "a transaction inside another is a part of it: isolation and read_only are said of "
+                "the outermost"
+            )
+        self._depth += 1
+        guarded, self._guarded = self._guarded, options.guarded and self.driver.fails_whole
+        name = f"loop_{self._depth}"
+        try:
+            self.driver.savepoint(self, name)
             yield
         except BaseException:
             if not self._ended and self._is_ours():
-                self.run(f"ROLLBACK TO SAVEPOINT {name}")
-                self.run(f"RELEASE SAVEPOINT {name}")
+                self.driver.roll_back_to(self, name)
             raise
         else:
-            self.run(f"RELEASE SAVEPOINT {name}")
+            self.driver.release(self, name)
         finally:
             self._depth -= 1
+            self._guarded = guarded
 
     def commit(self) -> None:
         if self._is_ours():
-            self.run("COMMIT")
+            self._refuse_ended()
+            self.driver.commit(self)
 
     def rollback(self) -> None:
-        if self._is_ours():
-            self.connection.rollback()
+        driver_connection = self.connection.driver_connection
+        if self._is_ours() and driver_connection is not None:
+            self.driver.roll_back(driver_connection)
 
     def close(self) -> None:
         self.thread = None
@@ -319,8 +418,15 @@ class _Transaction:
         """Whether this is not a forked child, to which the connection does not belong."""
         return self._process == os.getpid()
 
+    def _note_end(self) -> None:
+        """Take note of a transaction that the database rolled back by itself, as after some errors.
+
+        What follows must not be kept alone.
+        """
+        driver_connection = self.connection.driver_connection
+        self._ended = driver_connection is None or not self.driver.is_open(driver_connection)
+
     def _refuse_ended(self) -> None:
-        # After some errors a database rolls back by itself; what follows must not be kept alone.
         if self._ended:
             raise Unavailable("The data source has ended the transaction.")
 
@@ -328,35 +434,42 @@ class _Transaction:
 class _DriverConnection:
     """The driver's connection, out of the engine's pool."""
 
-    __slots__ = ("_engine", "_fairy", "_pool", "_translate")
+    __slots__ = ("_driver", "_engine", "_fairy", "_pool", "_translate", "since")
 
-    def __init__(self, engine: sa.Engine, translate: Translate) -> None:
+    def __init__(self, engine: sa.Engine, driver: Driver, translate: Translate) -> None:
         self._engine = engine
         self._pool = engine.pool
+        self._driver = driver
         self._translate = translate
         self._fairy = engine.raw_connection()
+        #: When it was last used, on the monotonic clock.
+        self.since = 0.0
 
-    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
+    def fetch(self, sql: str, values: Values = (), *, settle: bool = True) -> list[Any]:
         try:
             cursor = self._fairy.cursor()
-            cursor.execute(sql, values)
-            return cursor.fetchall()  # type: ignore[return-value]
+            self._driver.execute(cursor, sql, values)
+            rows = cursor.fetchall()
+            cursor.close()
+            if settle:
+                self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            self._check(error)
-            raise_translated(error, self._translate)
+            self._fail(error, settle=settle)
+        return rows  # type: ignore[return-value]
 
-    def run(self, sql: str, values: Values = ()) -> Any:
+    def run(
+        self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True
+    ) -> Any:
         try:
             cursor = self._fairy.cursor()
-            cursor.execute(sql, values)
+            self._driver.execute(cursor, sql, values)
+            found = read(cursor)
+            cursor.close()
+            if settle:
+                self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            self._check(error)
-            raise_translated(error, self._translate)
-        return cursor
-
-    def rollback(self) -> None:
-        if self._fairy.is_valid:
-            self._fairy.rollback()
+            self._fail(error, settle=settle)
+        return found
 
     def close(self) -> None:
         """Give the connection back to its pool; one that was closed meanwhile takes none back."""
@@ -365,13 +478,17 @@ class _DriverConnection:
         self._fairy.close()
 
     @property
-    def lost_transaction(self) -> bool:
-        return not getattr(self._fairy.dbapi_connection, "in_transaction", True)
+    def driver_connection(self) -> Any:
+        return self._fairy.dbapi_connection if self._fairy.is_valid else None
 
     @property
     def is_clean(self) -> bool:
         """Whether it works, may be kept, and has no transaction open."""
-        return self.is_current and self._fairy.is_valid and self.lost_transaction
+        return (
+            self.is_current
+            and self._fairy.is_valid
+            and self._driver.is_idle(self._fairy.dbapi_connection)
+        )
 
     @property
     def is_current(self) -> bool:
@@ -381,50 +498,75 @@ class _DriverConnection:
     def of_sqlalchemy(self) -> sa.Connection:
         return sa.Connection(self._engine, self._fairy)
 
-    def _check(self, error: Exception) -> None:
-        """Throw the connection away where the error says that it is broken."""
+    def _fail(self, error: Exception, *, settle: bool) -> NoReturn:
+        """Raise an error as ours; where it says that the connection is broken, throw that away."""
         driver = self._fairy.dbapi_connection
-        if driver is not None and self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
+        if driver is not None and self._is_disconnect(error, driver):
             self._fairy.invalidate(error)
+        elif driver is not None and settle:
+            with suppress(Exception):
+                self._driver.abandon(driver)
+        raise_translated(error, self._translate)
+
+    def _is_disconnect(self, error: Exception, driver: Any) -> bool:
+        dialect = self._engine.dialect
+        return isinstance(error, dialect.dbapi.Error) and bool(  # type: ignore[union-attr]
+            dialect.is_disconnect(error, driver, None) or self._driver.is_disconnect(error, driver)
+        )
 
 
 class _WatchedConnection:
     """SQLAlchemy's connection, whose events and log show what runs."""
 
-    def __init__(self, engine: sa.Engine, translate: Translate) -> None:
+    def __init__(self, engine: sa.Engine, driver: Driver, translate: Translate) -> None:
+        self._driver = driver
         self._translate = translate
         self._connection = engine.connect()
 
-    def fetch(self, sql: str, values: Values = ()) -> list[Any]:
+    def fetch(self, sql: str, values: Values = (), *, settle: bool = True) -> list[Any]:
         try:
-            return [tuple(row) for row in self._execute(sql, values)]
+            rows = [tuple(row) for row in self._execute(sql, values)]
+            if settle:
+                self._driver.settle(self.driver_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            raise_translated(error, self._translate)
+            self._fail(error, settle=settle)
+        return rows
 
-    def run(self, sql: str, values: Values = ()) -> Any:
+    def run(
+        self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True
+    ) -> Any:
         try:
-            return self._execute(sql, values).context.cursor
+            result = self._execute(sql, values)
+            found = read(result.context.cursor)
+            result.close()
+            if settle:
+                self._driver.settle(self.driver_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            raise_translated(error, self._translate)
-
-    def rollback(self) -> None:
-        driver = self._connection.connection.dbapi_connection
-        if driver is not None:
-            driver.rollback()
+            self._fail(error, settle=settle)
+        return found
 
     def close(self) -> None:
         self._connection.close()
 
     @property
-    def lost_transaction(self) -> bool:
-        driver = self._connection.connection.dbapi_connection
-        return not getattr(driver, "in_transaction", True)
+    def driver_connection(self) -> Any:
+        if self._connection.closed or self._connection.invalidated:
+            return None
+        return self._connection.connection.dbapi_connection
 
     def of_sqlalchemy(self) -> sa.Connection:
         return self._connection
 
     def _execute(self, sql: str, values: Values) -> Any:
-        return self._connection.exec_driver_sql(sql, tuple(values))
+        given = values if isinstance(values, Mapping) else tuple(values)
+        return self._connection.exec_driver_sql(sql, given)
+
+    def _fail(self, error: Exception, *, settle: bool) -> NoReturn:
+        driver = self.driver_connection
+        if driver is not None and settle:
+            with suppress(Exception):
+                self._driver.abandon(driver)
+        raise_translated(error, self._translate)
 
 
 _log = logging.getLogger("sqlalchemy.engine.Engine")

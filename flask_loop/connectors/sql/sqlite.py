@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.types import UserDefinedType
 
-from ...definition import nearest
+from ...definition import Property, nearest
 from ...errors import DefinitionError, Unavailable
 from ...geo import haversine
 from ...query import Pattern
 from ...query.patterns import searcher
+from ...types import DateTime, DecimalNumber
+from .codecs import Codec, Codecs
+from .comparing import FunctionPatterns, Patterns
 from .connector import Refused, SqlConnector
+from .dialect import Dialect
+from .driver import Driver
+from .json_places import JsonEachPlaces, Places
+from .lists import Expression, JsonLists, Lists
 from .session import Session
 from .sqlite_migration import SqliteMigration
 from .statements import StatementTooLarge
@@ -26,6 +35,99 @@ from .statements import StatementTooLarge
 _SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size", "max_overflow")
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 _IN_MEMORY = (None, "", ":memory:")
+
+
+class AnyNumber(UserDefinedType[Any]):
+    """A column that keeps integers exact and everything else as a double."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **options: Any) -> str:
+        return "NUMERIC"
+
+
+class SqliteCodecs(Codecs):
+    """SQLite's columns have few types; times are text, and decimals count their smallest unit."""
+
+    # SQLite makes ids only for a column that is called INTEGER.
+    integer_type = sa.Integer()
+    uuid_type = sa.String(36)
+
+    def boolean(self, property_: Property) -> Codec:
+        return Codec((sa.Boolean(),), int, bool, bool)
+
+    def number(self, property_: Property) -> Codec:
+        return Codec((AnyNumber(),))
+
+    def decimal(self, property_: Property) -> Codec:
+        kind = cast("DecimalNumber", property_.type)
+        return Codec(
+            (self.integer_type,),
+            kind.to_scaled,
+            kind.from_scaled,
+            lambda raw: kind.dump(kind.from_scaled(raw)),
+        )
+
+    def datetime(self, property_: Property) -> Codec:
+        return Codec((sa.String(26),), bind_datetime, read_datetime, wire_datetime)
+
+    def date(self, property_: Property) -> Codec:
+        return Codec((sa.String(10),), dt.date.isoformat, dt.date.fromisoformat)
+
+    def geo(self, property_: Property) -> Codec:
+        return replace(super().geo(property_), types=(sa.Float(), sa.Float()))
+
+
+def bind_datetime(value: dt.datetime) -> str:
+    """An instant in UTC as text of one length, so that text and time have the same order."""
+    return value.isoformat(" ", "microseconds")[:26]
+
+
+def read_datetime(text: str) -> dt.datetime:
+    value = dt.datetime.fromisoformat(text)
+    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def wire_datetime(text: str) -> str:
+    if len(text) == 26 and text.endswith("000"):
+        return f"{text[:10]}T{text[11:23]}Z"
+    return _DATETIME.dump(read_datetime(text))
+
+
+_DATETIME = DateTime()
+
+
+class SqliteDialect(Dialect):
+    """SQLite's SQL, with functions of ours."""
+
+    name = "sqlite"
+    name_length = 1000
+    returns_ids = False
+    has_identity = False
+    hides_order = True
+
+    def make_codecs(self) -> Codecs:
+        return SqliteCodecs(self.name)
+
+    def make_lists(self) -> Lists:
+        return JsonLists(1024)
+
+    def make_patterns(self) -> Patterns:
+        return FunctionPatterns()
+
+    def make_places(self) -> Places:
+        return JsonEachPlaces(self.lists, self.patterns)
+
+    def distance(
+        self, lat: Expression, lng: Expression, row_lat: Expression, row_lng: Expression
+    ) -> Expression:
+        return sa.func.loop_distance(lat, lng, row_lat, row_lng)
+
+
+class SqliteDriver(Driver):
+    """The sqlite3 module, which is in autocommit outside of what begins by a statement."""
+
+    begin_statement = "BEGIN IMMEDIATE"
 
 
 class SqliteConnector(SqlConnector):
@@ -41,7 +143,6 @@ class SqliteConnector(SqlConnector):
     """
 
     name = "sqlite"
-    hides_order = True
     migration = SqliteMigration
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -57,6 +158,9 @@ class SqliteConnector(SqlConnector):
         if self._synchronous not in _SYNCHRONOUS:
             raise DefinitionError(f"synchronous is one of {', '.join(_SYNCHRONOUS)}")
         super().__init__(settings)
+
+    def make_dialect(self) -> Dialect:
+        return SqliteDialect()
 
     def make_session(self) -> Session:
         url = self._url()
@@ -86,8 +190,8 @@ class SqliteConnector(SqlConnector):
         sa.event.listen(engine, "connect", prepare)
         return Session(
             engine,
+            SqliteDriver(),
             translate,
-            begin="BEGIN IMMEDIATE",
             around_schema=("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
             single=in_memory,
         )
@@ -105,8 +209,8 @@ class SqliteConnector(SqlConnector):
         try:
             url = sa.make_url(given)
         except sa.exc.ArgumentError:
-            raise DefinitionError(f"{given!r} is not the URL of a database") from None
-        if url.get_backend_name() != "sqlite":
+            raise DefinitionError("the url is not the URL of a database") from None
+        if url.get_backend_name() != "sqlite" or url.host:
             raise DefinitionError(f"{url.render_as_string()} is not the URL of a SQLite database")
         return url
 

@@ -7,15 +7,17 @@ constraints that no model knows stay as they are; see https://www.sqlite.org/lan
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable, DropTable
 
 from ...errors import DefinitionError
+from .differences import NewColumn
 from .foreign_keys import SUFFIX, foreign_keys_of
-from .migration import Migration
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
+from .migration import Migration, given_default, reflected_key
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]  # names and texts
@@ -23,11 +25,66 @@ _TOKEN = re.compile(
     | [(),] | [^'"`\[(),/-]+ | .""",
     re.DOTALL | re.VERBOSE,
 )
-_CONSTRAINT = re.compile(r'\s*CONSTRAINT\s+("(?:[^"]|"")*"|\w+)\s')
+_NAME = r'(?:"(?:[^"]|"")*"|\w+)'
+_CONSTRAINT = re.compile(rf"\s*CONSTRAINT\s+({_NAME})\s")
+_FOREIGN_KEY = re.compile(
+    rf"CONSTRAINT\s+(?P<name>{_NAME})\s+"
+    rf"FOREIGN KEY\s*\((?P<own>{_NAME}(?:,\s*{_NAME})*)\)\s*"
+    rf"REFERENCES\s+(?P<table>{_NAME})\s*\((?P<theirs>{_NAME}(?:,\s*{_NAME})*)\)"
+    r"(?:\s+ON DELETE (?P<action>CASCADE|SET NULL))?"
+)
 
 
 class SqliteMigration(Migration):
     """One table of a SQLite database, beside what its model asks for."""
+
+    alters = False
+
+    @classmethod
+    @contextmanager
+    def turn(cls, connection: sa.Connection) -> Iterator[None]:
+        """The transaction is the turn; here, tables that are made again keep their last ids.
+
+        A view on such a table would make it an error that the table is away for a moment.
+        """
+        before = _counters(connection)
+        (legacy,) = connection.exec_driver_sql("PRAGMA legacy_alter_table").one()
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA legacy_alter_table = {int(legacy)}")
+        after = _counters(connection)
+        for table, last in before.items():
+            if last > after.get(table, 0) and sa.inspect(connection).has_table(table):
+                connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+                connection.exec_driver_sql(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last)
+                )
+
+    @classmethod
+    @contextmanager
+    def rehearsal(cls, connection: sa.Connection) -> Iterator[sa.Connection]:
+        engine = sa.create_engine("sqlite://")
+        made = connection.exec_driver_sql(
+            "SELECT m.sql FROM sqlite_schema AS m "
+            "LEFT JOIN pragma_table_list AS t ON t.name = m.name AND t.schema = 'main' "
+            "WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+            "AND coalesce(t.type, '') <> 'shadow' "
+            "ORDER BY m.type <> 'table', m.type <> 'index', m.rowid"
+        )
+        try:
+            with engine.connect() as copy:
+                for (sql,) in made.all():
+                    copy.exec_driver_sql(sql)
+                copy.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+                copy.commit()
+                yield copy
+        finally:
+            engine.dispose()
+
+    def loosen(self) -> None:
+        """Do nothing: no foreign keys hold while the schema is changed."""
 
     def drop(self) -> None:
         if self._exists and self._is_enforcing:
@@ -42,10 +99,47 @@ class SqliteMigration(Migration):
                     f"{self.table.name} cannot be made afresh in a transaction, as the rows of "
                     f"{referring[0]} refer to it; call auto_migrate() outside of it"
                 )
-        super().drop()
+        if self._exists:
+            self.connection.execute(DropTable(self.table))
 
-    def _has_foreign_keys(self) -> bool:
-        return sorted(self._ours(self._definition().items)) == sorted(self._wanted())
+    def _keys_there(self) -> list[sa.ForeignKeyConstraint]:
+        """The foreign keys of ours, read from the text: SQLite does not tell their names."""
+        table, found = self._bare_table(), []
+        for clause in self._ours(self._definition().items):
+            match = _FOREIGN_KEY.match(clause)
+            if match is not None:
+                found.append(
+                    reflected_key(
+                        {
+                            "name": _unquoted(match["name"])[0],
+                            "constrained_columns": _unquoted(match["own"]),
+                            "referred_schema": None,
+                            "referred_table": _unquoted(match["table"])[0],
+                            "referred_columns": _unquoted(match["theirs"]),
+                            "options": {"ondelete": match["action"]},
+                        },
+                        table,
+                    )
+                )
+        return found
+
+    def _create_table(self) -> None:
+        self.connection.execute(CreateTable(self.table))
+
+    def _added(self, new: NewColumn) -> sa.Column[Any]:
+        """The column as it is for good: it cannot be made to refuse null later."""
+        column, default = new.column, given_default(new.column)
+        if not column.nullable and new.fill is not None:
+            default = literal(new.fill)
+        return sa.Column(column.name, column.type, nullable=column.nullable, server_default=default)
+
+    def _kind(self, sql_type: Any) -> str:
+        """The affinity of a type, which is all that SQLite makes of it."""
+        text = super()._kind(sql_type)
+        for affinity, parts in _AFFINITIES.items():
+            if any(part in text for part in parts):
+                return affinity
+        return "NUMERIC" if text else "BLOB"
 
     def _set_foreign_keys(self) -> None:
         if self.table.schema is not None or self._is_enforcing:
@@ -110,8 +204,8 @@ class SqliteMigration(Migration):
         found = []
         for item in items:
             match = _CONSTRAINT.match(item)
-            name = match[1].strip('"').replace('""', '"') if match else ""
-            if name.startswith(self.model_table.index_prefix()) and name.endswith(SUFFIX):
+            name = _unquoted(match[1])[0] if match else ""
+            if self._is_ours(name) and name.endswith(SUFFIX):
                 found.append(item.strip())
         return found
 
@@ -128,6 +222,38 @@ class SqliteMigration(Migration):
 
     def _run(self, sql: str, *values: Any) -> sa.CursorResult[Any]:
         return self.connection.exec_driver_sql(sql, values)
+
+
+#: The parts of types' names that SQLite looks for, in order. It keeps numbers of all in their own
+#: way, so that INTEGER and NUMERIC are the same but for a CAST.
+_AFFINITIES = {
+    "NUMERIC": ("INT",),
+    "TEXT": ("CHAR", "CLOB", "TEXT"),
+    "BLOB": ("BLOB",),
+    "REAL": ("REAL", "FLOA", "DOUB"),
+}
+
+
+def literal(raw: Any) -> Any:
+    """A raw value as SQL, for a column's default, which takes no parameters."""
+    if isinstance(raw, bytes):
+        return sa.literal_column(f"X'{raw.hex()}'")
+    return sa.literal(int(raw) if isinstance(raw, bool) else raw)
+
+
+def _counters(connection: sa.Connection) -> dict[str, int]:
+    """The last id that each table has given, of those that never give one twice."""
+    there = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
+    if connection.exec_driver_sql(there).first() is None:
+        return {}
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
+    return {name: int(last) for name, last in rows}
+
+
+def _unquoted(names: str) -> list[str]:
+    """The names in a list of them, as SQL has it."""
+    found = re.findall(_NAME, names)
+    return [each[1:-1].replace('""', '"') if each[0] == '"' else each for each in found]
 
 
 class _Definition:

@@ -17,7 +17,8 @@ from ...types import MAX_INTEGER
 from ..base import Rows
 from .cache import Cache
 from .conditions import Conditions
-from .lists import Expression, NextParameter, is_in, is_key_in, listed_keys
+from .dialect import Dialect
+from .lists import Expression, NextParameter
 from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
@@ -37,42 +38,52 @@ class Statement:
     :ivar sql: its text.
     :ivar positions: which of the shape's values, and then constants, each placeholder takes.
     :ivar constants: values that are the same for each use of the shape.
+    :ivar names: the placeholders' names, where the driver takes values by name.
     """
 
     sql: str
     positions: tuple[int, ...]
     constants: tuple[Any, ...] = ()
+    names: tuple[str, ...] | None = None
 
-    def arrange(self, values: list[Any]) -> list[Any]:
-        """The values of one use, in the order of the placeholders."""
+    def arrange(self, values: list[Any]) -> Any:
+        """The values of one use, as the driver takes them: in the order of the placeholders."""
         if self.constants:
             values = [*values, *self.constants]
-        return [values[position] for position in self.positions]
+        arranged = [values[position] for position in self.positions]
+        return arranged if self.names is None else dict(zip(self.names, arranged, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
     """How new records are stored.
 
-    :ivar sql: the statement.
+    :ivar statement: the statement.
     :ivar bind: gives its values from a record.
     """
 
-    sql: str
+    statement: Statement
     bind: Binder
+
+    @property
+    def sql(self) -> str:
+        return self.statement.sql
+
+    def values(self, record: Any) -> Any:
+        """The values of a record, as the driver takes them."""
+        bound = self.bind(record)
+        return bound if self.statement.names is None else self.statement.arrange(bound)
 
 
 class Statements:
     """The statements of all models of one connector.
 
-    :param backend: the connector's name.
-    :param dialect: what they are compiled for.
-    :param hides_order: whether searches in an index hide from the database that an index of the ids
-        has the order; see :attr:`SqlConnector.hides_order`.
+    :param dialect: the database's.
+    :param compiled_for: SQLAlchemy's dialect, which writes their text.
     """
 
-    def __init__(self, backend: str, dialect: sa.Dialect, *, hides_order: bool) -> None:
-        self.backend, self.dialect, self.hides_order = backend, dialect, hides_order
+    def __init__(self, dialect: Dialect, compiled_for: sa.Dialect) -> None:
+        self.dialect, self.compiled_for = dialect, compiled_for
         self._kept: dict[ModelDefinition, ModelStatements] = {}
 
     def of(self, definition: ModelDefinition) -> ModelStatements:
@@ -84,8 +95,8 @@ class Statements:
         if found is None or found.shape != definition.shape:
             if definition.settings.keeps_unknown:
                 raise DefinitionError(
-                    f"{definition.name} has strict = False, but {self.backend} stores declared "
-                    "properties only; declare an object property for the rest"
+                    f"{definition.name} has strict = False, but {self.dialect.name} stores "
+                    "declared properties only; declare an object property for the rest"
                 )
             found = self._kept[definition] = ModelStatements(definition, self)
         return found
@@ -109,12 +120,12 @@ class ModelStatements:
     def __init__(self, definition: ModelDefinition, every: Statements) -> None:
         self.definition = definition
         self.shape = definition.shape
-        self._hides_order = every.hides_order
-        self.model_table = ModelTable(definition, every.backend)
+        self.dialect = every.dialect
+        self.model_table = ModelTable(definition, every.dialect)
         self.conditions = Conditions(self.model_table, lambda other: every.of(other).conditions)
         self.table = self.model_table.table
         self.ids = tuple(each.name for each in definition.ids)
-        self._dialect = every.dialect
+        self._compiled_for = every.compiled_for
         self._prefix = _free_prefix(column.name for column in self.table.columns)
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
@@ -131,7 +142,9 @@ class ModelStatements:
         """The statement of the records with so many ids, whose raw values it takes."""
 
         def build(parameter: NextParameter) -> Any:
-            wanted = is_in(self.model_table.columns_of(self.ids), many, parameter)
+            columns = self.model_table.columns_of(self.ids)
+            typed = self._typed(self.ids, parameter)
+            wanted = self.dialect.lists.is_in(columns, many, typed)
             return sa.select(*self.model_table.selected(None)).where(wanted)
 
         return self._get(("by ids", many), build)
@@ -151,7 +164,7 @@ class ModelStatements:
         if paging[1]:
             values.append(filter.skip)
         order = self._order_shape(filter.order)
-        by_id = self._hides_order and self._hides_id_order(filter)
+        by_id = self.dialect.hides_order and self._hides_id_order(filter)
         key: tuple[Any, ...] = (
             "select",
             shape,
@@ -184,7 +197,8 @@ class ModelStatements:
         :param values: takes the statement's values.
         """
         first = self.conditions.table_of(links[0])
-        bound, many = listed_keys(keys, len(first.columns_of(links[0].theirs)))
+        width = len(first.columns_of(links[0].theirs))
+        bound, many = self.dialect.lists.listed_keys(keys, width)
         values.extend(bound)
         shape = self.conditions.shape(filter.where, values)
         if filter.near is not None:
@@ -251,7 +265,8 @@ class ModelStatements:
 
         def build(parameter: Any) -> Any:
             columns = self.model_table.columns_of(names)
-            changes = {column: parameter() for column in columns}
+            typed = self._typed(names, parameter)
+            changes = {column: typed() for column in columns}
             condition = self.conditions.expression(where, parameter)
             return self.table.update().values(changes).where(condition)
 
@@ -290,7 +305,8 @@ class ModelStatements:
         source: sa.FromClause = self.table
         if len(links) == 1:
             keys = [*self.model_table.columns_of(links[0].theirs)]
-            wheres = [is_key_in(keys, many, parameter)]
+            typed = self._typed(links[0].theirs, parameter)
+            wheres = [self.dialect.lists.is_key_in(keys, many, typed)]
         else:
             pairs, keys, linked = self._pairs(links, many, parameter)
             source, wheres = source.join(pairs, linked), []
@@ -319,7 +335,9 @@ class ModelStatements:
         own = [column for name in links[0].theirs for column in rows.columns[name]]
         theirs = [column for name in links[1].own for column in rows.columns[name]]
         named = [column.label(f"key_{at}") for at, column in enumerate([*own, *theirs])]
-        chosen = sa.select(*named).where(is_key_in(own, many, parameter)).distinct()
+        typed = rows.typed(links[0].theirs, parameter)
+        wanted = self.dialect.lists.is_key_in(own, many, typed)
+        chosen = sa.select(*named).where(wanted).distinct()
         pairs = chosen.subquery(self.conditions.name("pairs"))
         columns = list(pairs.c)
         here = self.model_table.columns_of(links[1].theirs)
@@ -329,7 +347,7 @@ class ModelStatements:
     def _sorting(
         self, filter: Filter, parameter: NextParameter, *, by_id: bool = False
     ) -> list[Any]:
-        keys = [self._order(each, hidden=by_id) for each in filter.order]
+        keys = [key for each in filter.order for key in self._order(each, hidden=by_id)]
         if filter.near is not None:
             keys.insert(0, self.conditions.distance(filter.near, parameter))
         return keys
@@ -357,23 +375,33 @@ class ModelStatements:
             for part in conjuncts(filter.where)
         )
 
-    def _order(self, order: Order, *, hidden: bool) -> Any:
-        (column,) = self._values_of(order)
-        key: Any = sa.UnaryExpression(column, operator=custom_op("+")) if hidden else column
-        key = key.desc() if order.descending else key.asc()
-        return key.nulls_last() if order.links or order.path.property.nullable else key
+    def _order(self, order: Order, *, hidden: bool) -> list[Any]:
+        columns: Sequence[Any] = self._values_of(order)
+        if hidden:
+            columns = [sa.UnaryExpression(each, operator=custom_op("+")) for each in columns]
+        nullable = bool(order.links) or order.path.property.nullable
+        return [
+            key
+            for column in columns
+            for key in self.dialect.order(column, descending=order.descending, nullable=nullable)
+        ]
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
         columns = self.model_table.columns_of(self.ids)
-        wanted = (column == parameter() for column in columns)
+        typed = self._typed(self.ids, parameter)
+        wanted = [column == typed() for column in columns]
         return sa.select(*self.model_table.selected(None)).where(sa.and_(sa.true(), *wanted))
 
     def _insertion(self, names: tuple[str, ...]) -> Insertion:
         def build(parameter: NextParameter) -> Any:
             columns = self.model_table.columns_of(names)
-            return self.table.insert().values({column: parameter() for column in columns})
+            typed = self._typed(names, parameter)
+            insertion = self.table.insert().values({column: typed() for column in columns})
+            if not self.dialect.returns_ids or self.ids == () or self.ids[0] in names:
+                return insertion
+            return insertion.returning(*self.model_table.columns_of(self.ids))
 
-        return Insertion(self._compile(build).sql, self.model_table.binder(names))
+        return Insertion(self._compile(build), self.model_table.binder(names))
 
     def _get(self, key: Any, build: Callable[[NextParameter], Any]) -> Statement:
         return self._kept.get(key, lambda: self._compile(build))
@@ -386,16 +414,21 @@ class ModelStatements:
             return sa.bindparam(parameters[-1], type_=sa.types.NullType())
 
         try:
-            compiled = build(parameter).compile(dialect=self._dialect)
+            compiled = build(parameter).compile(dialect=self._compiled_for)
         except RecursionError:
             raise StatementTooLarge from None
-        constants = [name for name in dict.fromkeys(compiled.positiontup) if name not in parameters]
+        names = compiled.positiontup if compiled.positional else list(compiled.params)
+        constants = [name for name in dict.fromkeys(names) if name not in parameters]
         places = {name: place for place, name in enumerate([*parameters, *constants])}
         return Statement(
             str(compiled),
-            tuple(places[name] for name in compiled.positiontup),
+            tuple(places[name] for name in names),
             tuple(compiled.params[name] for name in constants),
+            None if compiled.positional else tuple(names),
         )
+
+    def _typed(self, names: Iterable[str], parameter: NextParameter) -> NextParameter:
+        return self.conditions.typed(names, parameter)
 
 
 def _free_prefix(columns: Iterable[str]) -> str:

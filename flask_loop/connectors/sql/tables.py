@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from ...definition import ModelDefinition, Property
 from ...errors import DefinitionError
+from ...types import Integer
 from ..base import Column, Layout
 from .cache import Cache
-from .codecs import INTEGER, Codec, codec_for
+from .codecs import Codec
+from .dialect import Dialect
 
 #: Gives a record's raw values, in the order of the columns of some properties.
 Binder = Callable[[Mapping[str, Any]], list[Any]]
@@ -25,24 +27,22 @@ class ModelTable:
     """The table of one model.
 
     :param definition: the model.
-    :param backend: the connector's name, under which options are found: ``table`` and ``schema`` of
+    :param dialect: the database's; under its name options are found: ``table`` and ``schema`` of
         the model, ``column`` (or LoopBack's ``columnName``) of a property.
-    :raises DefinitionError: where two properties have one column.
+    :raises DefinitionError: where two properties have one column, or one has none here.
 
     :ivar table: the SQLAlchemy table.
     :ivar columns: the columns of each property, by Python name.
     :ivar codecs: how each property is stored.
     """
 
-    def __init__(self, definition: ModelDefinition, backend: str) -> None:
+    def __init__(self, definition: ModelDefinition, dialect: Dialect) -> None:
         self.definition = definition
-        self.backend = backend
-        options = definition.settings.options.get(backend, {})
+        self.dialect = dialect
+        options = definition.settings.options.get(dialect.name, {})
         named = options.get("table") or options.get("tableName")
-        name = checked_name(definition, named or default_table(definition.name))
-        self.codecs: dict[str, Codec] = {
-            each.name: codec_for(each) for each in definition.properties.values()
-        }
+        name = self._checked_name(named or default_table(definition.name))
+        self.codecs: dict[str, Codec] = self._make_codecs()
         self.columns: dict[str, tuple[sa.Column[Any], ...]] = {
             each.name: tuple(self._columns_of(each)) for each in definition.properties.values()
         }
@@ -63,6 +63,17 @@ class ModelTable:
             for property_name, columns in self.columns.items()
             for column in columns
         }
+
+    def _make_codecs(self) -> dict[str, Codec]:
+        indexed = {name for index in self.definition.indexes() for name in index.keys}
+        indexed.update(each.name for each in self.definition.ids)
+        try:
+            return {
+                each.name: self.dialect.codecs.codec(each, is_indexed=each.name in indexed)
+                for each in self.definition.properties.values()
+            }
+        except DefinitionError as error:
+            raise DefinitionError(f"{self.definition.name}: {error}") from None
 
     def indexes(self) -> list[sa.Index]:
         """The indexes that the definition asks for now, as objects of a copy of the table."""
@@ -101,6 +112,10 @@ class ModelTable:
             if described == ", ".join(f"{self.table.name}.{column}" for column in columns):
                 return self._owners(columns)
         return self._owners([each.rpartition(".")[2] for each in described.split(", ")])
+
+    def properties_of_columns(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The properties that columns belong to; none where one is nobody's."""
+        return self._owners(columns)
 
     def _owners(self, columns: Iterable[str]) -> tuple[str, ...]:
         """The properties that have the columns, or none where one is nobody's."""
@@ -154,23 +169,42 @@ class ModelTable:
 
     def _columns_of(self, property_: Property) -> Iterable[sa.Column[Any]]:
         codec = self.codecs[property_.name]
-        options = property_.options.get(self.backend, {})
-        named = options.get("column") or options.get("columnName")
-        name = checked_name(self.definition, named or property_.name)
-        is_only_id = bool(property_.id) and len(self.definition.ids) == 1
-        if is_only_id and property_.generated and codec.types[0] is not INTEGER:
+        options = property_.options.get(self.dialect.name, {})
+        name = options.get("column") or options.get("columnName") or property_.name
+        is_made = bool(property_.id) and property_.generated and len(self.definition.ids) == 1
+        if is_made and not isinstance(property_.type, Integer):
             raise DefinitionError(
-                f"{self.definition.name}.{property_.name} is generated, but {self.backend} makes "
-                "numbers; give it a default_fn, such as uuid"
+                f"{self.definition.name}.{property_.name} is generated, but {self.dialect.name} "
+                "makes integers; give it a default_fn, such as uuid"
             )
         for sql_type, suffix in zip(codec.types, codec.suffixes, strict=True):
+            made = [sa.Identity()] if is_made and self.dialect.has_identity else []
             yield sa.Column(
-                f"{name}{suffix}",
+                self._checked_name(f"{name}{suffix}"),
                 sql_type,
+                *made,
                 primary_key=bool(property_.id),
                 nullable=property_.nullable,
-                autoincrement=is_only_id and property_.generated,
+                server_default=codec.server_defaults.get(suffix),
+                autoincrement=is_made,
             )
+
+    def _checked_name(self, name: Any) -> str:
+        """The name of a table or column, which may have any characters but NUL.
+
+        :raises DefinitionError: where it is no such text, or too long.
+        """
+        if not isinstance(name, str) or "\0" in name:
+            raise DefinitionError(
+                f"{self.definition.name}: {name!r} is no name of a table or column"
+            )
+        if len(name.encode()) > self.dialect.name_length:
+            raise DefinitionError(
+                f"{self.definition.name}: the name {name!r} has more than "
+                f"{self.dialect.name_length} bytes, which {self.dialect.name} does not take; give "
+                "another by options"
+            )
+        return name
 
     def _refuse_shared_columns(self) -> None:
         owners: dict[str, str] = {}
@@ -184,20 +218,11 @@ class ModelTable:
                     )
 
     def _index_name(self, keys: tuple[str, ...], unique: bool) -> str:
-        return f"{self.index_prefix()}{'__'.join(keys)}{'__unique' if unique else ''}"
+        name = f"{self.index_prefix()}{'__'.join(keys)}{'__unique' if unique else ''}"
+        return self.dialect.short_name(name)
 
     def _is_id(self, keys: tuple[str, ...]) -> bool:
         return keys == tuple(each.name for each in self.definition.ids)
-
-
-def checked_name(definition: ModelDefinition, name: Any) -> str:
-    """The name of a table or column, which may have any characters but NUL.
-
-    :raises DefinitionError: where it is no such text.
-    """
-    if not isinstance(name, str) or "\0" in name:
-        raise DefinitionError(f"{definition.name}: {name!r} is no name of a table or column")
-    return name
 
 
 def _make_binder(names: tuple[str, ...], codecs: Mapping[str, Codec]) -> Binder:

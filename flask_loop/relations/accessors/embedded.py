@@ -144,7 +144,7 @@ class EmbeddedMany(RelatedMany[T]):
         for place, record in enumerate(records):
             if matches(record):
                 return place
-        raise ModelNotFound(self._target.definition.name, id_of(id))
+        raise self._target.__loop_plan__().not_found(id_of(id))
 
     def _matcher(self, where: Where) -> Callable[[Mapping[str, Any]], bool]:
         refuse_reaching(Filter(where=where))

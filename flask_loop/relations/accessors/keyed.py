@@ -154,7 +154,8 @@ class KeyedMany(RelatedMany[T]):
         return found
 
     def _not_found(self, record: Any) -> ModelNotFound:
-        return ModelNotFound(self._target.definition.name, id_of(record))
+        missing: ModelNotFound = self._target.__loop_plan__().not_found(id_of(record))
+        return missing
 
     def _loaded_id(self, record: Any) -> Any:
         """An id as records hold it, or None where no record can have it.

@@ -14,7 +14,7 @@ from ...connectors.base import Record, id_where
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, Conflict, ModelNotFound
 from ...query import Bounds, Filter, Where, both, keys_where, names_needed, relation_filter
-from ...remoting import ClientData
+from ...remoting import ClientData, shown_id
 from ...types import TypeMismatch
 from ..accessors.base import transaction
 from ..branches import NAMED
@@ -49,7 +49,7 @@ class Owned:
             if self.record[own] is None:
                 owner = self.relation.owner
                 raise Conflict(
-                    f'The "{owner.name}" with the id "{self.id}" has no '
+                    f'The "{owner.name}" with the id "{shown_id(owner, self.id)}" has no '
                     f'"{owner.properties[own].wire}", which its "{self.relation.wire}" would hold.'
                 )
         return {theirs: self.record[own] for own, theirs in zip(link.own, link.theirs, strict=True)}
@@ -106,9 +106,9 @@ def record_of(plan: Any, id: Any, names: Sequence[str]) -> Record:
 
 
 def no_related(relation: RelationDefinition, id: Any) -> ModelNotFound:
-    owner = relation.owner.name
+    owner, shown = relation.owner.name, shown_id(relation.owner, id)
     return ModelNotFound(
-        owner, message=f'The "{owner}" with the id "{id}" has no "{relation.wire}".'
+        owner, message=f'The "{owner}" with the id "{shown}" has no "{relation.wire}".'
     )
 
 
@@ -288,9 +288,8 @@ def create_one(
     with transaction(plan.model, relation.target_model):
         owned = Owned(relation, plan, id)
         if owned.find_id() is not None:
-            raise Conflict(
-                f'The "{relation.owner.name}" with the id "{id}" has a "{relation.wire}" already.'
-            )
+            owner, shown = relation.owner.name, shown_id(relation.owner, id)
+            raise Conflict(f'The "{owner}" with the id "{shown}" has a "{relation.wire}" already.')
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 

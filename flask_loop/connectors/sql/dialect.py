@@ -1,0 +1,112 @@
+"""Dialect: what databases differ in, as far as statements and tables go."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from .codecs import Codec, Codecs
+from .comparing import Patterns
+from .json_places import Places
+from .lists import Expression, Lists, NextParameter
+
+#: LoopBack's, as in :mod:`flask_loop.geo`.
+RADIANS_PER_DEGREE = 0.01745329252
+
+
+class Dialect:
+    """One database's SQL. This is what most have; each database's module changes what differs.
+
+    :ivar codecs: how property types are stored.
+    :ivar lists: how lists of values are compared with.
+    :ivar patterns: how patterns are matched.
+    :ivar places: how JSON is looked into.
+    """
+
+    #: The connector's name, under which definitions have their options.
+    name: ClassVar[str]
+    #: The statement by which a connection is tried.
+    ping: ClassVar[str] = "SELECT 1"
+    #: The most bytes of the name of a table, a column, an index or a constraint.
+    name_length = 63
+    #: Whether ``NULLS LAST`` is written, and where it is not, which end nulls come at.
+    nulls_last: ClassVar[bool] = True
+    #: Whether an insertion returns the id that the database made.
+    returns_ids: ClassVar[bool] = True
+    #: Whether columns whose values the database makes are ``GENERATED … AS IDENTITY``.
+    has_identity: ClassVar[bool] = True
+    #: Whether the database, asked for a range in the order of the ids, looks at every record in
+    #: that order instead of searching the range in its index and sorting what it found.
+    hides_order: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.codecs = self.make_codecs()
+        self.lists = self.make_lists()
+        self.patterns = self.make_patterns()
+        self.places = self.make_places()
+
+    def make_codecs(self) -> Codecs:
+        return Codecs(self.name)
+
+    def make_lists(self) -> Lists:
+        return Lists(1024)
+
+    def make_patterns(self) -> Patterns:
+        return Patterns()
+
+    def make_places(self) -> Places:
+        return Places()
+
+    # Names
+
+    def short_name(self, name: str) -> str:
+        """A name of an index or a constraint that is not too long: its end becomes a digest."""
+        if len(name.encode()) <= self.name_length:
+            return name
+        digest = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
+        kept = name.encode()[: self.name_length - len(digest) - 1].decode(errors="ignore")
+        return f"{kept}_{digest}"
+
+    # Expressions
+
+    def typed(self, parameter: NextParameter, codec: Codec) -> NextParameter:
+        """Gives parameters for a codec's values, where the database has to be told their type."""
+        return parameter
+
+    def negated(self, condition: Expression) -> Expression:
+        """Whether a condition does not hold, be it false or null."""
+        return sa.not_(sa.func.coalesce(condition, sa.false()))
+
+    def order(self, column: Expression, *, descending: bool, nullable: bool) -> list[Any]:
+        """The keys that order by a column, null last."""
+        key = column.desc() if descending else column.asc()
+        if not nullable:
+            return [key]
+        if self.nulls_last:
+            return [key.nulls_last()]
+        # Nulls are the least values here, and so are last already where the order is descending.
+        return [key] if descending else [column.is_(None), key]
+
+    def distance(
+        self, lat: Expression, lng: Expression, row_lat: Expression, row_lng: Expression
+    ) -> Expression:
+        """The haversine distance in radians, step by step as :func:`flask_loop.geo.haversine`."""
+        degree = self.number(RADIANS_PER_DEGREE)
+        half_height = sa.func.sin((row_lat - lat) * degree / self.number(2.0))
+        half_width = sa.func.sin((row_lng - lng) * degree / self.number(2.0))
+        cosines = sa.func.cos(lat * degree) * sa.func.cos(row_lat * degree)
+        chord = half_height * half_height + cosines * half_width * half_width
+        bounded = self.least(self.number(1.0), self.greatest(self.number(0.0), chord))
+        return self.number(2.0) * sa.func.asin(sa.func.sqrt(bounded))
+
+    def number(self, value: float) -> Expression:
+        """A double in the text of a statement."""
+        return sa.literal_column(f"{value!r}e0", sa.Double())
+
+    def least(self, *values: Expression) -> Expression:
+        return sa.func.least(*values)
+
+    def greatest(self, *values: Expression) -> Expression:
+        return sa.func.greatest(*values)

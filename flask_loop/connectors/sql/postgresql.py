@@ -1,0 +1,264 @@
+"""PostgreSQL, by psycopg 3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import psycopg
+import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
+from psycopg.types.json import set_json_loads
+from sqlalchemy.types import UserDefinedType
+
+from ...definition import Property
+from ...errors import TransactionConflict, Unavailable
+from ...query import Compare
+from ..base import TransactionOptions
+from .codecs import Codec, Codecs, read_any_number, wire_datetime
+from .comparing import Patterns, RegexPatterns
+from .connector import Refused
+from .dialect import Dialect
+from .driver import Driver, Running
+from .json_places import JsonPlaces, Places
+from .lists import ArrayLists, Expression, Lists, NextParameter
+from .postgresql_migration import PostgresqlMigration
+from .server import ServerConnector
+from .statements import StatementTooLarge
+
+
+class Json(UserDefinedType[Any]):
+    """A column of JSON, which keeps the text as it is, and takes it as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **options: Any) -> str:
+        return "JSON"
+
+
+class Jsonb(Json):
+    """A column of JSON that an index may be over; it keeps no order of keys."""
+
+    def get_col_spec(self, **options: Any) -> str:
+        return "JSONB"
+
+
+class PostgresqlCodecs(Codecs):
+    """Every property type has a column type, and texts are ordered by code point."""
+
+    uuid_type = sa.Uuid()
+    datetime_type = sa.TIMESTAMP(timezone=True)
+    json_type = Json()
+
+    def text_type(self, length: int | None) -> Any:
+        return sa.Text(collation="C") if length is None else sa.String(length, collation="C")
+
+    def number(self, property_: Property) -> Codec:
+        return Codec((sa.Numeric(),), _bind_number, read_any_number, read_any_number)
+
+    def datetime(self, property_: Property) -> Codec:
+        return Codec((self.datetime_type,), None, None, wire_datetime)
+
+    def uuid(self, property_: Property) -> Codec:
+        return Codec((self.uuid_type,), None, None, str)
+
+    def json(self, property_: Property) -> Codec:
+        kind = property_.type
+        has_index = property_.unique or property_.index
+        return replace(
+            super().json(property_),
+            types=(Jsonb() if has_index else self.json_type,),
+            to_python=kind.from_json,
+            to_wire=None if kind.dumps_itself else lambda value: kind.dump(kind.from_json(value)),
+        )
+
+
+def _bind_number(value: float) -> Decimal:
+    """A number as PostgreSQL compares it with others: a double would make a double of these."""
+    return Decimal(repr(value))
+
+
+class PostgresqlPlaces(JsonPlaces):
+    """Places in a JSON column that ``#>`` finds."""
+
+    def place(self, keys: list[str]) -> Any:
+        return keys
+
+    def is_null(self, column: Expression, place: Expression) -> Expression:
+        return sa.func.coalesce(sa.func.json_typeof(_at(column, place)), "null") == "null"
+
+    def has_item(
+        self,
+        column: Expression,
+        place: Expression,
+        kind: str,
+        node: Compare,
+        parameter: NextParameter,
+    ) -> Expression:
+        held = _at(column, place)
+        listed = sa.case(
+            (sa.func.json_typeof(held) == "array", held), else_=sa.func.json_build_array(held)
+        )
+        items = sa.func.json_array_elements(listed).table_valued("value")
+        text = items.c.value.op("#>>")(sa.literal_column("'{}'"))
+        typed = {"integer": "number", "text": "string"}.get(kind, kind)
+        has_type = sa.func.json_typeof(items.c.value) == typed
+        # The order of conditions is not that of the text, and a text may be no number.
+        value: Expression = sa.case((has_type, sa.cast(text, _ITEM_TYPES[kind])))
+        if kind == "text":
+            value = sa.collate(value, "C")
+        test = self.test(node, value, parameter)
+        return sa.exists(sa.select(sa.literal_column("1")).select_from(items).where(test))
+
+
+_ITEM_TYPES: dict[str, Any] = {"integer": sa.Numeric(), "text": sa.Text(), "boolean": sa.Boolean()}
+
+
+def _at(column: Expression, place: Expression) -> Expression:
+    held = sa.cast(column, Json()) if isinstance(column.type, Jsonb) else column
+    return held.op("#>")(place)
+
+
+class PostgresqlDialect(Dialect):
+    """PostgreSQL's SQL."""
+
+    name = "postgresql"
+
+    def make_codecs(self) -> Codecs:
+        return PostgresqlCodecs(self.name)
+
+    def make_lists(self) -> Lists:
+        return ArrayLists(16_384)
+
+    def make_patterns(self) -> Patterns:
+        return RegexPatterns()
+
+    def make_places(self) -> Places:
+        return PostgresqlPlaces(self.lists, self.patterns)
+
+
+class PostgresqlDriver(Driver):
+    """psycopg's connections in autocommit.
+
+    :param isolation: of transactions that do not say theirs.
+    """
+
+    fails_whole = True
+
+    def __init__(self, isolation: str) -> None:
+        self._isolation = isolation
+
+    def begin(self, transaction: Running, options: TransactionOptions) -> None:
+        isolation = options.isolation or self._isolation
+        access = " READ ONLY" if options.read_only else ""
+        transaction.run(f"BEGIN ISOLATION LEVEL {isolation.upper()}{access}")
+
+    def commit(self, transaction: Running) -> None:
+        # A transaction in which a statement failed is rolled back by its COMMIT, without a word.
+        if transaction.driver_connection.pgconn.transaction_status == TransactionStatus.INERROR:
+            raise Unavailable("The data source has ended the transaction.")
+        transaction.run("COMMIT")
+
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection.pgconn.transaction_status != TransactionStatus.IDLE)
+
+
+class PostgresqlConnector(ServerConnector):
+    """Records in a PostgreSQL database."""
+
+    name = "postgresql"
+    driver_name = "postgresql+psycopg"
+    migration = PostgresqlMigration
+
+    def make_dialect(self) -> Dialect:
+        return PostgresqlDialect()
+
+    def make_driver(self) -> Driver:
+        return PostgresqlDriver(self.isolation)
+
+    def connect_arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            # libpq counts whole seconds, and takes 1 for 2.
+            "connect_timeout": max(2, round(self.seconds("connect_timeout", 10) or 10)),
+        }
+        tls = self.tls()
+        if tls is not None:
+            modes = {"full": "verify-full", "ca": "verify-ca", "none": "require"}
+            arguments["sslmode"] = modes[tls.verify]
+            if tls.verify != "none":
+                arguments["sslrootcert"] = tls.ca or "system"
+            if tls.cert is not None:
+                arguments.update(sslcert=tls.cert, sslkey=tls.key or tls.cert)
+        return arguments
+
+    def prepare(self) -> Callable[[Any], None]:
+        limit = self.seconds("statement_timeout")
+        statement = "SET TIME ZONE 'UTC'; SET standard_conforming_strings = on"
+        if limit is not None:
+            statement += f"; SET statement_timeout = {max(1, round(limit * 1000))}"
+
+        def prepare(connection: Any) -> None:
+            set_json_loads(orjson.loads, connection)
+            connection.execute(statement)
+
+        return prepare
+
+    def translator(self) -> Callable[[Exception], Exception]:
+        return translate
+
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        return [line for (line,) in self.session.fetch(f"EXPLAIN {sql}", values)]
+
+    def _given_id(self, statements: Any, id: Any) -> None:
+        table = statements.table
+        column = statements.model_table.columns[statements.ids[0]][0]
+        quoted = self.session.engine.dialect.identifier_preparer.format_table(table)
+        self.session.fetch(
+            "SELECT setval(made.name, %s) FROM (SELECT pg_get_serial_sequence(%s, %s) AS name) "
+            "AS made WHERE %s > coalesce(pg_sequence_last_value(made.name::regclass), 0)",
+            (id, quoted, column.name, id),
+        )
+
+
+# Errors
+
+
+def translate(error: Exception) -> Exception:
+    """An error of psycopg as one of ours, or as it is."""
+    if not isinstance(error, psycopg.Error):
+        return error
+    state = error.sqlstate or ""
+    if state in _REFUSALS:
+        return _refused(error, _REFUSALS[state])
+    if state in ("40001", "40P01"):
+        return TransactionConflict()
+    if state == "57014":
+        return Unavailable("The data source took too long.")
+    if state == "55P03":
+        return Unavailable("The data source is busy.", retry_after=1)
+    if state in ("42P01", "42703"):
+        text = error.diag.message_primary
+        return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
+    if state == "54001":
+        return StatementTooLarge(str(error))
+    if state == "25P02":
+        return Unavailable("The data source has ended the transaction.")
+    if state.startswith(_FAULTS) or (not state and isinstance(error, psycopg.OperationalError)):
+        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
+    return error
+
+
+_RETRY_AFTER = 5
+#: The classes of errors that are the server's or the network's: connection, resources, operator
+#: intervention, system; and a server that only reads.
+_FAULTS = ("08", "53", "57P", "58", "25006")
+_REFUSALS = {"23505": "unique", "23502": "null", "23503": "foreign_key", "23514": "other"}
+
+
+def _refused(error: psycopg.Error, kind: str) -> Refused:
+    told = error.diag
+    columns = f"{told.table_name}.{told.column_name}" if told.column_name else ""
+    return Refused(kind, columns, constraint=told.constraint_name or "")

@@ -1,0 +1,248 @@
+"""ServerConnector: databases that are reached over a network, and the settings of all of them."""
+
+from __future__ import annotations
+
+import ssl
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from ...definition import nearest
+from ...errors import DefinitionError, Unavailable
+from .connector import SqlConnector
+from .driver import Driver
+from .session import Session
+
+#: The settings of every server, with LoopBack's other names for them.
+SETTINGS = (
+    "url",
+    "host",
+    "port",
+    "database",
+    "username",
+    "password",
+    "pool_size",
+    "max_overflow",
+    "pool_timeout",
+    "pool_recycle",
+    "pre_ping",
+    "connect_timeout",
+    "statement_timeout",
+    "isolation",
+    "ssl",
+    "connect_args",
+    "echo",
+)
+_ALIASES = {"user": "username", "db": "database", "hostname": "host"}
+_IN_URL = ("host", "port", "database", "username", "password")
+ISOLATIONS = ("serializable", "repeatable read", "read committed")
+
+
+class ServerConnector(SqlConnector):
+    """Records in the tables of a database server.
+
+    :param settings: ``url``, or ``host``, ``port``, ``database``, ``username`` (or ``user``) and
+        ``password``, where these are said beside a URL they come before what it says;
+        ``pool_size``, the connections that are kept (5); ``max_overflow``, how many more there may
+        be at once (10); ``pool_timeout``, the seconds to wait for a free one (30);
+        ``pool_recycle``, the seconds after which a connection is not used any more (none);
+        ``pre_ping``, whether one that was not used for a moment is tried first (true);
+        ``connect_timeout``, the seconds to wait for the server (10); ``statement_timeout``, the
+        seconds that a statement may take (none); ``isolation``, how far transactions are kept from
+        one another (``serializable``); ``ssl``, see :func:`tls_of`; ``connect_args``, what else the
+        driver is given; ``echo``, to log statements.
+    :raises DefinitionError: naming the setting that is unknown or means nothing.
+    """
+
+    #: What SQLAlchemy calls the database and its driver: ``postgresql+psycopg``.
+    driver_name: ClassVar[str]
+    #: What is settings beside those of every server.
+    own_settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        given = {_ALIASES.get(key, key): value for key, value in settings.items()}
+        known = (*SETTINGS, *self.own_settings)
+        for key in given:
+            if key not in known:
+                raise DefinitionError(
+                    f"the {self.name} connector has no setting {key!r}{nearest(key, known)}"
+                )
+        self.isolation = str(given.get("isolation") or ISOLATIONS[0]).lower().replace("_", " ")
+        if self.isolation not in ISOLATIONS:
+            raise DefinitionError(f"isolation is one of {', '.join(ISOLATIONS)}")
+        super().__init__(given)
+
+    # What each server's connector says
+
+    @abstractmethod
+    def make_driver(self) -> Driver:
+        """How the connections begin and end transactions."""
+
+    @abstractmethod
+    def connect_arguments(self) -> dict[str, Any]:
+        """What the driver is given by the settings: time limits and TLS."""
+
+    @abstractmethod
+    def prepare(self) -> Callable[[Any], None]:
+        """A function that sets up a new connection of the driver."""
+
+    @abstractmethod
+    def translator(self) -> Callable[[Exception], Exception]:
+        """A function that gives an error of the driver as one of ours, or as it is."""
+
+    # How
+
+    def make_session(self) -> Session:
+        engine = sa.create_engine(
+            self.url(),
+            connect_args={**self.connect_arguments(), **self._mapping("connect_args")},
+            echo=self.settings.get("echo", False),
+            pool_size=int(self.number("pool_size", 5, least=1)),
+            max_overflow=int(self.number("max_overflow", 10, least=0)),
+            pool_timeout=self.number("pool_timeout", 30, least=0),
+            pool_recycle=int(self.number("pool_recycle", -1, least=-1)),
+            hide_parameters=True,
+            **self.engine_options(),
+        )
+        prepare = self.prepare()
+
+        def connected(connection: Any, record: Any) -> None:
+            prepare(connection)
+
+        sa.event.listen(engine, "connect", connected)
+        pings = self.settings.get("pre_ping", True)
+        return Session(
+            engine,
+            self.make_driver(),
+            _translated_by(self.translator()),
+            ping=self.dialect.ping if pings else None,
+        )
+
+    def engine_options(self) -> dict[str, Any]:
+        """What else the engine is made with."""
+        return {"isolation_level": "AUTOCOMMIT", "paramstyle": "format"}
+
+    def url(self) -> sa.URL:
+        """Where the database is, and as whom it is used."""
+        given = self.settings.get("url")
+        parts = {key: self.settings[key] for key in _IN_URL if self.settings.get(key) is not None}
+        if "port" in parts:
+            parts["port"] = int(self.number("port", 0, least=1))
+        for key in parts.keys() - {"port"}:
+            parts[key] = str(parts[key])
+        if given is None:
+            if "database" not in parts:
+                raise DefinitionError(f"a {self.name} data source needs a url or a database")
+            return sa.URL.create(self.driver_name, **{"host": "localhost", **parts})
+        try:
+            url = sa.make_url(given)
+        except (sa.exc.ArgumentError, ValueError):
+            # The text is not shown, as it may have a password.
+            raise DefinitionError(f"the url of the {self.name} data source is none") from None
+        return url.set(drivername=self.driver_name, **parts)
+
+    def number(self, key: str, default: float, *, least: float) -> float:
+        """A setting that is a number.
+
+        :raises DefinitionError: where it is none, or too small.
+        """
+        given = self.settings.get(key)
+        given = default if given is None else given
+        if isinstance(given, str) and given.isascii() and given.isdigit():
+            given = int(given)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not given >= least:
+            raise DefinitionError(f"{key} is a number from {least}, not {given!r}")
+        return given
+
+    def seconds(self, key: str, default: float | None = None) -> float | None:
+        """A setting that is a time limit, or None where there is none."""
+        if self.settings.get(key) is None and default is None:
+            return None
+        return self.number(key, default or 0, least=0.001)
+
+    def _mapping(self, key: str) -> Mapping[str, Any]:
+        given = self.settings.get(key) or {}
+        if not isinstance(given, Mapping):
+            raise DefinitionError(f"{key} is a dict, not {given!r}")
+        return given
+
+    def tls(self) -> Tls | None:
+        """The setting ``ssl``: None where it does not say that connections are encrypted."""
+        return Tls.of(self.settings.get("ssl"))
+
+
+class Tls:
+    """What the setting ``ssl`` says.
+
+    It is true, for a server whose certificate a known authority signed for its host, or a dict:
+    ``ca``, the file of the authorities that are trusted; ``cert`` and ``key``, the client's own;
+    ``verify``: ``full`` (the default), ``ca``, which takes any host's certificate, or ``none``.
+
+    :raises DefinitionError: where it is something else, or a file is not there.
+    """
+
+    VERIFY = ("full", "ca", "none")
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        known = ("ca", "cert", "key", "verify")
+        for key in given:
+            if key not in known:
+                raise DefinitionError(f"ssl has no {key!r}{nearest(key, known)}")
+        self.verify = given.get("verify", "full")
+        if self.verify not in self.VERIFY:
+            raise DefinitionError(f"ssl.verify is one of {', '.join(self.VERIFY)}")
+        self.ca, self.cert, self.key = (self._file(key, given.get(key)) for key in known[:3])
+        if self.key is not None and self.cert is None:
+            raise DefinitionError("ssl.key needs ssl.cert")
+
+    @classmethod
+    def of(cls, given: Any) -> Tls | None:
+        """The setting's value: true, false, None or a dict."""
+        if given is None or given is False:
+            return None
+        if given is True:
+            return cls({})
+        if not isinstance(given, Mapping):
+            raise DefinitionError("ssl is true or a dict: ca, cert, key, verify")
+        return cls(given)
+
+    def context(self) -> ssl.SSLContext:
+        """The same, for drivers that use Python's own TLS."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.verify != "full":
+            context.check_hostname = False
+        if self.verify == "none":
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert is not None:
+            context.load_cert_chain(self.cert, self.key)
+        return context
+
+    @staticmethod
+    def _file(key: str, given: Any) -> str | None:
+        if given is None:
+            return None
+        if not Path(str(given)).is_file():
+            raise DefinitionError(f"ssl.{key}: there is no file {given}")
+        return str(given)
+
+
+def _translated_by(
+    translate: Callable[[Exception], Exception],
+) -> Callable[[Exception], Exception]:
+    """A function that gives errors of SQLAlchemy and of the driver as ours."""
+
+    def translated(error: Exception) -> Exception:
+        if isinstance(error, sa.exc.TimeoutError):
+            return Unavailable("The data source has no connection free.", retry_after=1)
+        if isinstance(error, sa.exc.DBAPIError):
+            cause = error.orig
+            if not isinstance(cause, Exception):
+                return error
+            found = translate(cause)
+            return error if found is cause else found
+        return translate(error)
+
+    return translated

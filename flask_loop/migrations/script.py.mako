@@ -1,0 +1,25 @@
+"""${message}.
+
+Revision: ${up_revision}
+After: ${down_revision | comma,n}
+Made: ${create_date}
+"""
+
+from __future__ import annotations
+
+% for line in imports or ("import sqlalchemy as sa", "from alembic import op"):
+${line}
+% endfor
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

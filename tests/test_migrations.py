@@ -1,0 +1,435 @@
+"""Versioned migrations: what differs, the revisions of it, and running them there and back."""
+
+from __future__ import annotations
+
+import enum
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from flask_loop import DataSource, GeoPoint, Loop, create_data_source
+from flask_loop.errors import DefinitionError, MigrationError
+from flask_loop.migrations import migrations_of
+from tests.servers import Server
+
+Properties = dict[str, Any]
+Connect = Callable[[], DataSource]
+
+
+class Kind(enum.Enum):
+    PLAIN = "plain"
+    ODD = "odd"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql", "firebird"])
+def connect(
+    request: pytest.FixtureRequest, get_server: Callable[[str], Server], tmp_path: Path
+) -> Iterator[Connect]:
+    """A function that gives a data source of one empty database, each time one without models."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'test.sqlite'}"
+    else:
+        url = get_server(request.param).fresh("migrations")
+    with ExitStack() as afterwards:
+
+        def connect() -> DataSource:
+            source = create_data_source(connector=request.param, url=url, name="db")
+            afterwards.callback(source.close)
+            return source
+
+        yield connect
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Connect]:
+    """The same, in SQLite alone."""
+    with ExitStack() as afterwards:
+
+        def connect() -> DataSource:
+            database = tmp_path / "test.sqlite"
+            source = create_data_source(connector="sqlite", database=database, name="db")
+            afterwards.callback(source.close)
+            return source
+
+        yield connect
+
+
+EVERY_TYPE: Properties = {
+    "text": str,
+    "short": {"type": str, "max_length": 20, "index": True},
+    "name": {"type": str, "max_length": 40, "nullable": False},
+    "whole": int,
+    "number": "number",
+    "rate": {"type": "number", "nullable": False},
+    "price": {"type": "decimal", "precision": 12, "scale": 3},
+    "exact": "decimal",
+    "sold": bool,
+    "seen": datetime,
+    "day": "dateonly",
+    "data": bytes,
+    "place": {"type": "GeoPoint", "index": True},
+    "key": {"type": "uuid", "unique": True},
+    "notes": dict,
+    "items": [str],
+    "any": "any",
+    "kind": Kind,
+    "nothing": "null",
+    "code": {"type": int, "unique": True},
+    "shop_id": int,
+}
+
+
+def every_type(source: DataSource, changes: Properties | None = None, **settings: Any) -> Any:
+    """A model with every property type, indexes and foreign keys, and others around it.
+
+    :param changes: properties that it has in place of others; None for those that go.
+    """
+    shops = source.create_model(
+        "mig_shop", {"name": {"type": str, "max_length": 50, "unique": True}, "parent_id": int}
+    )
+    shops.belongs_to("parent", model=shops, constraint=True)
+    properties = {**EVERY_TYPE, **(changes or {})}
+    items = source.create_model(
+        "mig_item",
+        {name: kind for name, kind in properties.items() if kind is not None},
+        **{"indexes": {"both": {"keys": ["whole", "sold"], "unique": True}}, **settings},
+    )
+    items.belongs_to(
+        "shop", model=shops, constraint=True, on_delete="set_null" if changes else "cascade"
+    )
+    lines = source.create_model(
+        "mig_line_of_some_length",
+        {
+            "first": {"type": str, "max_length": 10, "id": 1},
+            "second": {"type": int, "id": 2},
+            "item_of_it_id": int,
+        },
+    )
+    lines.belongs_to("item_of_it", model=items, constraint=True, on_delete="restrict")
+    hens = source.create_model("mig_hen", {"name": str})
+    eggs = source.create_model("mig_egg", {"name": str})
+    hens.belongs_to("egg", model=eggs, constraint=True)
+    eggs.belongs_to("hen", model=hens, constraint=True)
+    return items
+
+
+#: Changes that a database can make of every kind.
+CHANGES: Properties = {
+    "short": {"type": str, "max_length": 30, "nullable": False},
+    "name": {"type": str, "max_length": 40, "index": True},
+    "color": {"type": str, "max_length": 40, "default": "it's: %red \\ :b", "nullable": False},
+    "size": {"type": "number", "default": 5, "nullable": False},
+    "raw": {"type": bytes, "default": b"\0\xff", "nullable": False},
+    "meta": {"type": dict, "default": {"a:b": ["%s"]}, "nullable": False},
+    "first_seen": {"type": datetime, "default": datetime(2024, 1, 2, 3, 4, 5), "nullable": False},  # noqa: DTZ001
+    "first_day": {"type": "dateonly", "default": "2024-02-29"},
+    "cost": {"type": "decimal", "default": "1.50"},
+    "is_new": {"type": bool, "default": False, "nullable": False},
+    "guid": {"type": "uuid", "default": "12345678-1234-5678-1234-567812345678"},
+    "place_2": {"type": "GeoPoint", "default": "5,10", "nullable": False},
+    "kind_2": {"type": Kind, "default": "odd", "nullable": False},
+    "odd": int,
+    "own": {"type": str, "max_length": 40, "default_fn": "uuid"},
+    "day": None,
+    "code": None,
+}
+#: What a record that was there has of them.
+FILLED = {
+    "color": "it's: %red \\ :b",
+    "size": 5,
+    "raw": b"\0\xff",
+    "meta": {"a:b": ["%s"]},
+    "first_day": date(2024, 2, 29),
+    "cost": Decimal("1.50"),
+    "is_new": False,
+    "guid": UUID("12345678-1234-5678-1234-567812345678"),
+    "kind_2": Kind.ODD,
+    "odd": None,
+}
+
+
+def lines_of(source: DataSource) -> list[tuple[str, str, str]]:
+    """What differs, without details."""
+    dialect = source.connector.session.engine.dialect  # type: ignore[attr-defined]
+    found = migrations_of(source).diff()
+    return [tuple(line[:3]) for each in found for line in each.lines(dialect)]  # type: ignore[misc]
+
+
+# Every database
+
+
+def test_nothing_differs_from_what_auto_update_made(connect: Connect) -> None:
+    source = connect()
+    every_type(source)
+    assert {line[0] for line in lines_of(source)} == {"create table"}
+    source.auto_update()
+    assert lines_of(source) == []
+    assert source.is_actual()
+    assert migrations_of(source).revision("nothing") is None
+    again = connect()
+    every_type(again)
+    assert lines_of(again) == []
+
+
+def test_auto_migrate_makes_the_same(connect: Connect) -> None:
+    source = connect()
+    items = every_type(source)
+    source.auto_migrate()
+    assert lines_of(source) == []
+    items.create(name="a", rate=1)
+    with pytest.raises(RuntimeError, match=r"mig_item.*drop=True"):
+        source.auto_migrate()
+    assert items.count() == 1
+    source.auto_migrate(drop=True)
+    assert items.count() == 0
+    assert lines_of(source) == []
+
+
+def test_a_first_revision_makes_what_auto_update_makes(connect: Connect) -> None:
+    source = connect()
+    items = every_type(source)
+    migrations = migrations_of(source)
+    path = migrations.revision("All tables")
+    assert path is not None
+    assert path.parent == Path("migrations", "db").absolute()
+    text = path.read_text("utf-8")
+    assert "flask_loop" not in text
+    sql = migrations.upgrade_sql()
+    assert sql.count("CREATE TABLE") == 6
+    assert {line[0] for line in lines_of(source)} == {"create table"}, "the dry run did nothing"
+    (revision,) = migrations.upgrade()
+    assert lines_of(source) == []
+    assert source.is_actual()
+    assert migrations.current() == [revision]
+    assert migrations.upgrade() == []
+    assert items.create(name="a", rate=1.5, seen=datetime(2024, 1, 2)).id == 1  # noqa: DTZ001
+    with pytest.raises(MigrationError, match=r"would lose what is in .*mig_item"):
+        migrations.downgrade()
+    assert items.count() == 1
+    assert migrations.downgrade(allow_drop=True) == [revision]
+    assert migrations.current() == []
+    assert {line[0] for line in lines_of(source)} == {"create table"}
+
+
+def test_a_revision_changes_a_table_there_and_back_and_keeps_its_records(connect: Connect) -> None:
+    source = connect()
+    first = every_type(source)
+    migrations_of(source).revision("first")
+    migrations_of(source).upgrade()
+    record = first.create(name="n", short="s", rate=2.5, day=date(2024, 5, 6), code=7, text="t")
+    before = record.reload().to_record()
+    other = connect()
+    items = every_type(other, CHANGES, indexes={"both": {"keys": ["whole", "sold"]}})
+    migrations = migrations_of(other)
+    assert not other.is_actual()
+    found = lines_of(other)
+    assert ("change column", "mig_item", "short") in found
+    assert ("change column", "mig_item", "name") in found
+    assert ("unknown column", "mig_item", "day") in found
+    assert ("drop index", "mig_item", "loop_mig_item__code__unique") in found
+    assert ("create index", "mig_item", "loop_mig_item__whole__sold") in found
+    path = migrations.revision("second")
+    assert path is not None
+    assert "mig_item.day is in no model and stays" in path.read_text("utf-8")
+    sql = migrations.upgrade_sql()
+    assert "mig_item" in sql
+    assert lines_of(other) == found, "the dry run did nothing"
+    migrations.upgrade()
+    assert {line[0] for line in lines_of(other)} == {"unknown column"}
+    assert other.is_actual()
+    record = items.find_one()
+    assert {name: getattr(record, name) for name in FILLED} == FILLED
+    assert record.first_seen.isoformat() == "2024-01-02T03:04:05+00:00"
+    assert record.place_2 == GeoPoint(5, 10)
+    assert record.short == "s"
+    with pytest.raises(MigrationError, match=r"would lose .*mig_item\.color"):
+        migrations.downgrade()
+    migrations.downgrade(allow_drop=True)
+    source = connect()
+    items = every_type(source)
+    assert lines_of(source) == []
+    assert items.find_one().to_record() == before
+
+
+def test_auto_update_adds_the_same_columns_as_a_revision(connect: Connect) -> None:
+    source = connect()
+    first = every_type(source)
+    source.auto_update()
+    first.create([{"name": "n", "short": "s", "rate": 1}, {"name": "m", "short": "t", "rate": 2}])
+    other = connect()
+    changes = {
+        **CHANGES,
+        "short": EVERY_TYPE["short"],
+        "name": EVERY_TYPE["name"],
+        "own": {"type": str, "max_length": 40, "default_fn": "uuid", "nullable": False},
+    }
+    items = every_type(other, changes)
+    other.auto_update()
+    assert other.is_actual()
+    assert {line[0] for line in lines_of(other)} == {"unknown column"}
+    records = items.find()
+    for record in records:
+        assert {name: getattr(record, name) for name in FILLED} == FILLED
+    assert len({record.own for record in records}) == 2
+
+
+def test_auto_update_leaves_types_to_a_revision(connect: Connect) -> None:
+    source = connect()
+    source.create_model("mig_tin", {"size": {"type": str, "max_length": 10}, "name": str})
+    source.auto_update()
+    other = connect()
+    kinds = {"size": {"type": str, "max_length": 20, "nullable": False}, "name": str}
+    other.create_model("mig_tin", kinds)
+    other.auto_update()
+    assert not other.is_actual()
+    assert lines_of(other) == [("change column", "mig_tin", "size")]
+
+
+def test_columns_go_only_where_that_is_allowed(connect: Connect) -> None:
+    source = connect()
+    source.create_model("mig_tray", {"size": int, "color": {"type": str, "max_length": 9}})
+    source.auto_update()
+    other = connect()
+    trays = other.create_model("mig_tray", {"size": int})
+    trays.create(size=1)
+    migrations = migrations_of(other)
+    assert migrations.revision("none") is None
+    assert migrations.diff_sql() == ""
+    assert "color" in migrations.diff_sql(allow_drop=True)
+    migrations.revision("drop", allow_drop=True)
+    migrations.upgrade()
+    assert lines_of(other) == []
+    assert trays.find_one().size == 1
+    migrations.downgrade()
+    assert lines_of(other) == [("unknown column", "mig_tray", "color")]
+    assert trays.find_one().size == 1
+
+
+def test_tables_of_others_are_left_alone(connect: Connect) -> None:
+    source = connect()
+    source.create_model("mig_stranger", {"size": int})
+    source.auto_update()
+    other = connect()
+    other.create_model("mig_own", {"size": int})
+    assert lines_of(other) == [("create table", "mig_own", "")]
+    path = migrations_of(other).revision("own")
+    assert path is not None
+    assert "stranger" not in path.read_text("utf-8")
+
+
+def test_what_the_database_refuses_is_told(connect: Connect) -> None:
+    source = connect()
+    bins = source.create_model("mig_bin", {"size": int})
+    source.auto_update()
+    bins.create([{"size": 1}, {"size": 1}])
+    other = connect()
+    bins = other.create_model("mig_bin", {"size": {"type": int, "unique": True}})
+    migrations = migrations_of(other)
+    migrations.revision("unique")
+    with pytest.raises(MigrationError, match=r"the database refused it(.|\n)*loop_mig_bin__size"):
+        migrations.upgrade()
+    assert migrations.current() == []
+    with pytest.raises(DefinitionError, match="mig_bin has records with equal size"):
+        other.auto_update()
+    bins.destroy_by_id(2)
+    assert len(migrations.upgrade()) == 1
+    assert lines_of(other) == []
+
+
+def test_a_foreign_key_that_records_break_is_told(connect: Connect) -> None:
+    source = connect()
+    source.create_model("mig_box", {"name": str})
+    lids = source.create_model("mig_lid", {"box_id": int})
+    source.auto_update()
+    lids.create(box_id=9)
+    other = connect()
+    boxes = other.create_model("mig_box", {"name": str})
+    lids = other.create_model("mig_lid", {"box_id": int})
+    lids.belongs_to("box", model=boxes, constraint=True)
+    with pytest.raises(DefinitionError, match="mig_lid has 1 record whose box_id"):
+        other.auto_update()
+    lids.destroy_all()
+    other.auto_update()
+    assert other.is_actual()
+    assert lines_of(other) == []
+
+
+def test_a_table_that_others_refer_to_is_not_dropped_alone(connect: Connect) -> None:
+    source = connect()
+    if source.connector.name == "sqlite":
+        pytest.skip("its tables can be dropped alone")
+    boxes = source.create_model("mig_crate", {"name": str})
+    lids = source.create_model("mig_cover", {"crate_id": int})
+    lids.belongs_to("crate", model=boxes, constraint=True)
+    source.auto_update()
+    lids.create(crate_id=boxes.create(name="a").id)
+    with pytest.raises(RuntimeError, match="mig_crate cannot be made afresh.*mig_cover"):
+        source.auto_migrate([boxes], drop=True)
+    assert boxes.count() == 1
+    source.auto_migrate([lids], drop=True)
+    assert (boxes.count(), lids.count()) == (1, 0)
+    assert source.is_actual()
+
+
+UPGRADING = """
+import sys
+from flask_loop import create_data_source
+from flask_loop.migrations import migrations_of
+
+source = create_data_source(connector=sys.argv[1], url=sys.argv[2], name="db")
+migrations = migrations_of(source, sys.argv[3])
+migrations.current()
+print("ready", flush=True)
+sys.stdin.readline()
+print(len(migrations.upgrade()))
+source.close()
+"""
+
+
+def test_processes_that_upgrade_at_once_run_each_revision_once(
+    connect: Connect, tmp_path: Path
+) -> None:
+    source = connect()
+    if source.connector.name == "firebird":
+        pytest.skip("it has no lock that processes could take turns by")
+    source.create_model("mig_once", {"size": int})
+    migrations = migrations_of(source)
+    migrations.revision("first")
+    source = connect()
+    connector, url = source.connector.name, source.connector.settings["url"]
+    folder = str(tmp_path / "migrations" / "db")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPGRADING, connector, url, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ended = [process.communicate(timeout=30) for process in started]
+    assert [error for _, error in ended] == ["", "", ""]
+    assert sorted(int(output) for output, _ in ended) == [0, 0, 1]
