@@ -55,20 +55,6 @@ def connect(
         yield connect
 
 
-@pytest.fixture
-def on_file(tmp_path: Path) -> Iterator[Connect]:
-    """The same, in SQLite alone."""
-    with ExitStack() as afterwards:
-
-        def connect() -> DataSource:
-            database = tmp_path / "test.sqlite"
-            source = create_data_source(connector="sqlite", database=database, name="db")
-            afterwards.callback(source.close)
-            return source
-
-        yield connect
-
-
 EVERY_TYPE: Properties = {
     "text": str,
     "short": {"type": str, "max_length": 20, "index": True},
@@ -88,7 +74,7 @@ EVERY_TYPE: Properties = {
     "items": [str],
     "any": "any",
     "kind": Kind,
-    "nothing": "null",
+    "empty": "null",
     "code": {"type": int, "unique": True},
     "shop_id": int,
 }
@@ -310,7 +296,7 @@ def test_columns_go_only_where_that_is_allowed(connect: Connect) -> None:
     migrations = migrations_of(other)
     assert migrations.revision("none") is None
     assert migrations.diff_sql() == ""
-    assert "color" in migrations.diff_sql(allow_drop=True)
+    assert "mig_tray" in migrations.diff_sql(allow_drop=True)
     migrations.revision("drop", allow_drop=True)
     migrations.upgrade()
     assert lines_of(other) == []
@@ -433,3 +419,336 @@ def test_processes_that_upgrade_at_once_run_each_revision_once(
     ended = [process.communicate(timeout=30) for process in started]
     assert [error for _, error in ended] == ["", "", ""]
     assert sorted(int(output) for output, _ in ended) == [0, 0, 1]
+
+
+# SQLite, which makes a table again to change it
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Connect]:
+    """A function that gives a data source of one SQLite file, each time one without models."""
+    with ExitStack() as afterwards:
+
+        def connect() -> DataSource:
+            database = tmp_path / "test.sqlite"
+            source = create_data_source(connector="sqlite", database=database, name="db")
+            afterwards.callback(source.close)
+            return source
+
+        yield connect
+
+
+def run(source: DataSource, *statements: str) -> list[Any]:
+    session = source.connector.session  # type: ignore[attr-defined]
+    return [session.fetch(statement) for statement in statements][-1]  # type: ignore[no-any-return]
+
+
+def test_a_table_that_is_made_again_keeps_what_goes_with_it(on_file: Connect) -> None:
+    source = on_file()
+    things = source.create_model("mig_made", {"name": str, "size": {"type": str, "index": True}})
+    source.auto_update()
+    things.create([{"name": "a", "size": "1"}, {"name": "b"}])
+    things.destroy_by_id(2)
+    run(
+        source,
+        "CREATE TABLE log (text)",
+        "CREATE TRIGGER noted AFTER INSERT ON mig_made BEGIN INSERT INTO log VALUES ('i'); END",
+        "CREATE INDEX lowered ON mig_made (lower(name))",
+        "CREATE INDEX some ON mig_made (name) WHERE name IS NOT NULL",
+        "CREATE VIEW named AS SELECT name FROM mig_made",
+        "CREATE TABLE other (made INTEGER REFERENCES mig_made (id) ON DELETE CASCADE)",
+        "INSERT INTO other VALUES (1)",
+        "ALTER TABLE mig_made ADD COLUMN note TEXT DEFAULT 'it''s'",
+    )
+    tables = (
+        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE '%alembic%' ORDER BY type, name"
+    )
+    before = run(source, tables)
+    other = on_file()
+    things = other.create_model(
+        "mig_made", {"name": {"type": str, "nullable": False}, "size": {"type": int, "index": True}}
+    )
+    migrations = migrations_of(other)
+    with pytest.warns(Warning, match="expression-based index"):
+        path = migrations.revision("made again")
+    assert path is not None
+    assert "see that nothing is lost" in path.read_text("utf-8")
+    with pytest.warns(Warning, match="expression-based index"):
+        migrations.upgrade()
+    assert run(other, "SELECT * FROM other") == [(1,)]
+    assert run(other, "SELECT name FROM named") == [("a",)]
+    assert run(other, tables) == before
+    assert things.create(name="c").id == 3
+    assert run(other, "SELECT count(*) FROM log") == [(1,)]
+    assert run(other, "SELECT size, note FROM mig_made WHERE id = 1") == [(1, "it's")]
+    assert run(other, "PRAGMA foreign_keys") == [(1,)]
+
+
+def test_a_table_that_would_lose_a_check_is_not_made_again(on_file: Connect) -> None:
+    source = on_file()
+    run(source, "CREATE TABLE mig_checked (id INTEGER PRIMARY KEY, size TEXT CHECK (size <> 'x'))")
+    source.create_model("mig_checked", {"size": int})
+    migrations = migrations_of(source)
+    migrations.revision("type")
+    with (
+        pytest.warns(UserWarning, match="Unnamed CHECK"),
+        pytest.raises(MigrationError, match="mig_checked would lose its CHECK"),
+    ):
+        migrations.upgrade()
+    assert "CHECK" in run(source, "SELECT sql FROM sqlite_schema WHERE name = 'mig_checked'")[0][0]
+    assert migrations.current() == []
+
+
+# Revisions
+
+
+def test_a_column_that_may_have_been_renamed_gets_a_hint(on_file: Connect) -> None:
+    source = on_file()
+    source.create_model("mig_hint", {"colour": str})
+    source.auto_update()
+    other = on_file()
+    other.create_model("mig_hint", {"color": str})
+    path = migrations_of(other).revision("rename")
+    assert path is not None
+    text = re.sub(r"\n    # ", " ", path.read_text("utf-8"))
+    assert "If mig_hint.colour is color under its old name, rename it" in text
+    assert "op.alter_column('mig_hint', 'colour', new_column_name=...)" in text
+    assert "drop_column" not in text.partition("def downgrade")[0]
+
+
+def test_a_column_that_cannot_be_filled_says_so_and_is_refused_by_the_database(
+    connect: Connect,
+) -> None:
+    source = connect()
+    things = source.create_model("mig_needy", {"name": str})
+    source.auto_update()
+    things.create(name="a")
+    other = connect()
+    things = other.create_model(
+        "mig_needy", {"name": str, "size": {"type": int, "nullable": False}}
+    )
+    migrations = migrations_of(other)
+    path = migrations.revision("needs a size")
+    assert path is not None
+    text = path.read_text("utf-8")
+    comment = "# mig_needy.size has no default: where there are records, give them a value here."
+    assert comment in text
+    if other.connector.name != "firebird":  # it lets nulls be that are there
+        with pytest.raises(MigrationError):
+            migrations.upgrade()
+        assert migrations.current() == []
+        if other.connector.name == "mysql":  # what ran before is kept
+            run(other, "SELECT 1")
+            other.connector.session.run("ALTER TABLE mig_needy DROP COLUMN size")  # type: ignore[attr-defined]
+    path.write_text(text.replace(comment, 'op.execute("UPDATE mig_needy SET size = 5")'), "utf-8")
+    migrations.upgrade()
+    assert lines_of(other) == []
+    assert things.find_one().size == 5
+
+
+def test_a_revision_is_made_when_the_database_has_had_all_others(on_file: Connect) -> None:
+    source = on_file()
+    source.create_model("mig_behind", {"name": str})
+    migrations = migrations_of(source)
+    migrations.revision("first")
+    with pytest.raises(MigrationError, match=r"at no revision, and the revisions go to \w+: run"):
+        migrations.revision("second")
+
+
+def test_an_initial_revision_is_for_tables_that_are_there(on_file: Connect, tmp_path: Path) -> None:
+    source = on_file()
+    source.create_model("mig_early", {"name": str})
+    source.auto_update()
+    migrations = migrations_of(source)
+    assert migrations.revision("nothing differs") is None
+    path = migrations.revision("as it is", initial=True)
+    assert path is not None
+    assert "op.create_table('mig_early'" in path.read_text("utf-8")
+    assert "INSERT INTO alembic_version_db" in migrations.stamp_sql()
+    assert migrations.current() == []
+    migrations.stamp()
+    (revision,) = migrations.history()
+    assert migrations.current() == [revision.id]
+    assert (revision.message, revision.is_current, revision.is_head) == ("as it is", True, True)
+    assert migrations.upgrade() == []
+    with pytest.raises(MigrationError, match="an initial revision is the first one"):
+        migrations.revision("again", initial=True)
+    fresh = create_data_source(connector="sqlite", database=tmp_path / "fresh.sqlite", name="db")
+    fresh.create_model("mig_early", {"name": str})
+    assert len(migrations_of(fresh).upgrade()) == 1
+    assert fresh.is_actual()
+    fresh.close()
+
+
+def test_an_empty_revision_is_for_what_models_do_not_tell(on_file: Connect) -> None:
+    source = on_file()
+    migrations = migrations_of(source)
+    path = migrations.revision("by hand", empty=True)
+    assert path is not None
+    text = path.read_text("utf-8").replace("    pass", '    op.execute("CREATE TABLE own (a)")', 1)
+    path.write_text(text, "utf-8")
+    assert "CREATE TABLE own (a);" in migrations.upgrade_sql()
+    migrations.upgrade()
+    assert run(source, "SELECT * FROM own") == []
+
+
+def test_two_heads_are_named_and_merged(on_file: Connect) -> None:
+    source = on_file()
+    migrations = migrations_of(source)
+    first = migrations.revision("one", empty=True)
+    assert first is not None
+    (one,) = re.findall(r"^revision = '(\w+)'", first.read_text("utf-8"), re.MULTILINE)
+    text = first.read_text("utf-8").replace(one, "feedbeef0000")
+    first.with_name("other.py").write_text(text, "utf-8")
+    with pytest.raises(MigrationError, match="heads"):
+        migrations.upgrade()
+    assert migrations.merge("together") is not None
+    assert len(migrations.upgrade()) == 3
+    assert migrations.merge("again") is None
+
+
+def test_downgrade_tells_of_records_that_a_revision_deletes(on_file: Connect) -> None:
+    source = on_file()
+    things = source.create_model("mig_gone", {"name": str})
+    source.auto_update()
+    migrations = migrations_of(source)
+    path = migrations.revision("by hand", empty=True)
+    assert path is not None
+    head, tail = path.read_text("utf-8").rsplit("    pass", 1)
+    path.write_text(f'{head}    op.execute("DELETE FROM mig_gone"){tail}', "utf-8")
+    migrations.upgrade()
+    things.create(name="a")
+    with pytest.raises(MigrationError, match="this would lose what is in mig_gone; --allow-drop"):
+        migrations.downgrade()
+    assert things.count() == 1
+    migrations.downgrade(allow_drop=True)
+    assert things.count() == 0
+
+
+def test_sources_of_one_database_have_revisions_of_their_own(tmp_path: Path) -> None:
+    sources = [
+        create_data_source(connector="sqlite", database=tmp_path / "one.sqlite", name=name)
+        for name in ("left", "right")
+    ]
+    for source in sources:
+        source.create_model(f"mig_{source.name}", {"name": str})
+        migrations_of(source).revision("first")
+        migrations_of(source).upgrade()
+    assert [len(migrations_of(source).history()) for source in sources] == [1, 1]
+    assert migrations_of(sources[0]).current() != migrations_of(sources[1]).current()
+    assert migrations_of(sources[0], tmp_path / "elsewhere").history() == []
+    for source in sources:
+        source.close()
+
+
+def test_only_sql_databases_have_migrations(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="'memory' is in memory, which has no migrations"):
+        migrations_of(create_data_source(connector="memory"))
+    odd = create_data_source(connector="sqlite", name="../db")
+    with pytest.raises(DefinitionError, match=r"'\.\./db' is no folder's: name a directory"):
+        migrations_of(odd)
+    with pytest.raises(MigrationError, match="there is no folder .*nowhere of revisions"):
+        migrations_of(odd, tmp_path / "nowhere").upgrade()
+    odd.close()
+
+
+def test_without_alembic_the_error_names_the_extra() -> None:
+    script = """
+import sys
+sys.modules["alembic"] = None
+from flask_loop import create_data_source
+from flask_loop.migrations import migrations_of
+try:
+    migrations_of(create_data_source(connector="sqlite"))
+except ValueError as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "migrations need Alembic: pip install 'flask-loop[migrations]'\n"
+
+
+def test_the_package_imports_alembic_only_when_it_is_used() -> None:
+    script = "import sys, flask_loop.cli; print({'alembic', 'mako', 'sqlalchemy'} & {*sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
+
+
+# The command
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = Flask("shop")
+    app.config["LOOP_DATA_SOURCES"] = {
+        "db": {"connector": "sqlite", "url": f"sqlite:///{tmp_path / 'app.sqlite'}"},
+        "cache": {"connector": "memory"},
+    }
+    loop = Loop(app)
+    db = loop.data_source("db")
+    loop.model(db.create_model("mig_product", {"name": str}))
+    db.create_model("mig_hidden", {"name": str})
+    loop.model(loop.data_source("cache").create_model("mig_cached", {"name": str}))
+    yield app
+    with app.app_context():
+        db.close()
+
+
+def flask(app: Flask, line: str) -> tuple[int, str]:
+    result = app.test_cli_runner().invoke(args=["loop", "migrate", *line.split()])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+def test_the_commands_go_there_and_back(app: Flask) -> None:
+    status, output = flask(app, "diff --check")
+    assert (status, output.splitlines()[0].split()) == (1, ["CHANGE", "TABLE", "NAME", "DETAIL"])
+    assert "create table  mig_hidden" in output
+    assert "mig_cached" not in output
+    assert "CREATE TABLE mig_product" in flask(app, "diff --sql")[1]
+    status, file = flask(app, "revision -m first")
+    assert status == 0
+    assert Path(file.strip()).is_file()
+    assert "CREATE TABLE mig_product" in flask(app, "upgrade --sql")[1]
+    assert flask(app, "current") == (0, "The database has had no revision.\n")
+    status, output = flask(app, "upgrade")
+    assert re.fullmatch(r"Ran \w+: first\n", output)
+    assert flask(app, "upgrade") == (0, "There is nothing to do.\n")
+    revision = flask(app, "current")[1].strip()
+    history = flask(app, "history")[1].splitlines()
+    assert history[0].split() == ["REVISION", "MADE", "MESSAGE"]
+    assert re.fullmatch(rf"{revision}  \d{{4}}-\d\d-\d\d \d\d:\d\d  first    current", history[1])
+    assert f'"revision": "{revision}"' in flask(app, "history --json")[1]
+    assert flask(app, "diff --check")[0] == 0
+    assert flask(app, "revision -m nothing")[1] == (
+        "Nothing differs: the tables are as the models ask for.\n"
+    )
+    status, output = flask(app, "downgrade")
+    assert status == 1
+    assert "Error: this would lose what is in mig_" in output
+    assert "DROP TABLE mig_product" in flask(app, "downgrade --sql")[1]
+    assert flask(app, "downgrade --yes") == (0, f"Undid {revision}: first\n")
+    assert flask(app, "stamp") == (0, f"The database is at {revision}.\n")
+    assert flask(app, "stamp base") == (0, "The database is at no revision.\n")
+    assert flask(app, "merge -m two") == (0, "There is one head.\n")
+
+
+def test_the_command_asks_for_the_source_where_it_is_not_clear(app: Flask) -> None:
+    app.config["LOOP_DATA_SOURCES"]["more"] = {"connector": "sqlite"}
+    app.extensions["loop"].sources["more"] = Loop().data_source("more")
+    assert flask(app, "current") == (1, "Error: Which data source? Give --source: db, more.\n")
+    assert flask(app, "current --source db")[0] == 0
+    status, output = flask(app, "current --source nope")
+    assert (status, output) == (
+        1,
+        "Error: There is no data source 'nope': the app has db, cache, more.\n",
+    )
+    status, output = flask(app, "diff --source cache")
+    assert status == 1
+    assert "'cache' is in memory, which has no migrations" in output
+
+
+def test_an_unknown_revision_is_an_error(app: Flask) -> None:
+    flask(app, "revision -m first")
+    status, output = flask(app, "upgrade nope")
+    assert status == 1
+    assert "Can't locate revision identified by 'nope'" in output

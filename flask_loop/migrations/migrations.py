@@ -19,6 +19,7 @@ from ..connectors.sql.differences import TableDifferences
 from ..datasource import DataSource
 from ..errors import DefinitionError, MigrationError
 from .operations import Revising
+from .firebird import FirebirdImpl as FirebirdImpl  # Alembic knows it by being imported
 from .rendering import Rendering
 from .running import Runner
 

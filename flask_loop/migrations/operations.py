@@ -95,10 +95,7 @@ class Revising:
             if each.exists:
                 yield self._change_back(each)
             else:
-                indexes = [ops.DropIndexOp.from_index(index) for index in _indexes(each.table)]
-                yield Change(
-                    each.table, before=indexes, after=[ops.DropTableOp.from_table(each.table)]
-                )
+                yield Change(each.table, [ops.DropTableOp.from_table(each.table)])
 
     # Tables
 
@@ -123,9 +120,9 @@ class Revising:
     def _change(self, found: TableDifferences) -> Change:
         table = found.table
         change = Change(table)
-        change.before += [ops.DropIndexOp.from_index(index) for index in found.surplus_indexes]
         change.before += [Comment(text) for text in self._hints(found)]
-        change.inside += [_drop_key(table, key) for key in found.surplus_keys]
+        self._drop_keys(change, found.surplus_keys)
+        change.before += [ops.DropIndexOp.from_index(index) for index in found.surplus_indexes]
         for new in found.new_columns:
             self._add(change, new)
         for each in found.changed_columns:
@@ -142,8 +139,8 @@ class Revising:
     def _change_back(self, found: TableDifferences) -> Change:
         table = found.table
         change = Change(table)
+        self._drop_keys(change, found.missing_keys)
         change.before += [ops.DropIndexOp.from_index(index) for index in found.missing_indexes]
-        change.inside += [_drop_key(table, key) for key in found.missing_keys]
         if self.allow_drop:
             for column in found.unknown_columns:
                 change.before.append(
@@ -162,6 +159,11 @@ class Revising:
         change.inside += [_add_key(table, key) for key in found.surplus_keys]
         change.after += [ops.CreateIndexOp.from_index(index) for index in found.surplus_indexes]
         return change
+
+    def _drop_keys(self, change: Change, keys: Iterable[sa.ForeignKeyConstraint]) -> None:
+        """Drop foreign keys before their indexes, which some databases hold on to for them."""
+        steps = change.before if self.alters else change.inside
+        steps += [_drop_key(change.table, key) for key in keys]
 
     # Columns
 

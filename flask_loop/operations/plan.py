@@ -26,7 +26,7 @@ from ..relations import branches
 from ..relations.assignment import given_in, with_keys
 from ..relations.nesting import Nesting
 from ..schema import Serializer
-from ..validation import Batch, Validator
+from ..validation import Batch, Presence, Validator
 from .acceptance import Acceptance
 from .arguments import unsaved
 from .base import OPERATION_OF, OPERATIONS
@@ -386,6 +386,8 @@ class Plan(StoringPlan):
             data = self._with_id(id, data)
         values, write.failures = self.serializer.load(data, partial=write.partial)
         write.values = write.record = values
+        if self._made and (write.partial or write.current is not None):
+            self._keep_made(write)
         if write.current is None:
             if write.partial:
                 self._refuse_ids(values)
@@ -395,6 +397,17 @@ class Plan(StoringPlan):
             write.record = {**write.current, **values}
         else:
             values.update(self.definition.id_values(id))
+
+    def _keep_made(self, write: Write) -> None:
+        """Leave what the data source has made as it is where a change would set it to null."""
+        for name in self._made:
+            is_null = name in write.values and write.values[name] is None
+            if not is_null or self.definition.properties[name].nullable:
+                continue
+            if write.current is not None and not write.partial:
+                write.values[name] = write.current[name]
+            else:
+                write.failures.append(Failure((name,), Presence.code, Presence.messages[""]))
 
     def _problems(self, write: Write, validate: bool = True) -> list[Failure]:
         """What is wrong with a record that is loaded."""

@@ -31,6 +31,8 @@ class StoringPlan(ReadingPlan):
         self.validator = validator
         relations = self.definition.relations.values()
         self._nests = any(each.options.nested and not each.is_embedded for each in relations)
+        properties = self.definition.properties.values()
+        self._made = [each.name for each in properties if each.generated and not each.id]
 
     @property
     def observes_deletes(self) -> bool:
@@ -69,6 +71,8 @@ class StoringPlan(ReadingPlan):
             ids = self.connector.insert(self.definition, records)
         for record, id in zip(records, ids, strict=True):
             record.update(self.definition.id_values(id))
+        if self._made and self.definition.ids:
+            self._read_made(records)
 
     def _store(self, write: Write) -> None:
         """Store a record that was changed or replaced, with what is inside it.
@@ -95,6 +99,15 @@ class StoringPlan(ReadingPlan):
                 count = self.connector.update(self.definition, where, write.values)
         if not count:
             raise self.not_found(write.id)
+        if self._made:
+            self._read_made([write.record])
+
+    def _read_made(self, records: Sequence[Record]) -> None:
+        """Put into records what the data source has made of properties beside the id."""
+        by_id = {self.definition.id_of(record): record for record in records}
+        for stored in self.connector.get_many(self.definition, list(by_id)).records():
+            record = by_id[self.definition.id_of(stored)]
+            record.update((name, stored[name]) for name in self._made)
 
     def _store_all(self, write: Write) -> int:
         """Store changes to all matching records, and give how many matched."""

@@ -15,6 +15,9 @@ from ..model import Model
 #: An id that the test gives, so that the order of records is the same on every backend.
 GIVEN_ID: Mapping[str, Any] = {"type": int, "id": True}
 
+#: A text that every backend can have in an index, for which some want a bound.
+SHORT_TEXT: Mapping[str, Any] = {"type": str, "max_length": 200}
+
 #: How many threads do one thing at once.
 THREADS = 8
 
@@ -104,6 +107,11 @@ class Contract:
 def _skip_without(capability: str, source: DataSource) -> None:
     if not getattr(source.connector.capabilities, capability):
         pytest.skip(f"{source.connector.name} does not have the capability {capability!r}")
+
+
+def short(kind: Any) -> dict[str, Any]:
+    """A property of a type, which every backend can have in an index."""
+    return {**SHORT_TEXT, "type": kind} if kind in (str, bytes) else {"type": kind}
 
 
 def exact(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..datasource import DataSource
 from ..errors import Conflict, DuplicateId, ValidationError
-from .base import THREADS, Contract, Define, Store, at_once, requires
+from .base import SHORT_TEXT, THREADS, Contract, Define, Store, at_once, requires
 from .ids import GENERATED
 
 
@@ -31,7 +31,7 @@ class ConcurrencyContract(Contract):
 
     @requires("unique")
     def test_of_many_that_create_one_unique_value_one_wins(self, define: Define) -> None:
-        things = define({"id": GENERATED, "name": {"type": str, "unique": True}})
+        things = define({"id": GENERATED, "name": {**SHORT_TEXT, "unique": True}})
         for name in ("a", "b", "c"):
             outcomes = at_once(partial(_create_named, things, name), ValidationError)
             assert len(_errors(outcomes)) == THREADS - 1

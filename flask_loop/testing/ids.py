@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from ..errors import BadRequest, DuplicateId, ModelNotFound
-from .base import Action, Contract, Define
+from .base import SHORT_TEXT, Action, Contract, Define, short
 
 GENERATED = {"type": int, "id": True, "generated": True}
 
@@ -62,7 +62,7 @@ class IdContract(Contract):
         ["a", "A", "a ", " a", "é", "e\u0301", "\U0001f600", "a/b", "'", "1", "null", "x" * 200],
     )
     def test_text_ids(self, define: Define, id: str) -> None:
-        things = define({"key": {"type": str, "id": True}, "name": str})
+        things = define({"key": {**SHORT_TEXT, "id": True}, "name": str})
         others = [each for each in ("a", "A", "b", "é", "0") if each != id]
         things.create([{"key": each} for each in others])
         created = things.create(key=id, name="this")
@@ -77,7 +77,7 @@ class IdContract(Contract):
     def test_ids_by_a_default_function(self, define: Define) -> None:
         for kind in (UUID, str):
             things = define(
-                {"id": {"type": kind, "id": True, "default_fn": "uuid"}, "name": str},
+                {"id": {**short(kind), "id": True, "default_fn": "uuid"}, "name": str},
                 name=f"thing_{kind.__name__}",
             )
             created = things.create([{"name": "a"}, {"name": "b"}])
@@ -97,7 +97,7 @@ class IdContract(Contract):
         ids=str,
     )
     def test_ids_of_other_types(self, define: Define, kind: Any, ids: Any) -> None:
-        things = define({"id": {"type": kind, "id": True}, "name": str})
+        things = define({"id": {**short(kind), "id": True}, "name": str})
         things.create([{"id": id, "name": str(id)} for id in ids])
         assert [things.find_by_id(id).name for id in ids] == [str(id) for id in ids]
         assert [each.name for each in things.find(order="id DESC")] == [str(id) for id in ids[::-1]]
@@ -142,7 +142,7 @@ class IdContract(Contract):
             {
                 "course": {"type": int, "id": 2},
                 "grade": "number",
-                "student": {"type": str, "id": 1},
+                "student": {**SHORT_TEXT, "id": 1},
             }
         )
 

@@ -10,7 +10,7 @@ import pytest
 
 from ..errors import FilterError
 from ..geo import UNITS, GeoPoint
-from .base import Contract, Define
+from .base import SHORT_TEXT, Contract, Define
 
 BERLIN = GeoPoint(52.52, 13.405)
 PLACES: dict[str, GeoPoint | None] = {
@@ -30,7 +30,7 @@ class PlaceContract(Contract):
     @pytest.fixture
     def places(self, define: Define) -> type[Any]:
         """Cities, and a place that has no point."""
-        places = define({"name": {"type": str, "id": True}, "location": GeoPoint, "size": int})
+        places = define({"name": {**SHORT_TEXT, "id": True}, "location": GeoPoint, "size": int})
         places.create(
             [
                 {"name": name, "location": point, "size": size}

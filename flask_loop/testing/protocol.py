@@ -13,7 +13,7 @@ from ..connectors.base import Record, id_where
 from ..datasource import DataSource
 from ..errors import DuplicateId
 from ..query import EVERYTHING, NOTHING, FilterParser
-from .base import GIVEN_ID, Contract, Define, requires
+from .base import GIVEN_ID, SHORT_TEXT, Contract, Define, requires
 from .ids import GENERATED
 
 
@@ -104,13 +104,13 @@ class ProtocolContract(Contract):
         assert three.count() == 3
 
     def test_auto_update_adds_what_is_new(self, source: DataSource, define: Define) -> None:
-        old = define({"name": str})
+        old = define({"name": SHORT_TEXT})
         old.create(id=1, name="a")
         new = source.create_model(
             "thing",
             {
                 "id": GIVEN_ID,
-                "name": {"type": str, "index": True},
+                "name": {**SHORT_TEXT, "index": True},
                 "size": {"type": int, "unique": True},
                 "notes": dict,
             },

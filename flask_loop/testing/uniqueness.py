@@ -14,7 +14,7 @@ from ..datasource import DataSource
 from ..errors import UniqueViolation, ValidationError
 from ..geo import GeoPoint
 from ..query import FilterParser
-from .base import Action, Contract, Define, requires
+from .base import SHORT_TEXT, Action, Contract, Define, requires, short
 
 SEAT = {"room_row": {"keys": ["room", "row"], "unique": True}}
 
@@ -53,14 +53,14 @@ class UniquenessContract(Contract):
     @pytest.fixture
     def users(self, define: Define) -> type[Any]:
         """Users with unique names."""
-        users = define({"name": {"type": str, "unique": True}, "age": int})
+        users = define({"name": {**SHORT_TEXT, "unique": True}, "age": int})
         users.create([{"id": 1, "name": "ada"}, {"id": 2, "name": "bob"}, {"id": 3}])
         return users
 
     @pytest.fixture
     def seats(self, define: Define) -> type[Any]:
         """Seats, of which a room has one in each row."""
-        seats = define({"room": int, "row": str, "taken": bool}, indexes=SEAT)
+        seats = define({"room": int, "row": SHORT_TEXT, "taken": bool}, indexes=SEAT)
         seats.create(
             [{"id": 1, "room": 1, "row": "a"}, {"id": 2, "room": 1, "row": "b"}, {"id": 3}]
         )
@@ -114,7 +114,7 @@ class UniquenessContract(Contract):
     def test_values_are_the_same_as_in_filters(
         self, define: Define, kind: Any, first: Any, same: Any, others: Any
     ) -> None:
-        things = define({"value": {"type": kind, "unique": True}})
+        things = define({"value": {**short(kind), "unique": True}})
         for id, value in enumerate([first, *others]):
             things.create(id=id, value=value)
         with pytest.raises(ValidationError):
@@ -126,7 +126,7 @@ class UniquenessContract(Contract):
     def test_values_are_the_same_in_an_index(
         self, define: Define, kind: Any, first: Any, same: Any, others: Any
     ) -> None:
-        things = define({"value": {"type": kind, "unique": True}})
+        things = define({"value": {**short(kind), "unique": True}})
         things.create([{"id": id, "value": value} for id, value in enumerate([first, *others])])
         things.destroy_all()
         with pytest.raises(ValidationError):

@@ -59,6 +59,7 @@ class Codec:
     :ivar equals: whether SQL finds the values that are equal to one.
     :ivar sorts: whether SQL has the order of the values.
     :ivar exact: whether SQL orders and compares texts by their code points.
+    :ivar matches: whether SQL matches texts with patterns.
     """
 
     types: tuple[Any, ...]
@@ -71,6 +72,7 @@ class Codec:
     equals: bool = True
     sorts: bool = True
     exact: bool = True
+    matches: bool = True
 
     def raw(self, value: Any) -> tuple[Any, ...]:
         """The raw values of a Python value, which is not None: one for each column."""

@@ -79,7 +79,7 @@ class Conditions:
         if node.operator == "inq":
             return codec.equals and self.dialect.lists.can_list(codec, node.operand)
         if node.operator in ("like", "regexp"):
-            return self.dialect.patterns.is_exact(node)
+            return codec.matches and self.dialect.patterns.is_exact(node)
         return codec.sorts or node.operator == "near"
 
     def _is_exact_link(self, link: Link) -> bool:

@@ -171,10 +171,10 @@ class SqlConnector(SqlDiscovering, Connector):
             ]
 
     def update(self, definition: ModelDefinition, where: Where, changes: Record) -> int:
-        if not changes:
-            return self.count(definition, where)
         statements = self._of(definition)
-        names = tuple(changes)
+        names = tuple(name for name in changes if name not in statements.computed)
+        if not names:
+            return self.count(definition, where)
 
         def run(where: Where) -> int:
             values = statements.model_table.binder(names)(changes)
@@ -192,12 +192,35 @@ class SqlConnector(SqlDiscovering, Connector):
         def run(where: Where) -> int:
             values: list[Any] = []
             statement = statements.delete(where, values)
-            try:
-                return int(self.session.run(statement.sql, statement.arrange(values)))
-            except Refused as error:
-                raise self._refusal(statements, error, {}, where=where) from None
+            return int(self.session.run(statement.sql, statement.arrange(values)))
 
-        return self._write_matching(statements, where, run)
+        try:
+            try:
+                return self._write_matching(statements, where, run)
+            except Refused as error:
+                keys = [key for key in definition.foreign_keys if key.target is definition]
+                if not (keys and self.dialect.checks_rows and error.kind == "foreign_key"):
+                    raise
+                return self._delete_unlinked(statements, where, keys)
+        except Refused as error:
+            raise self._refusal(statements, error, {}, where=where) from None
+
+    def _delete_unlinked(
+        self, statements: ModelStatements, where: Where, keys: Sequence[ForeignKey]
+    ) -> int:
+        """Delete records of which some hold on to others of them, taking the links away first."""
+        nothing = {name: None for key in keys for name in key.names}
+        with self.session.transaction():
+            ids = self._matching_ids(statements, EVERYTHING, where)
+            chunks = list(_id_chunks(statements.definition, ids))
+            for chunk in chunks:
+                self.update(statements.definition, chunk, nothing)
+            counts = []
+            for chunk in chunks:
+                values: list[Any] = []
+                statement = statements.delete(chunk, values)
+                counts.append(int(self.session.run(statement.sql, statement.arrange(values))))
+            return sum(counts)
 
     def transaction(self, options: TransactionOptions = PLAIN) -> AbstractContextManager[None]:
         return self.session.transaction(options)
@@ -348,7 +371,7 @@ class SqlConnector(SqlDiscovering, Connector):
     def _insert_one(self, definition: ModelDefinition, record: Record, index: int) -> Any:
         statements = self._of(definition)
         id = definition.id_of(record)
-        insertion = statements.insertion(id)
+        insertion = statements.insertion(id, record)
         read = first_value if self.dialect.returns_ids else last_id
         try:
             made = self.session.run(

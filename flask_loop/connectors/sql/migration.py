@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
@@ -25,6 +26,8 @@ from .differences import ChangedColumn, NewColumn, TableDifferences, type_text
 from .foreign_keys import foreign_keys_of
 from .tables import ModelTable
 
+#: How texts in a column are compared. Where the model does not say it, that is the database's.
+_COLLATED = re.compile(r' (?:CHARACTER SET|COLLATE) (?:"[^"]*"|\S+)')
 #: The columns of an index, and whether it is unique.
 _IndexShape: TypeAlias = tuple[tuple[str, ...], bool]
 #: Foreign keys by what is to be equal in two that are the same.
@@ -79,6 +82,7 @@ class Migration:
         if not self._exists:
             self._create_table()
         else:
+            self._drop_surplus_keys()
             for new in self._new_columns:
                 self._add(new)
         for index in self._surplus_indexes:
@@ -161,12 +165,17 @@ class Migration:
 
     def _set_foreign_keys(self) -> None:
         """Give the table those that it shall have."""
+        self._drop_surplus_keys()
         there, wanted = self._by_shape()
-        for shape in there.keys() - wanted.keys():
-            self.connection.execute(DropConstraint(there[shape]))
         for shape, key in wanted.items():
             if shape not in there:
                 self.connection.execute(AddConstraint(key, isolate_from_table=False))
+
+    def _drop_surplus_keys(self) -> None:
+        """Drop foreign keys of ours before their indexes, which some databases hold on to."""
+        there, wanted = self._by_shape()
+        for shape in there.keys() - wanted.keys():
+            self.connection.execute(DropConstraint(there[shape]))
 
     def _by_shape(self) -> tuple[_Keys, _Keys]:
         """The foreign keys that are there, and those that are wanted."""
@@ -284,7 +293,7 @@ class Migration:
             (column, self._columns_there.get(column.name.lower())) for column in self.table.columns
         )
         found = [
-            ChangedColumn(column, there, self._kind(column.type) != self._kind(there.type))
+            ChangedColumn(column, there, self._is_other_type(column, there))
             for column, there in pairs
             if there is not None
         ]
@@ -294,13 +303,16 @@ class Migration:
             if change.type_differs or (change.null_differs and not change.column.primary_key)
         ]
 
+    def _is_other_type(self, column: sa.Column[Any], there: sa.Column[Any]) -> bool:
+        wanted, is_there = self._kind(column.type), self._kind(there.type)
+        if not _COLLATED.search(wanted):
+            is_there = _COLLATED.sub("", is_there)
+        return wanted != is_there
+
     def _kind(self, sql_type: Any) -> str:
         """What a column's type comes to in the database: equal for types that are the same."""
-        text = type_text(sql_type, self.connection.dialect)
-        return self.synonyms.get(text.upper(), text.upper())
-
-    #: What the database calls types that it was given under other names, in upper case.
-    synonyms: ClassVar[Mapping[str, str]] = {}
+        text = type_text(sql_type, self.connection.dialect).upper()
+        return re.sub(r"^DECIMAL\b", "NUMERIC", text)
 
     @cached_property
     def _indexes_wanted(self) -> dict[str, sa.Index]:

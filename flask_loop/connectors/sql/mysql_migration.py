@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,15 @@ from .migration import Migration
 
 #: The most seconds that one waits for its turn.
 PATIENCE = 600
+#: What MariaDB and older MySQLs show of types of whole numbers.
+_WIDTH = re.compile(r"(?<=INT)\(\d+\)|(?<=INTEGER)\(\d+\)")
+_SYNONYMS = {
+    "BOOL": "TINYINT",
+    "BOOLEAN": "TINYINT",
+    "INTEGER": "INT",
+    "DOUBLE PRECISION": "DOUBLE",
+    "JSON": "LONGTEXT",
+}
 _NAME = "CONCAT('flask_loop.', MD5(DATABASE()))"
 
 
@@ -32,6 +42,11 @@ class MysqlMigration(Migration):
             yield
         finally:
             connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_NAME})")
+
+    def _kind(self, sql_type: Any) -> str:
+        """A type without the width that numbers are shown with."""
+        text = _WIDTH.sub("", super()._kind(sql_type))
+        return _SYNONYMS.get(text, text)
 
     def _refuse_null(self, column: sa.Column[Any]) -> None:
         again = sa.Column(column.name, column.type, nullable=False)

@@ -19,7 +19,7 @@ from weakref import WeakSet, finalize
 
 import sqlalchemy as sa
 
-from ...errors import Unavailable
+from ...errors import TransactionConflict, Unavailable
 from ..base import PLAIN, TransactionOptions
 from .driver import Driver, affected
 
@@ -347,16 +347,16 @@ class _Transaction:
         self._refuse_ended()
         try:
             return self.connection.fetch(sql, values, settle=False)
-        except Exception:
-            self._note_end()
+        except Exception as error:
+            self._note_end(error)
             raise
 
     def run(self, sql: str, values: Values = (), read: Read = affected) -> Any:
         self._refuse_ended()
         try:
             return self.connection.run(sql, values, read, settle=False)
-        except Exception:
-            self._note_end()
+        except Exception as error:
+            self._note_end(error)
             raise
 
     def write(self, sql: str, values: Values, read: Read) -> Any:
@@ -418,13 +418,17 @@ class _Transaction:
         """Whether this is not a forked child, to which the connection does not belong."""
         return self._process == os.getpid()
 
-    def _note_end(self) -> None:
+    def _note_end(self, error: Exception) -> None:
         """Take note of a transaction that the database rolled back by itself, as after some errors.
 
         What follows must not be kept alone.
         """
         driver_connection = self.connection.driver_connection
-        self._ended = driver_connection is None or not self.driver.is_open(driver_connection)
+        self._ended = (
+            driver_connection is None
+            or isinstance(error, TransactionConflict)
+            or not self.driver.is_open(driver_connection)
+        )
 
     def _refuse_ended(self) -> None:
         if self._ended:

@@ -18,6 +18,7 @@ from ...errors import DefinitionError
 from .differences import NewColumn
 from .foreign_keys import SUFFIX, foreign_keys_of
 from .migration import Migration, given_default, reflected_key
+from .sqlite_remaking import remembering
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]  # names and texts
@@ -43,24 +44,17 @@ class SqliteMigration(Migration):
     @classmethod
     @contextmanager
     def turn(cls, connection: sa.Connection) -> Iterator[None]:
-        """The transaction is the turn; here, tables that are made again keep their last ids.
+        """The transaction is the turn.
 
-        A view on such a table would make it an error that the table is away for a moment.
+        A view on a table that is made again would make it an error that it is away for a moment.
         """
-        before = _counters(connection)
         (legacy,) = connection.exec_driver_sql("PRAGMA legacy_alter_table").one()
         connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
         try:
-            yield
+            with remembering(connection):
+                yield
         finally:
             connection.exec_driver_sql(f"PRAGMA legacy_alter_table = {int(legacy)}")
-        after = _counters(connection)
-        for table, last in before.items():
-            if last > after.get(table, 0) and sa.inspect(connection).has_table(table):
-                connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-                connection.exec_driver_sql(
-                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last)
-                )
 
     @classmethod
     @contextmanager
@@ -122,6 +116,9 @@ class SqliteMigration(Migration):
                     )
                 )
         return found
+
+    def _drop_surplus_keys(self) -> None:
+        """Do nothing: the table is made again, without them."""
 
     def _create_table(self) -> None:
         self.connection.execute(CreateTable(self.table))
@@ -239,15 +236,6 @@ def literal(raw: Any) -> Any:
     if isinstance(raw, bytes):
         return sa.literal_column(f"X'{raw.hex()}'")
     return sa.literal(int(raw) if isinstance(raw, bool) else raw)
-
-
-def _counters(connection: sa.Connection) -> dict[str, int]:
-    """The last id that each table has given, of those that never give one twice."""
-    there = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"
-    if connection.exec_driver_sql(there).first() is None:
-        return {}
-    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
-    return {name: int(last) for name, last in rows}
 
 
 def _unquoted(names: str) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
-from ...definition import Link, ModelDefinition
+from ...definition import Link, ModelDefinition, Property
 from ...errors import DefinitionError
 from ...query import EVERYTHING, Compare, Filter, Order, Where
 from ...query.nodes import conjuncts
@@ -129,14 +129,34 @@ class ModelStatements:
         self._prefix = _free_prefix(column.name for column in self.table.columns)
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
-        names = tuple(self.model_table.columns)
+        self.computed = frozenset(self._computed())
+        self._made = [each.name for each in definition.properties.values() if _is_made(each)]
+        self._without_made: Cache[Insertion] = Cache(KEPT_STATEMENTS)
+        names = self._inserted()
         self._given_id = self._made_id = self._insertion(names)
         if len(definition.ids) == 1 and definition.id.generated:
             self._made_id = self._insertion(tuple(name for name in names if name not in self.ids))
 
-    def insertion(self, id: Any) -> Insertion:
-        """How a record is stored; where its id is None, the database makes it."""
+    def insertion(self, id: Any, record: Mapping[str, Any]) -> Insertion:
+        """How a record is stored; where its id is None, the database makes it.
+
+        So it does with other properties that it makes, where they are None.
+        """
+        if self._made:
+            made = {name for name in self._made if record.get(name) is None}
+            made.update(self.ids if id is None else ())
+            names = tuple(name for name in self._inserted() if name not in made)
+            return self._without_made.get(names, lambda: self._insertion(names))
         return self._made_id if id is None else self._given_id
+
+    def _inserted(self) -> tuple[str, ...]:
+        return tuple(name for name in self.model_table.columns if name not in self.computed)
+
+    def _computed(self) -> Iterator[str]:
+        """The properties whose columns the database computes, and nobody writes."""
+        for each in self.definition.properties.values():
+            if each.options.get(self.dialect.name, {}).get("computed"):
+                yield each.name
 
     def by_ids(self, many: int) -> Statement:
         """The statement of the records with so many ids, whose raw values it takes."""
@@ -429,6 +449,11 @@ class ModelStatements:
 
     def _typed(self, names: Iterable[str], parameter: NextParameter) -> NextParameter:
         return self.conditions.typed(names, parameter)
+
+
+def _is_made(property_: Property) -> bool:
+    """Whether the database makes a property's value where it is not given, beside the id."""
+    return property_.generated and not property_.id
 
 
 def _free_prefix(columns: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from ..base import Column, Layout
 from .cache import Cache
 from .codecs import Codec
 from .dialect import Dialect
+from .existing import existing_codec, names_type
 
 #: Gives a record's raw values, in the order of the columns of some properties.
 Binder = Callable[[Mapping[str, Any]], list[Any]]
@@ -69,11 +70,19 @@ class ModelTable:
         indexed.update(each.name for each in self.definition.ids)
         try:
             return {
-                each.name: self.dialect.codecs.codec(each, is_indexed=each.name in indexed)
+                each.name: self._codec_of(each, is_indexed=each.name in indexed)
                 for each in self.definition.properties.values()
             }
         except DefinitionError as error:
             raise DefinitionError(f"{self.definition.name}: {error}") from None
+
+    def _codec_of(self, property_: Property, *, is_indexed: bool) -> Codec:
+        """How a property is stored: as its options say, or as the database does by itself."""
+        codecs, backend = self.dialect.codecs, self.dialect.name
+        if not names_type(property_, backend):
+            return codecs.codec(property_, is_indexed=is_indexed)
+        usual = codecs.codec(property_)
+        return existing_codec(property_, backend, usual) or usual
 
     def indexes(self) -> list[sa.Index]:
         """The indexes that the definition asks for now, as objects of a copy of the table."""

@@ -1,0 +1,228 @@
+"""MySQL and MariaDB, by PyMySQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+import sqlalchemy as sa
+from pymysql.constants import ER, SERVER_STATUS
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+
+from ...definition import Property
+from ...errors import TransactionConflict, Unavailable
+from ..base import TransactionOptions
+from .codecs import Codec, Codecs
+from .connector import Refused
+from .dialect import Dialect
+from .driver import Driver, Running
+from .lists import Lists
+from .mysql_migration import MysqlMigration
+from .server import ServerConnector
+from .statements import StatementTooLarge
+
+
+class CodePointText(mysql.LONGTEXT):
+    """A text of any length that is compared by code point, blanks at its end included."""
+
+
+class CodePointString(mysql.VARCHAR):
+    """The same of a bounded length."""
+
+
+@compiles(CodePointText, "mysql", "mariadb")
+@compiles(CodePointString, "mysql", "mariadb")
+def _collated(type_: Any, compiler: Any, **options: Any) -> str:
+    name = "LONGTEXT" if isinstance(type_, CodePointText) else f"VARCHAR({type_.length})"
+    # Each of the two has a collation that the other does not know.
+    collation = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"
+    return f"{name} CHARACTER SET utf8mb4 COLLATE {collation}"
+
+
+#: The bytes of an index's key, by which four are a character.
+_KEY_BYTES = 3072
+
+
+class MysqlCodecs(Codecs):
+    """Instants have microseconds, and text is compared by code point."""
+
+    datetime_type = mysql.DATETIME(fsp=6)
+    uuid_type = mysql.CHAR(36, charset="ascii", collation="ascii_bin")
+    indexed_length = _KEY_BYTES // 4
+
+    def text_type(self, length: int | None) -> Any:
+        # A row has 65,535 bytes at most, of which the other columns take theirs.
+        if length is None or length > self.indexed_length:
+            return CodePointText()
+        return CodePointString(length)
+
+    def boolean(self, property_: Property) -> Codec:
+        return Codec((sa.Boolean(),), int, bool, bool)
+
+    def buffer(self, property_: Property) -> Codec:
+        length = property_.constraints.get("max_length")
+        is_short = length is not None and length <= _KEY_BYTES
+        sql_type = mysql.VARBINARY(length) if is_short else mysql.LONGBLOB()
+        return replace(super().buffer(property_), types=(sql_type,))
+
+
+class MysqlDialect(Dialect):
+    """The SQL of MySQL and MariaDB."""
+
+    name = "mysql"
+    name_length = 64
+    nulls_last = False
+    returns_ids = False
+    checks_rows = True
+    has_identity = False
+
+    def make_codecs(self) -> Codecs:
+        return MysqlCodecs(self.name)
+
+    def make_lists(self) -> Lists:
+        return Lists(16_384)
+
+
+class MysqlDriver(Driver):
+    """PyMySQL's connections in autocommit."""
+
+    def begin(self, transaction: Running, options: TransactionOptions) -> None:
+        if options.isolation is not None:
+            transaction.run(f"SET TRANSACTION ISOLATION LEVEL {options.isolation.upper()}")
+        transaction.run(f"START TRANSACTION{' READ ONLY' if options.read_only else ''}")
+
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    def is_disconnect(self, error: Exception, connection: Any) -> bool:
+        return _code(error) in _LOST
+
+
+class MysqlConnector(ServerConnector):
+    """Records in a MySQL or MariaDB database."""
+
+    name = "mysql"
+    driver_name = "mysql+pymysql"
+    migration = MysqlMigration
+
+    def make_dialect(self) -> Dialect:
+        return MysqlDialect()
+
+    def make_driver(self) -> Driver:
+        return MysqlDriver()
+
+    def connect_arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "connect_timeout": max(1, round(self.seconds("connect_timeout", 10) or 10)),
+            "charset": "utf8mb4",
+        }
+        limit = self.seconds("statement_timeout")
+        if limit is not None:  # a server that says nothing more at all
+            arguments["read_timeout"] = arguments["write_timeout"] = limit + _GRACE
+        tls = self.tls()
+        if tls is not None:
+            arguments["ssl"] = tls.context()
+        return arguments
+
+    def prepare(self) -> Callable[[Any], None]:
+        limit = self.seconds("statement_timeout")
+        settings = (
+            "time_zone = '+00:00'",
+            # An id of 0 is an id, and what does not fit is refused.
+            "sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,"
+            "ERROR_FOR_DIVISION_BY_ZERO'",
+            f"SESSION TRANSACTION ISOLATION LEVEL {self.isolation.upper()}",
+        )
+
+        def prepare(connection: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET {', '.join(settings[:2])}")
+                cursor.execute(f"SET {settings[2]}")
+                if limit is None:
+                    return
+                if "MariaDB" in connection.server_version:
+                    cursor.execute(f"SET max_statement_time = {limit}")
+                else:
+                    cursor.execute(f"SET max_execution_time = {max(1, round(limit * 1000))}")
+
+        return prepare
+
+    def translator(self) -> Callable[[Exception], Exception]:
+        return translate
+
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        rows = self.session.fetch(f"EXPLAIN {sql}", values)
+        return [" ".join("-" if part is None else str(part) for part in row) for row in rows]
+
+
+#: The seconds that a server is given beyond the time limit of a statement to say that it is over.
+_GRACE = 5
+
+
+# Errors
+
+
+def translate(error: Exception) -> Exception:
+    """An error of PyMySQL as one of ours, or as it is."""
+    if not isinstance(error, pymysql.err.MySQLError):
+        return error
+    code, text = _code(error), str(error.args[1]) if len(error.args) > 1 else str(error)
+    if code in _REFUSALS:
+        return _refused(_REFUSALS[code], text)
+    if code in _CONFLICTS:
+        return TransactionConflict()
+    if code == ER.LOCK_WAIT_TIMEOUT:
+        return Unavailable("The data source is busy.", retry_after=1)
+    if code in _TOO_LONG:
+        return Unavailable("The data source took too long.")
+    if code in (ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR):
+        return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
+    if code in (ER.STACK_OVERRUN_NEED_MORE, ER.NET_PACKET_TOO_LARGE):
+        return StatementTooLarge(text)
+    if code in _FAULTS or isinstance(error, pymysql.err.InterfaceError):
+        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
+    return error
+
+
+_RETRY_AFTER = 5
+_KEY = re.compile(r"for key '(?:[^']*\.)?([^']+)'")
+_COLUMN = re.compile(r"(?:Column|Field) '([^']+)'")
+_CONSTRAINT = re.compile(r"CONSTRAINT `([^`]+)`")
+_REFUSALS = {
+    ER.DUP_ENTRY: "unique",
+    1586: "unique",
+    ER.BAD_NULL_ERROR: "null",
+    ER.NO_DEFAULT_FOR_FIELD: "null",
+    ER.NO_REFERENCED_ROW: "foreign_key",
+    ER.NO_REFERENCED_ROW_2: "foreign_key",
+    ER.ROW_IS_REFERENCED: "foreign_key",
+    ER.ROW_IS_REFERENCED_2: "foreign_key",
+    ER.CONSTRAINT_FAILED: "other",
+    3819: "other",
+}
+_CONFLICTS = (ER.LOCK_DEADLOCK, ER.CHECKREAD)
+_TOO_LONG = (ER.QUERY_INTERRUPTED, 1969, 3024, 4024)
+#: The connection is of no more use: shutdown, killed, lost.
+_LOST = (ER.SERVER_SHUTDOWN, ER.NEW_ABORTING_CONNECTION, 1927, 2003, 2006, 2013, 2014, 2055, 4031)
+_FAULTS = (
+    *_LOST,
+    *(ER.CON_COUNT_ERROR, ER.HOST_IS_BLOCKED, ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR),
+    *(ER.BAD_DB_ERROR, ER.DISK_FULL, ER.ERROR_ON_WRITE, ER.RECORD_FILE_FULL, ER.GET_ERRNO),
+    *(ER.OUT_OF_RESOURCES, ER.OUTOFMEMORY, ER.TOO_MANY_USER_CONNECTIONS),
+    *(ER.OPTION_PREVENTS_STATEMENT, 1792, 1836, 2002, 2005, 2026),
+)
+
+
+def _code(error: Exception) -> int:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def _refused(kind: str, text: str) -> Refused:
+    pattern = {"unique": _KEY, "null": _COLUMN}.get(kind, _CONSTRAINT)
+    found = pattern.search(text)
+    name = found[1] if found else ""
+    return Refused(kind, name) if kind == "null" else Refused(kind, constraint=name)
