@@ -170,16 +170,21 @@ class DuplicateId(Conflict):
     def __init__(self, model_name: str, id: Any) -> None:
         shown = ",".join(map(str, id)) if isinstance(id, tuple) else id
         super().__init__(f"Duplicate entry for {model_name}.id: {shown}")
+        self.model_name = model_name
 
 
 class TransactionConflict(Conflict):
     """Another transaction got in the way of this one, and nothing of this one was kept.
 
     To do it again may succeed.
+
+    :ivar is_over: whether the caller is in no part of the transaction any more, so that what it did
+        may be done again from the beginning; connectors say so.
     """
 
     error_code = "TRANSACTION_CONFLICT"
     retry_after = 1
+    is_over = False
 
     def __init__(self) -> None:
         super().__init__("Another transaction was faster; try again.")

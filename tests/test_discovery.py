@@ -598,7 +598,7 @@ _KINDS = {
         "aJsonb": ("any", {"k": "v"}),
         "aMood": ("String", "cross"),
         "aCitext": ("String", "MiXed"),
-        "anInterval": ("String", "1 day, 2:03:04"),
+        "anInterval": ("String", "1 day 02:03:04"),
         "aTime": ("String", "12:30:00"),
         "aTimestamp": ("Date", "2024-05-01T10:00:00.000Z"),
         "someIntegers": ("Array", [1, 2, 3]),

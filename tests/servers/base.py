@@ -293,7 +293,7 @@ class LocalServer(Server):
         """The name of a database: beside the one that a URL names, or on a server of our own."""
         if self.given is None:
             return f"loop_{name}"
-        return f"{self.given.database}_{name}_{self.worker}"
+        return f"{self.given.database or 'loop'}_{name}_{self.worker}"
 
 
 def shown(url: sa.URL) -> str:

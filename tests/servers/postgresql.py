@@ -30,7 +30,8 @@ class Postgresql(LocalServer):
     @property
     def url(self) -> sa.URL:
         if self.given is not None:
-            return self.given.set(drivername="postgresql+psycopg")
+            database = self.given.database or "postgres"
+            return self.given.set(drivername="postgresql+psycopg", database=database)
         return sa.URL.create(
             "postgresql+psycopg",
             "postgres",

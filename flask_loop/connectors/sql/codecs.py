@@ -97,6 +97,8 @@ class Codecs:
 
     #: The type of whole numbers.
     integer_type: Any = sa.BigInteger()
+    #: The type of numbers that are not whole.
+    double_type: Any = sa.Double()
     #: The most characters of a text in an index, where there is such a bound; a longer one, or one
     #: without a bound of its own, is then refused at definition.
     indexed_length: int | None = None
@@ -144,7 +146,7 @@ class Codecs:
     def number(self, property_: Property) -> Codec:
         """A double and, in a second column, what an integer is more than its nearest double."""
         return Codec(
-            (sa.Double(), sa.SmallInteger()),
+            (self.double_type, sa.SmallInteger()),
             bind_number,
             read_number,
             read_number,
@@ -172,7 +174,7 @@ class Codecs:
 
     def geo(self, property_: Property) -> Codec:
         return Codec(
-            (sa.Double(), sa.Double()),
+            (self.double_type, self.double_type),
             lambda point: (point.lat, point.lng),
             GeoPoint,
             lambda lat, lng: {"lat": lat, "lng": lng},

@@ -18,7 +18,6 @@ from ...definition import Link, ModelDefinition, Property
 from ...geo import bounding_boxes
 from ...query import And, Compare, Inside, Near, Not, Order, Related, Where, conjuncts
 from ...types import DecimalNumber, Integer, Number
-from .comparing import compare
 from .lists import Expression, NextParameter
 from .tables import ModelTable
 
@@ -168,13 +167,11 @@ class Conditions:
         if node.operator == "near":
             return self._near(node, columns, parameter)
         if node.operator in ("like", "regexp"):
-            typed = self.dialect.typed(parameter, codec)
-            return self.dialect.patterns.expression(node, columns[0], codec, typed)
-        typed = self.dialect.typed(parameter, codec)
+            return self.dialect.patterns.expression(node, columns[0], codec, parameter)
         if node.operator == "inq":
             many = self.dialect.lists.listed(codec.raw_list(node.operand), len(columns))[1]
-            return self.dialect.lists.is_in(columns, many, typed)
-        return compare(node.operator, columns, typed)
+            return self.dialect.is_in(columns, many, codec, parameter)
+        return self.dialect.compare(node.operator, columns, codec, parameter)
 
     def _near(
         self, node: Compare, columns: Sequence[Expression], parameter: NextParameter

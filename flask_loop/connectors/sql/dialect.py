@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from .codecs import Codec, Codecs
-from .comparing import Patterns
+from .comparing import Patterns, compare
 from .json_places import Places
 from .lists import Expression, Lists, NextParameter
 
@@ -77,13 +78,34 @@ class Dialect:
         """Gives parameters for a codec's values, where the database has to be told their type."""
         return parameter
 
+    def compare(
+        self,
+        operator: str,
+        columns: Sequence[Expression],
+        codec: Codec,
+        parameter: NextParameter,
+    ) -> Expression:
+        """``eq``, ``gt``, ``gte``, ``lt``, ``lte`` or ``between`` of a property's columns."""
+        return compare(operator, columns, self.typed(parameter, codec))
+
+    def is_in(
+        self, columns: Sequence[Expression], many: int, codec: Codec, parameter: NextParameter
+    ) -> Expression:
+        """Whether a property has one of the values that :attr:`lists` gave the parameters of."""
+        return self.lists.is_in(columns, many, self.typed(parameter, codec))
+
+    def sort_key(self, column: Expression) -> Expression:
+        """What is ordered by to have the order of a column's values."""
+        return column
+
     def negated(self, condition: Expression) -> Expression:
         """Whether a condition does not hold, be it false or null."""
         return sa.not_(sa.func.coalesce(condition, sa.false()))
 
     def order(self, column: Expression, *, descending: bool, nullable: bool) -> list[Any]:
         """The keys that order by a column, null last."""
-        key = column.desc() if descending else column.asc()
+        sorted_by = self.sort_key(column)
+        key = sorted_by.desc() if descending else sorted_by.asc()
         if not nullable:
             return [key]
         if self.nulls_last:

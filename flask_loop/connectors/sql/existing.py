@@ -15,6 +15,7 @@ from decimal import Context, Decimal
 from typing import Any, cast
 
 import orjson
+import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from ...definition import Property
@@ -48,6 +49,12 @@ class ExistingType(UserDefinedType[Any]):
         return self.text
 
 
+class ExistingInteger(ExistingType):
+    """One that databases count up in."""
+
+    _type_affinity = sa.Integer
+
+
 def existing_codec(property_: Property, backend: str, usual: Codec) -> Codec | None:
     """The codec of a property whose column has a type that its options name.
 
@@ -63,9 +70,10 @@ def existing_codec(property_: Property, backend: str, usual: Codec) -> Codec | N
     name = " ".join(options["dataType"].split())
     column = _Column(property_, backend, name.upper())
     made = make(column, usual)
+    kind = ExistingInteger if isinstance(property_.type, Integer) else ExistingType
     return replace(
         made,
-        types=(ExistingType(_spec(name, options, property_)),),
+        types=(kind(_spec(name, options, property_)),),
         suffixes=("",),
         server_defaults={},
     )

@@ -304,6 +304,8 @@ class Migration:
         ]
 
     def _is_other_type(self, column: sa.Column[Any], there: sa.Column[Any]) -> bool:
+        if isinstance(there.type, sa.types.NullType):
+            return False  # SQLAlchemy does not know it
         wanted, is_there = self._kind(column.type), self._kind(there.type)
         if not _COLLATED.search(wanted):
             is_there = _COLLATED.sub("", is_there)

@@ -12,6 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import set_json_loads
+from psycopg.types.string import TextLoader
 from sqlalchemy.types import UserDefinedType
 
 from ...definition import Property
@@ -202,6 +203,8 @@ class PostgresqlConnector(ServerConnector):
 
         def prepare(connection: Any) -> None:
             set_json_loads(orjson.loads, connection)
+            # Of months and days a timedelta keeps hours alone.
+            connection.adapters.register_loader("interval", TextLoader)
             connection.execute(statement)
 
         return prepare

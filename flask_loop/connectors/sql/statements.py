@@ -163,8 +163,8 @@ class ModelStatements:
 
         def build(parameter: NextParameter) -> Any:
             columns = self.model_table.columns_of(self.ids)
-            typed = self._typed(self.ids, parameter)
-            wanted = self.dialect.lists.is_in(columns, many, typed)
+            codec = self.model_table.codecs[self.ids[0]]
+            wanted = self.dialect.is_in(columns, many, codec, parameter)
             return sa.select(*self.model_table.selected(None)).where(wanted)
 
         return self._get(("by ids", many), build)
@@ -407,9 +407,11 @@ class ModelStatements:
         ]
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
-        columns = self.model_table.columns_of(self.ids)
-        typed = self._typed(self.ids, parameter)
-        wanted = [column == typed() for column in columns]
+        table = self.model_table
+        wanted = [
+            self.dialect.compare("eq", table.columns[name], table.codecs[name], parameter)
+            for name in self.ids
+        ]
         return sa.select(*self.model_table.selected(None)).where(sa.and_(sa.true(), *wanted))
 
     def _insertion(self, names: tuple[str, ...]) -> Insertion:
