@@ -14,6 +14,7 @@ from .errors import (
 )
 from .extension import Loop
 from .geo import GeoPoint
+from .mapped import MappedSource
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
 from .operations import Observation, unscoped
@@ -45,6 +46,7 @@ __all__ = [
     "HasOne",
     "Loop",
     "LoopError",
+    "MappedSource",
     "Model",
     "ModelNotFound",
     "NotAttachedError",

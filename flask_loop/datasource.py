@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from .connectors import Connector, TransactionOptions, find_connector
+from .connectors.repeating import again
 from .definition import ModelDefinition, Relating, nearest
 from .discovery import DiscoversModels
-from .errors import DefinitionError
+from .errors import DefinitionError, TransactionConflict
 from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod, declared_methods
 from .model import Model, create_model
@@ -19,6 +20,7 @@ from .relations.remote import relation_methods
 from .remoting import Switches
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class DataSource(DiscoversModels):
@@ -27,6 +29,9 @@ class DataSource(DiscoversModels):
     :param name: what messages call it.
     :param connector: the connector.
     """
+
+    #: A block around each call of a remote caller, where the source has such.
+    around_call: Callable[[], AbstractContextManager[None]] | None = None
 
     def __init__(self, name: str, connector: Connector) -> None:
         self._prepare(name)
@@ -203,10 +208,24 @@ class DataSource(DiscoversModels):
 
     # The backend
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(
+        self,
+        *,
+        isolation: str | None = None,
+        timeout: float | None = None,
+        read_only: bool = False,
+    ) -> AbstractContextManager[None]:
         """A block whose writes all happen, or none where it raises. Blocks may nest.
 
-        The signals of its records are sent when the outermost block has ended.
+        A block inside another is a part of it that can be undone alone. The signals of its records
+        are sent when the outermost block has ended.
+
+        :param isolation: how far it is kept from others at least: ``serializable``,
+            ``repeatable read`` or ``read committed``; the data source's own where not given.
+        :param timeout: the seconds after which it ends with :class:`~flask_loop.Unavailable`.
+        :param read_only: whether it only reads.
+        :raises ValueError: naming what means nothing.
+        :raises TransactionConflict: where another transaction got in its way.
 
         ::
 
@@ -214,7 +233,67 @@ class DataSource(DiscoversModels):
                 order = Order.create(customer_id=7)
                 Item.create([{"order_id": order.id, "sku": "A1"}])
         """
-        return outbox.transaction(self.connector, TransactionOptions(guarded=True))
+        options = TransactionOptions.of(isolation, timeout, read_only)
+        return outbox.transaction(self.connector, options)
+
+    def in_transaction(
+        self, function: Callable[..., T], /, *arguments: Any, retries: int = 3, **options: Any
+    ) -> T:
+        """Run a function in a transaction; again where another transaction got in its way.
+
+        It must not do what cannot be undone, such as sending a mail. Inside of another transaction
+        it is a part of that, and runs once.
+
+        :param function: the function.
+        :param arguments: what it is given.
+        :param retries: how often it is run again at most.
+        :param options: as :meth:`transaction` takes them.
+        :returns: what the function returns.
+        :raises TransactionConflict: where each attempt ended so.
+
+        ::
+
+            def move(giver_id, taker_id, amount): ...
+
+            db.in_transaction(move, 1, 2, 100)
+        """
+
+        def run() -> T:
+            with self.transaction(**options):
+                return function(*arguments)
+
+        try:
+            return run()
+        except TransactionConflict as error:
+            conflict = error
+        return again(run, conflict, retries + 1)
+
+    def primary(self) -> AbstractContextManager[None]:
+        """A block whose reads see what was written last, where others read from replicas."""
+        return self.connector.primary()
+
+    def execute(
+        self, sql: str, params: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]] | int:
+        """Run a statement of SQL, for what filters cannot say: in the transaction, if there is one.
+
+        Values belong in ``params``, and never into the text.
+
+        :param sql: the statement, with parameters as ``:name``.
+        :param params: their values; a list is one for ``IN :names``.
+        :returns: the rows as dicts by column, as the driver gives them; of a statement that has
+            none, how many rows were written.
+        :raises DefinitionError: where the connector has no SQL.
+        :raises TypeError: naming a parameter without a value, or the other way round.
+        :raises RuntimeError: where the database does not understand the statement.
+        :raises Conflict: where a constraint refuses what it writes.
+
+        ::
+
+            db.execute("SELECT city, count(*) AS n FROM customer WHERE age > :age GROUP BY city",
+                       {"age": 18})
+        """
+        return self.connector.execute(sql, {} if params is None else params)
 
     def auto_update(self, models: Iterable[type[Model]] | None = None) -> None:
         """Create the tables, columns and indexes that models lack; nothing is lost.

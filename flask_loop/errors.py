@@ -4,6 +4,7 @@
 
     LoopError
     ├── DefinitionError            a definition or setting that means nothing (also ValueError)
+    │   └── NotIndexable               the data source has no index over such values
     ├── MigrationError             a migration that is not made or run, and the message says why
     ├── NotAttachedError           an operation the model does not have (also AttributeError)
     ├── UniqueViolation            a unique index refused a write; operations make it 422
@@ -52,6 +53,7 @@ __all__ = [
     "ModelNotFound",
     "NotAttachedError",
     "NotFound",
+    "NotIndexable",
     "PayloadTooLarge",
     "RemoteError",
     "TransactionConflict",
@@ -72,6 +74,10 @@ class DefinitionError(LoopError, ValueError):
 
 class MigrationError(LoopError, RuntimeError):
     """A migration that is not made or run, and the message says why."""
+
+
+class NotIndexable(DefinitionError):
+    """A data source has no index, be it for order, uniqueness or an id, over such values."""
 
 
 class NotAttachedError(LoopError, AttributeError):

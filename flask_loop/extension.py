@@ -115,7 +115,8 @@ class Loop:
         ``LOOP_MAX_LIMIT``, ``LOOP_MAX_BODY``, ``LOOP_MAX_VALUES``, ``LOOP_MAX_FILTER_DEPTH``,
         ``LOOP_MAX_FILTER_CONDITIONS``, ``LOOP_MAX_INCLUDE_DEPTH``, ``LOOP_MAX_INCLUDES``,
         ``LOOP_MAX_INCLUDED``,
-        ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``, ``LOOP_REMOTING``; see
+        ``LOOP_MAX_UPLOAD``, ``LOOP_CREATED_STATUS``, ``LOOP_REMOTING``,
+        ``LOOP_REQUEST_TRANSACTIONS``; see
         :class:`~flask_loop.state.Settings`.
 
         :param app: the app.

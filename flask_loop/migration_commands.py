@@ -17,11 +17,11 @@ from .state import State
 from .terminal import show
 
 if TYPE_CHECKING:
-    from .migrations.migrations import Migrations
+    from .migrations.revisions import Migrations
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-ACTUAL = "Nothing differs: the tables are as the models ask for."
+ACTUAL = "There is nothing to do: the tables are as the models ask for."
 NO_REVISIONS = "There are no revisions: flask loop migrate revision makes the first one."
 _COLUMNS = ("change", "table", "name", "detail")
 
@@ -136,7 +136,7 @@ def upgrade(*, source: str | None, directory: Path | None, target: str, sql: boo
     _tell(migrations, "Ran", migrations.upgrade(target))
 
 
-@migrate.command()
+@migrate.command(context_settings={"ignore_unknown_options": True})  # -1 is none
 @_of_a_source
 @click.argument("target", default="-1")
 @_sql_option

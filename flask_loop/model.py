@@ -390,6 +390,31 @@ class Model(
         base = None if cls is Model else cls.definition
         return make_model(definition_from_dict(name, properties, options, base=base), cls)
 
+    @classmethod
+    def from_sqlalchemy(
+        cls, mapped: type[Any], session: Any = None, /, **options: Any
+    ) -> type[Self]:
+        """Make the model of a class that SQLAlchemy maps to a table, as it is.
+
+        It has the class's columns and relationships, and works on the app's sessions. Classes that
+        relationships lead to become models as well. Called again, it gives the same model.
+
+        :param mapped: the class.
+        :param session: a ``scoped_session``, a ``Session``, a ``sessionmaker`` or an ``Engine``;
+            that of Flask-SQLAlchemy where the class is a model of it.
+        :param options: settings of the model; ``name``; ``properties``: column → a type, or what
+            else is said of the property; ``exclude``: columns and relationships to leave out.
+        :raises DefinitionError: naming what cannot be mapped, or an option that means nothing.
+
+        ::
+
+            loop.model(Model.from_sqlalchemy(Order, exclude=["notes"]))
+        """
+        return cls.__loop_map__(cls, mapped, session, options)
+
+    #: What :meth:`from_sqlalchemy` calls; set where data sources are known.
+    __loop_map__: ClassVar[Callable[..., type[Any]]]
+
     def to_record(self) -> Record:
         """The properties that the instance holds, by Python names."""
         definition, values = type(self).definition, self.__dict__

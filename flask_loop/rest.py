@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -14,6 +15,7 @@ from .errors import DefinitionError, MethodNotAllowed
 from .http import (
     Head,
     LazyRule,
+    RequestTransactions,
     adding_rules,
     default_status,
     error_response,
@@ -27,7 +29,7 @@ from .http import (
 from .methods import RemoteMethod, Route
 from .model import Model
 from .relations.remote import faults_of
-from .remoting import Exposure, Result, text_of
+from .remoting import Exposure, Given, Result, text_of
 from .state import State
 
 #: What the endpoints of all models begin with.
@@ -207,6 +209,10 @@ class ModelBlueprint(Blueprint):
         exposure, settings = self.exposure, self.state.settings
         read = reader_of(method, self.model.definition, settings)
         status = default_status(method, settings.created_status)
+        transactions = RequestTransactions(
+            self.model, method, settings.transactions, self.state.connector
+        )
+        is_transaction = bool(transactions)
 
         def view(**path: Any) -> Response:
             received = request._get_current_object()  # type: ignore[attr-defined]
@@ -216,11 +222,19 @@ class ModelBlueprint(Blueprint):
                     place = self._places[shape(received.url_rule.rule)]
                     return self._answer(place, path)
                 given = read(received, path)
+                if is_transaction:
+                    return transactions.answer(received.method, partial(answer, given, transport))
                 outcome = exposure.invoke(method, given, transport)
                 response = self._respond(method, received, outcome, given.values, status)
                 return transport.finish(response)
             except Exception as error:  # noqa: BLE001 - the app's handlers must not answer in HTML
                 return transport.finish(error_response(error, self.model, method), is_error=True)
+
+        def answer(given: Given, transport: RestTransport) -> Response:
+            outcome = exposure.invoke(method, given, transport)
+            transactions.refuse_stream(outcome)
+            response = self._respond(method, transport.request, outcome, given.values, status)
+            return transport.finish(response)
 
         view.__name__ = view.__qualname__ = method.name
         return view

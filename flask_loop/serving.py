@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,13 @@ def serve(
         count = len(app.extensions["loop"].exposures)
         click.echo(f"Serving {count} tables of {shown(url)}, {how}.")
         click.echo(f"The documentation is at http://{host}:{port}/_docs")
+        # Drivers may have handlers of their own, which wait for what never ends.
+        signal.signal(signal.SIGTERM, _stop)
         run_simple(host, port, app, threaded=True)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 # The group is below: it cannot know what serves apps.

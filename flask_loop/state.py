@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Any
 
-from .definition import nearest
+from .definition import TransactionOptions, nearest
 from .errors import DefinitionError
 
 PREFIX = "LOOP_"
@@ -30,6 +30,8 @@ class Settings:
     :ivar max_includes: the most relations in the includes of a remote filter.
     :ivar max_included: the most related records that the includes of a remote filter show in all.
     :ivar remoting: by method or pattern, whether remote callers have the methods.
+    :ivar request_transactions: the data sources of which each request that writes is one
+        transaction: their names, or by name the options of that.
     :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
     """
 
@@ -46,6 +48,7 @@ class Settings:
     max_included: int = 100_000
     created_status: int = 200
     remoting: Mapping[str, Any] = field(default_factory=dict)
+    request_transactions: Sequence[str] | Mapping[str, Any] = ()
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -62,10 +65,28 @@ class Settings:
             _refuse_wrong_kind(key, value, getattr(cls(), known[key]))
         if given.get("LOOP_CREATED_STATUS", 200) not in (200, 201):
             raise DefinitionError("LOOP_CREATED_STATUS is 200 or 201")
+        _transactions(given.get("LOOP_REQUEST_TRANSACTIONS", ()))
         return cls(**{known[key]: value for key, value in given.items()})
+
+    @property
+    def transactions(self) -> Mapping[str, TransactionOptions]:
+        """What is asked of the transactions that requests are, by data source."""
+        return _transactions(self.request_transactions)
+
+
+def _transactions(given: Sequence[str] | Mapping[str, Any]) -> Mapping[str, TransactionOptions]:
+    asked = given if isinstance(given, Mapping) else dict.fromkeys(given, True)
+    key = "LOOP_REQUEST_TRANSACTIONS"
+    read = {name: TransactionOptions.written(key, value) for name, value in asked.items()}
+    return {name: options for name, options in read.items() if options is not None}
 
 
 def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:
+    if isinstance(default, tuple):
+        is_list = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        if not (is_list or isinstance(value, Mapping)):
+            raise DefinitionError(f"{key} is a list of names or a dict, not {value!r}")
+        return
     if isinstance(default, bool):
         fits = isinstance(value, bool)
     elif isinstance(default, int):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from flask_loop import DataSource, DefinitionError, Loop, create_data_source, me
 from flask_loop.connectors.sql.reflection import property_of
 from flask_loop.discovery import camel_names, snake_names
 from tests.discovered import make_database
+
+#: Of a type that it does not know, SQLAlchemy warns where a table is compared with its model.
+pytestmark = pytest.mark.filterwarnings("ignore:Did not recognize type")
 
 DATABASES = ["sqlite", "postgresql", "mysql", "firebird"]
 TABLES = [
@@ -753,6 +757,83 @@ def test_an_id_that_the_database_makes_of_a_uuid_is_made_before() -> None:
     column = {"name": "id", "type": sa.UUID(), "nullable": False, "default": "gen_random_uuid()"}
     found = property_of(column, "postgresql", id=1)
     assert (found["defaultFn"], found["required"]) == ("uuid", False)
+
+
+_REFUSED: dict[str, list[dict[str, Any]]] = {
+    "postgresql": [{"aSmallint": 99999}, {"anInet": "bad"}, {"aPercentage": 500}, {"aBit": "1"}],
+    "mysql": [{"aTinyint": 999}, {"aSet": "mauve"}, {"aTime": "bad"}, {"aBit": 99}],
+    "firebird": [{"aSmallint": 99999}, {"aTime": "bad"}],
+    "sqlite": [],
+}
+
+
+def test_values_that_a_column_does_not_take_are_refused(
+    db: DataSource, connector: str, client: FlaskClient
+) -> None:
+    before = get(client, "/specimens/1")
+    for values in _REFUSED[connector]:
+        refused = client.patch("/api/specimens/1", json=values)
+        assert (refused.status_code, refused.json["error"]["code"]) == (409, "CONSTRAINT"), values
+    assert get(client, "/specimens/1") == before
+
+
+_FOUND: dict[str, list[dict[str, Any]]] = {
+    "postgresql": [
+        {"aMood": "cross"},
+        {"aMood": {"inq": ["cross"]}},
+        {"aMood": {"like": "cr%"}},
+        {"anInet": "10.0.0.1"},
+        {"anInet": {"inq": ["10.0.0.1", "x"]}},
+        {"anInet": {"like": "10.%"}},
+        {"aCitext": {"regexp": "^Mi"}},
+        {"someIntegers": [1, 2, 3]},
+        {"someIntegers": 2},
+        {"aJson.b": 1},
+        {"aJsonb.k": "v"},
+        {"anInterval": "1 day 02:03:04"},
+        {"aTime": {"gt": "12:00:00"}},
+        {"aRange": {"like": "[1%"}},
+        {"aUuid": {"inq": ["6f1c1a5e-0c3f-4b7e-9c1d-2f3a4b5c6d7e"]}},
+        {"aWide": {"gt": "5"}},
+        {"aWhole": {"inq": [123456789]}},
+        {"aTimestamp": {"inq": ["2024-05-01T10:00:00Z"]}},
+    ],
+    "mysql": [
+        {"anEnum": {"inq": ["cross"]}},
+        {"anEnum": {"like": "cr%"}},
+        {"aSet": "red,blue"},
+        {"aJson.a": 2},
+        {"aTime": "12:30:00"},
+        {"aBit": {"inq": [5]}},
+        {"aFlag": True},
+        {"anInet": "::1"},
+        {"aDatetime": "2024-05-01T10:00:00Z"},
+        {"aBigint": {"gt": 5}},
+        {"aDouble": {"inq": [2.5]}},
+    ],
+    "firebird": [
+        {"aChar": {"inq": ["ab"]}},
+        {"aChar": {"regexp": "^ab$"}},
+        {"aChar": {"like": "ab"}},
+        {"aBinary": "AQIDBA=="},
+        {"aTime": {"gt": "12:00:00"}},
+        {"aText": {"like": "lo%"}},
+        {"aWhole": 123456789},
+        {"aDouble": {"inq": [2.5]}},
+    ],
+    "sqlite": [
+        {"aWide": {"inq": ["12.5"]}},
+        {"aJson.b": 1},
+        {"aTime": {"gt": "12:00:00"}},
+        {"aStrange": 12.3},
+    ],
+}
+
+
+def test_columns_of_each_type_can_be_filtered_by(connector: str, client: FlaskClient) -> None:
+    for where in _FOUND[connector]:
+        found = get(client, "/specimens", filter=json.dumps({"where": where, "order": "id"}))
+        assert [each["id"] for each in found] == [1], where
 
 
 # SQLite's liberties

@@ -12,14 +12,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..definition import Link, ModelDefinition
+from ..definition import ISOLATIONS, PLAIN, Link, ModelDefinition, TransactionOptions
+from ..errors import DefinitionError
 from ..query import EVERYTHING, Compare, Filter, Path, Where, keys_where
 from ..query.nodes import And
 from .discovering import Discovering
+
+__all__ = [
+    "ISOLATIONS",
+    "PLAIN",
+    "Capabilities",
+    "Column",
+    "Connector",
+    "Layout",
+    "Record",
+    "RelatedRows",
+    "Rows",
+    "TransactionOptions",
+    "id_where",
+    "layout_of_records",
+    "value_source",
+]
 
 Record = dict[str, Any]
 
@@ -35,6 +52,8 @@ class Capabilities:
     :ivar joins: whether wheres, orders and :meth:`Connector.select_related` follow links to other
         models on the same connector.
     :ivar foreign_keys: whether it keeps foreign key constraints.
+    :ivar replicas: whether reads outside of transactions, and of blocks of
+        :meth:`Connector.primary`, may not see what was written last.
     :ivar discovery: whether it tells of the tables that are there; see
         :class:`~flask_loop.connectors.discovering.Discovering`.
     """
@@ -46,27 +65,7 @@ class Capabilities:
     joins: bool = False
     foreign_keys: bool = False
     discovery: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionOptions:
-    """What is asked of a transaction.
-
-    :ivar isolation: how far it is kept from others: ``serializable``, ``repeatable read`` or
-        ``read committed``; None for the data source's own.
-    :ivar timeout: the seconds after which it is ended, or None.
-    :ivar read_only: whether it only reads.
-    :ivar guarded: whether its caller may go on after a statement that failed.
-    """
-
-    isolation: str | None = None
-    timeout: float | None = None
-    read_only: bool = False
-    guarded: bool = False
-
-
-#: Nothing is asked of the transaction.
-PLAIN = TransactionOptions()
+    replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +297,14 @@ class Connector(Discovering, ABC):
             it can.
         """
 
+    def primary(self) -> AbstractContextManager[None]:
+        """A block whose reads see what was written last, where others read from copies."""
+        return nullcontext()
+
+    def execute(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]] | int:
+        """Run a statement of the backend's own language; see :meth:`DataSource.execute`."""
+        raise DefinitionError(f"the {self.name} connector has no SQL to execute")
+
     @abstractmethod
     def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
         """Create what the backend lacks for these models, and lose nothing."""
@@ -312,7 +319,7 @@ class Connector(Discovering, ABC):
 
     @abstractmethod
     def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
-        """Whether :meth:`auto_update` would find nothing to do."""
+        """Whether everything is there as the models ask for."""
 
     def explain(self, definition: ModelDefinition, filter: Filter) -> dict[str, Any]:
         """Say which part of a filter the backend does, and which is done in Python."""

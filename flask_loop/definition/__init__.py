@@ -31,6 +31,7 @@ from .relation import (
 )
 from .relation_options import RelationSpec, relation
 from .settings import Settings, shared_methods
+from .transactions import ISOLATIONS, PLAIN, TransactionOptions
 
 __all__ = [
     "BELONGS_TO",
@@ -39,8 +40,10 @@ __all__ = [
     "HAS_AND_BELONGS_TO_MANY",
     "HAS_MANY",
     "HAS_ONE",
+    "ISOLATIONS",
     "KINDS",
     "MISSING",
+    "PLAIN",
     "PLAIN_BASES",
     "REFERENCES_MANY",
     "RESERVED",
@@ -61,6 +64,7 @@ __all__ = [
     "RelationSpec",
     "Settings",
     "Spec",
+    "TransactionOptions",
     "declaration",
     "definition_from_dict",
     "definition_from_json",

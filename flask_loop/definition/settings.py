@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DefinitionError
 from .naming import unfit_model_name
 from .registry import nearest
+from .transactions import TransactionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Settings:
     :ivar scopes: named filters: name → filter.
     :ivar scope: the default scope: a filter whose ``where`` narrows all that is read.
     :ivar remoting: which methods remote callers have: pattern → whether they have them.
+    :ivar transaction: whether each request that writes by a method of the model is one transaction,
+        or the options of that.
     :ivar description: a sentence for the documentation.
     """
 
@@ -56,14 +59,21 @@ class Settings:
     scopes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scope: Mapping[str, Any] = field(default_factory=dict)
     remoting: Mapping[str, bool] = field(default_factory=dict)
+    transaction: bool | Mapping[str, Any] = False
     description: str | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
             _KINDS[each.name].check(each.name, getattr(self, each.name))
+        _ = self.transaction_options
         for name in (self.plural, self.http_path):
             if name is not None and (problem := unfit_model_name(name)):
                 raise DefinitionError(f"the path {name!r} {problem}")
+
+    @property
+    def transaction_options(self) -> TransactionOptions | None:
+        """What is asked of the transactions that requests are; None where they are none."""
+        return TransactionOptions.written("transaction", self.transaction)
 
     @property
     def keeps_unknown(self) -> bool:
@@ -184,6 +194,7 @@ _KINDS: dict[str, _Kind] = {
     "relations": _MAPPING,
     "scopes": _MAPPING,
     "scope": _Kind("a filter", lambda value: isinstance(value, Mapping)),
+    "transaction": _Kind("True, False or a dict", lambda value: isinstance(value, bool | Mapping)),
     "remoting": _Kind("a dict", lambda value: isinstance(value, Mapping)),
     "description": _Kind(
         "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)

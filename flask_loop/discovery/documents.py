@@ -209,8 +209,12 @@ class Schemas:
         }
         return {**document, "relations": dict(relations)} if relations else document
 
-    def _place(self, table: Table) -> dict[str, str]:
-        return {**({"schema": table.owner} if table.owner else {}), "table": table.name}
+    def _place(self, table: Table) -> dict[str, Any]:
+        place: dict[str, Any] = {"schema": table.owner} if table.owner else {}
+        place["table"] = str(table.name)
+        if getattr(table.name, "quote", False):
+            place["quoted"] = True
+        return place
 
     def _property(self, table: Table, column: Mapping[str, Any]) -> dict[str, Any]:
         """A property without what follows from the rest; blank values are as good as others."""
@@ -222,11 +226,13 @@ class Schemas:
                 written.pop(key, None)
         elif is_required and "id" not in written:
             written["nullable"] = False
+        if written["type"] == "Buffer" and "length" in written:
+            written["maxLength"] = written.pop("length")  # of bytes a length is a size on disk
         own = dict(written.pop(backend, {}))
         own.pop("nullable", None)
         implied = {
             "columnName": python_name(table.properties[column["columnName"]]),
-            "dataLength": written.get("length"),
+            "dataLength": written.get("length", written.get("maxLength")),
             "dataPrecision": written.get("precision"),
             "dataScale": written.get("scale"),
         }

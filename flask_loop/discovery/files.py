@@ -118,6 +118,7 @@ _TYPES: dict[str, tuple[str, str | None]] = {
 _KINDS = {"belongsTo": "BelongsTo", "hasMany": "HasMany", "hasOne": "HasOne"}
 _KEYWORDS = {
     "length": "max_length",
+    "maxLength": "max_length",
     "readOnly": "read_only",
     "defaultFn": "default_fn",
     "foreignKey": "foreign_key",

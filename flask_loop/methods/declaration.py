@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..definition import MISSING, ModelDefinition
+from ..definition import MISSING, ModelDefinition, TransactionOptions
 from ..types import PropertyType
 
 #: What a path's placeholders for arguments look like.
@@ -176,6 +176,7 @@ class RemoteMethod:
     :ivar status: the status of an answer, where it is not the usual one.
     :ivar error_status: the status of exceptions that nobody expects, where it is not 500.
     :ivar max_body: the most bytes of a request's body, where it is not the app's bound.
+    :ivar transaction: what is asked of the transaction that a call is, where it is one.
     :ivar saves: whether it saves an instance, and so is meant by the pattern ``*.save``.
     :ivar own: whether the user declared it. Then :attr:`function` is None and what is called is the
         attribute :attr:`name` of the model, or of the instance, with what :meth:`bind` gives.
@@ -203,6 +204,7 @@ class RemoteMethod:
     status: int | None = None
     error_status: int | None = None
     max_body: int | None = None
+    transaction: TransactionOptions | None = None
     saves: bool = False
     own: bool = False
     binding: Binding | None = None

@@ -38,6 +38,8 @@ def make_method(model: Any, attribute: str, declaration: Declaration, home: type
         raise DefinitionError("its first parameter is cls, so it needs @classmethod")
     if inspect.isasyncgenfunction(plain_function(value)):
         raise DefinitionError("an async generator is not streamed; write a plain generator")
+    if declaration.options.transaction and inspect.isgeneratorfunction(plain_function(value)):
+        raise DefinitionError("a stream is sent after the end of a transaction, so it is in none")
     called = _signature(model, attribute, model, declaration)
     declared = _signature(model, attribute, home, declaration)
     maker = _Maker(model, attribute, declaration.options, declared)
@@ -126,6 +128,7 @@ class _Maker:
             status=options.status,
             error_status=options.error_status,
             max_body=options.max_body,
+            transaction=options.transaction,
             own=True,
         )
 

@@ -68,6 +68,9 @@ def remote_method(function: Any = None, /, **options: Any) -> Any:
     :param documented: whether the documentation shows it.
     :param shared: whether remote callers have it where nothing else is said.
     :param max_body: the most bytes of a request's body.
+    :param transaction: whether a call is one transaction of the model's data source, with its hooks
+        and all that it reads for its answer: True, or a dict of what
+        :meth:`~flask_loop.DataSource.transaction` takes.
     :returns: the function, or a decorator.
     :raises DefinitionError: naming an option that means nothing.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..definition import MISSING, nearest
+from ..definition import MISSING, TransactionOptions, nearest
 from ..definition.settings import refuse_unbuilt
 from ..errors import DefinitionError
 from .declaration import PLACEHOLDER
@@ -25,6 +25,7 @@ _OPTIONS = {
     "isStatic": "is_static",
     "max_body": "max_body",
     "maxBody": "max_body",
+    "transaction": "transaction",
 }
 #: Options that only access control reads.
 _UNBUILT = frozenset({"accessType", "accessScopes", "access_type", "access_scopes"})
@@ -147,6 +148,7 @@ class Options:
     shared: bool = True
     is_static: bool | None = None
     max_body: int | None = None
+    transaction: TransactionOptions | None = None
 
 
 def read_options(given: Mapping[str, Any]) -> Options:
@@ -172,6 +174,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
         read["is_static"] = _flag("is_static", options["is_static"])
     if options.get("max_body") is not None:
         read["max_body"] = _whole("max_body", options["max_body"], range(1, 2**63))
+    read["transaction"] = TransactionOptions.written("transaction", options.get("transaction"))
     if options.get("http") is not None:
         read.update(_read_http(options["http"]))
     _refuse_twice("argument", (each.name for each in read.get("accepts", ())))

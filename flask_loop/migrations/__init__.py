@@ -12,7 +12,7 @@ from ..datasource import DataSource
 from ..errors import DefinitionError
 
 if TYPE_CHECKING:
-    from .migrations import Migrations
+    from .revisions import Migrations
 
 
 def migrations_of(source: DataSource, directory: str | Path | None = None) -> Migrations:
@@ -29,7 +29,7 @@ def migrations_of(source: DataSource, directory: str | Path | None = None) -> Mi
         migrations.upgrade()
     """
     try:
-        from .migrations import Migrations
+        from .revisions import Migrations
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("alembic", "mako"):
             raise

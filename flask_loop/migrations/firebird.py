@@ -14,27 +14,30 @@ from alembic.ddl.base import (
 from alembic.ddl.impl import DefaultImpl
 from sqlalchemy.ext.compiler import compiles
 
+#: What sqlalchemy-firebird calls its dialect of firebird-driver.
+NAME = "firebird.firebird"
+
 
 class FirebirdImpl(DefaultImpl):
     """Firebird's way to change tables."""
 
-    __dialect__ = "firebird"
+    __dialect__ = NAME
     transactional_ddl = False
 
 
-@compiles(AddColumn, "firebird")
+@compiles(AddColumn, NAME)
 def _add_column(element: AddColumn, compiler: Any, **options: Any) -> str:
     table = alter_table(compiler, element.table_name, element.schema)
     return f"{table} ADD {compiler.get_column_specification(element.column, **options)}"
 
 
-@compiles(DropColumn, "firebird")
+@compiles(DropColumn, NAME)
 def _drop_column(element: DropColumn, compiler: Any, **options: Any) -> str:
     table = alter_table(compiler, element.table_name, element.schema)
     return f"{table} DROP {format_column_name(compiler, element.column.name)}"
 
 
-@compiles(ColumnName, "firebird")
+@compiles(ColumnName, NAME)
 def _rename(element: ColumnName, compiler: Any, **options: Any) -> str:
     table = alter_table(compiler, element.table_name, element.schema)
     old, new = (

@@ -75,22 +75,22 @@ class Revising:
         for each in self.differences:
             if each.exists:
                 yield self._change(each)
+                keys = self._late_keys(each)
             else:
                 made.discard(each.table.key)
                 change, keys = self._creation(each.table, made)
                 yield change
-                if keys:
-                    later.append(Change(each.table, inside=keys))
+            if keys:
+                later.append(Change(each.table, inside=keys))
         yield from later
 
     def downgrade(self) -> Iterator[Change]:
         """What brings them back to what they were."""
         created = [each for each in self.differences if not each.exists]
-        if self.alters:
-            for each in created:
-                loose = [_drop_key(each.table, key) for key in _rings(each.table, created)]
-                if loose:
-                    yield Change(each.table, inside=loose)
+        for each in self.differences if self.alters else ():
+            keys = each.missing_keys if each.exists else _rings(each.table, created)
+            if keys:
+                yield Change(each.table, inside=[_drop_key(each.table, key) for key in keys])
         for each in reversed(self.differences):
             if each.exists:
                 yield self._change_back(each)
@@ -127,7 +127,8 @@ class Revising:
             self._add(change, new)
         for each in found.changed_columns:
             change.inside += self._alterations(table, each)
-        change.inside += [_add_key(table, key) for key in found.missing_keys]
+        if not self.alters:
+            change.inside += [_add_key(table, key) for key in found.missing_keys]
         if self.allow_drop:
             change.inside += [
                 ops.DropColumnOp(table.name, column.name, schema=table.schema)
@@ -139,7 +140,8 @@ class Revising:
     def _change_back(self, found: TableDifferences) -> Change:
         table = found.table
         change = Change(table)
-        self._drop_keys(change, found.missing_keys)
+        if not self.alters:
+            change.inside += [_drop_key(table, key) for key in found.missing_keys]
         change.before += [ops.DropIndexOp.from_index(index) for index in found.missing_indexes]
         if self.allow_drop:
             for column in found.unknown_columns:
@@ -160,6 +162,10 @@ class Revising:
         change.after += [ops.CreateIndexOp.from_index(index) for index in found.surplus_indexes]
         return change
 
+    def _late_keys(self, found: TableDifferences) -> list[Any]:
+        """Foreign keys that a table gets when all others are there."""
+        return [_add_key(found.table, key) for key in found.missing_keys if self.alters]
+
     def _drop_keys(self, change: Change, keys: Iterable[sa.ForeignKeyConstraint]) -> None:
         """Drop foreign keys before their indexes, which some databases hold on to for them."""
         steps = change.before if self.alters else change.inside
@@ -176,9 +182,10 @@ class Revising:
                     "--allow-drop drops it."
                 )
             if found.new_columns:
-                names = " or ".join(new.column.name for new in found.new_columns)
+                names = [new.column.name for new in found.new_columns]
+                named = " or ".join(names) if len(names) < 4 else "one of the new columns"
                 yield (
-                    f"If {table.name}.{column.name} is {names} under its old name, rename it in "
+                    f"If {table.name}.{column.name} is {named} under its old name, rename it in "
                     f"place of what is below, which keeps its data: "
                     f"op.alter_column({table.name!r}, {column.name!r}, new_column_name=...)"
                 )
@@ -249,6 +256,11 @@ class Revising:
 
     def _alterations(self, table: sa.Table, change: ChangedColumn) -> Iterator[Any]:
         column, there = change.column, change.there
+        if change.type_differs and column.primary_key:
+            yield Comment(
+                f"{table.name}.{column.name} is the id: see that the database still makes it, for "
+                "which MySQL wants autoincrement=True."
+            )
         if change.type_differs:
             yield Comment(
                 f"The database converts what {table.name}.{column.name} holds: see that nothing is "

@@ -47,7 +47,7 @@ class Rendering:
         lines = {each for each in found if "\n" not in each}
         plain = sorted(line for line in lines if line.startswith("import "))
         named = sorted(line for line in lines if not line.startswith("import "))
-        return [*plain, *named, *(each.rstrip() for each in found if "\n" in each)]
+        return [*plain, *named, *(f"{each.rstrip()}\n" for each in found if "\n" in each)]
 
     def body(self, changes: Iterable[Change]) -> str:
         """The body of a function, indented."""

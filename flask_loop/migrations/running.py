@@ -14,6 +14,10 @@ from alembic.runtime.migration import MigrationContext
 
 from ..connectors.sql.connector import SqlConnector
 from ..errors import MigrationError
+from .firebird import FirebirdImpl
+
+#: Alembic knows a database by its implementation being imported.
+__all__ = ["FirebirdImpl", "Runner", "Steps"]
 
 #: Gives the steps from the revisions that a database has had.
 Steps = Callable[[Any, Any], Iterable[Any]]
@@ -62,9 +66,15 @@ class Runner:
                 return copy.text
         written = io.StringIO()
         context = self._writing(written, fn=steps, starting_rev=self.heads() or None)
-        with Operations.context(context), context.begin_transaction():
-            context.run_migrations()
-        return written.getvalue().strip()
+        try:
+            with Operations.context(context), context.begin_transaction():
+                context.run_migrations()
+        except (AttributeError, TypeError) as error:
+            raise MigrationError(
+                "a revision asks the database for what is in it, so that its statements are not "
+                f"known without running them: {error}"
+            ) from error
+        return self._text(written)
 
     def rehearse_function(self, function: Callable[[], None]) -> str:
         """The statements that a revision's function would run; nothing is changed."""
@@ -76,7 +86,13 @@ class Runner:
         written = io.StringIO()
         with Operations.context(self._writing(written)):
             function()
-        return written.getvalue().strip()
+        return self._text(written)
+
+    def _text(self, written: io.StringIO) -> str:
+        text = written.getvalue().strip()
+        # Drivers that take parameters as %s make one of two.
+        is_doubled = self._dialect.paramstyle in ("format", "pyformat")
+        return text.replace("%%", "%") if is_doubled else text
 
     def losses(self, steps: Steps) -> list[str]:
         """The tables and columns whose data steps would lose, as far as their statements tell."""
@@ -114,12 +130,21 @@ class Runner:
         try:
             with Operations.context(context):
                 context.run_migrations()
-        except sa.exc.DBAPIError as error:
+        except self._refusals as error:
             kept = "" if self._migration.is_whole else "; what ran before is kept"
-            raise MigrationError(
-                f"the database refused it{kept}: {error.orig}\n{error.statement}"
-            ) from error
+            reason = getattr(error, "orig", None) or error
+            statement = getattr(error, "statement", None) or ""
+            raise MigrationError(f"the database refused it{kept}: {reason}\n{statement}") from error
         return done
+
+    @property
+    def _refusals(self) -> tuple[type[Exception], ...]:
+        """What the database's errors are: some come when a statement is kept, from the driver."""
+        return (sa.exc.DBAPIError, self._dialect.loaded_dbapi.Error)
+
+    @property
+    def _dialect(self) -> sa.Dialect:
+        return self._connector.session.engine.dialect
 
     def _context(self, connection: sa.Connection, **options: Any) -> MigrationContext:
         # Alembic begins no transaction where there is one: it is the block that the connection
@@ -133,15 +158,13 @@ class Runner:
     def _writing(self, written: io.StringIO, **options: Any) -> MigrationContext:
         """A context that writes statements in place of running them."""
         told = {"version_table": self._version_table, "as_sql": True, "output_buffer": written}
-        dialect = self._connector.session.engine.dialect
-        return MigrationContext.configure(dialect=dialect, opts={**told, **options})
+        return MigrationContext.configure(dialect=self._dialect, opts={**told, **options})
 
     @contextmanager
     def _changing(self) -> Iterator[sa.Connection]:
         """A connection for changing tables, while no other process does that by revisions."""
         session = self._connector.session
-        block = session.schema_change() if self._migration.is_whole else session.inspection()
-        with block as connection, self._migration.turn(connection):
+        with session.schema_change() as connection, self._migration.turn(connection):
             yield connection
 
     @contextmanager

@@ -39,6 +39,8 @@ class Attached:
 
     definition: ClassVar[ModelDefinition]
     data_source: ClassVar[Source]
+    #: Whether an operation of the model, or of one that it derives from, is overridden.
+    __loop_overrides__: ClassVar[bool] = False
 
     if TYPE_CHECKING:
 
@@ -135,6 +137,7 @@ def guard_overrides(model: type) -> None:
             continue
         guarded.name = name
         setattr(model, name, guarded)
+        type.__setattr__(model, "__loop_overrides__", True)
 
 
 def is_overridden(model: type, name: str, home: type) -> bool:

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Record, RelatedRows, Rows, id_where, layout_of_records
+from ..connectors.repeating import once, repeated
 from ..definition import Link
 from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
@@ -111,6 +112,7 @@ class ObservedPlan(Plan):
     def _tell(self, event: str, observation: Observation) -> None:
         observation.event = event
         for observer in self._observers.get(event, ()):
+            once()
             observer(observation)
 
     def _send(self, signal: Signal, give: Callable[[], dict[str, Any]]) -> None:
@@ -428,10 +430,12 @@ class ObservedPlan(Plan):
 
     # Deleting
 
+    @repeated
     def delete(self, where: Where) -> int:
         with self._deleting():
             return self._delete(self._access(Filter(where=where)))
 
+    @repeated
     def delete_by_id(self, id: Any) -> int:
         with self._deleting():
             place = self._place(id)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Record, id_where
+from ..connectors.repeating import once, repeated
 from ..definition import MISSING, Embedded
 from ..errors import (
     BadRequest,
@@ -77,6 +78,7 @@ class Plan(StoringPlan):
 
     # Writing
 
+    @repeated
     def create(self, data: Mapping[str, Any], *, validate: bool = True) -> Record:
         """Store one new record.
 
@@ -89,6 +91,7 @@ class Plan(StoringPlan):
             self._insert([write])
         return write.record
 
+    @repeated
     def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
         """Store several new records, all or none.
 
@@ -114,6 +117,7 @@ class Plan(StoringPlan):
             self._insert(writes)
         return [write.record for write in writes]
 
+    @repeated
     def patch(
         self,
         id: Any,
@@ -137,6 +141,7 @@ class Plan(StoringPlan):
             self._store(write)
         return write.record
 
+    @repeated
     def replace(self, id: Any, data: Mapping[str, Any], *, bounds: Bounds | None = None) -> Record:
         """Put a record in the place of another with the same id; what is not given is unset.
 
@@ -153,6 +158,7 @@ class Plan(StoringPlan):
             self._store(write)
         return write.record
 
+    @repeated
     def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
         """Change some properties of all matching records; each must be valid afterwards."""
         with self._own_transaction():
@@ -203,9 +209,11 @@ class Plan(StoringPlan):
             raise TypeError(f"give a filter, or data of which {self.definition.name} has something")
         return And(tuple(equality(properties[name], value) for name, value in values.items()))
 
+    @repeated
     def delete(self, where: Where) -> int:
         return self._erase(where)
 
+    @repeated
     def delete_by_id(self, id: Any) -> int:
         return self._erase(id_where(self.definition, id))
 
@@ -252,6 +260,7 @@ class Plan(StoringPlan):
         method = OPERATIONS[OPERATION_OF[name]]
         override = self.override(method)
         if override is not None:
+            once()
             return override(bounds, **arguments)
         assert method.function is not None  # noqa: S101 - every remote operation has one
         return method.function(self, bounds, **arguments)

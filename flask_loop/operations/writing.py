@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from ..connectors.base import Record
+from ..connectors.repeating import racing, repeated
 from ..errors import Failure, ModelNotFound, ValidationError
 from ..methods import Argument, RemoteMethod, Returns, Route
 from ..query import Bounds, Filter, Where, WhereExpression
@@ -73,6 +74,7 @@ class Writing(Reading):
         return instance_of(plan, plan.create(given), given)
 
     @operation
+    @repeated
     def find_or_create(
         cls, filter: FilterLike | WhereExpression, data: Mapping[str, Any] | None = None
     ) -> tuple[Self, bool]:
@@ -94,7 +96,8 @@ class Writing(Reading):
             found = plan.find(_first(wanted))
             if found:
                 return FoundOne.by(plan, found, wanted).python(), False
-            return instance_of(plan, plan.create(given), given), True
+            with racing(plan.definition.name):
+                return instance_of(plan, plan.create(given), given), True
 
     @operation
     def upsert(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
@@ -112,6 +115,7 @@ class Writing(Reading):
         return cls.upsert(data, **values)
 
     @operation
+    @repeated
     def upsert_with_where(cls, where: WhereLike, data: Mapping[str, Any]) -> Self:
         """Change the one record that matches a where, or create it where none does.
 
@@ -121,10 +125,11 @@ class Writing(Reading):
         given = python_names(plan, data)
         with plan.transaction():
             found = plan.the_one(_where(plan, where))
-            record = plan.create(given) if found is None else plan.patch(found, given)
+            record = _create_missing(plan, given) if found is None else plan.patch(found, given)
         return cast("Self", instance_of(plan, record, given))
 
     @operation
+    @repeated
     def replace_or_create(cls, data: Mapping[str, Any]) -> Self:
         """Replace the record with the id in ``data``, or create it where there is none."""
         plan = cls.__loop_plan__()
@@ -132,7 +137,7 @@ class Writing(Reading):
         with plan.transaction():
             id = _given_id(plan, given)
             is_there = id is not None and plan.is_stored(id)
-            record = plan.replace(id, given) if is_there else plan.create(given)
+            record = plan.replace(id, given) if is_there else _create_missing(plan, given)
         return cast("Self", instance_of(plan, record, given))
 
     @operation
@@ -296,13 +301,20 @@ def _written_id(plan: Plan, data: Mapping[str, Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
+def _create_missing(plan: Plan, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+    """Create a record that was looked for, and is not there."""
+    with racing(plan.definition.name):
+        return plan.create(data, validate=validate)
+
+
+@repeated
 def _upsert_record(plan: Plan, data: Mapping[str, Any]) -> dict[str, Any]:
     validate = plan.definition.settings.validate_upsert
     with plan.transaction():
         id = _given_id(plan, data)
         if id is not None and plan.is_stored(id):
             return plan.patch(id, data, validate=validate)
-        return plan.create(data, validate=validate)
+        return _create_missing(plan, data, validate=validate)
 
 
 # What remote calls run. Ids and wheres are in their normal form; data is as it came.
@@ -364,32 +376,36 @@ def existing_id(plan: Plan, data: Data) -> Any:
     return None
 
 
+@repeated
 def _upsert(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     validate = plan.definition.settings.validate_upsert
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             accepted = plan.accept(data, bounds, creating=True)
-            return stored(plan, plan.create(accepted, validate=validate), accepted, bounds)
+            record = _create_missing(plan, accepted, validate=validate)
+            return stored(plan, record, accepted, bounds)
         record = plan.patch(id, data, validate=validate, bounds=bounds)
         return stored(plan, record, data, bounds, wire_only=True)
 
 
+@repeated
 def _replace_or_create(plan: Plan, bounds: Bounds, data: Data) -> Stored:
     with plan.transaction():
         id = existing_id(plan, data)
         if id is None:
             accepted = plan.accept(data, bounds, creating=True)
-            return stored(plan, plan.create(accepted), accepted, bounds)
+            return stored(plan, _create_missing(plan, accepted), accepted, bounds)
         return _replace_by_id(plan, bounds, id, data)
 
 
+@repeated
 def _upsert_with_where(plan: Plan, bounds: Bounds, where: Where, data: Data) -> Stored:
     with plan.transaction():
         id = plan.the_one(where)
         if id is None:
             accepted = plan.accept(data, bounds, creating=True)
-            return stored(plan, plan.create(accepted), accepted, bounds)
+            return stored(plan, _create_missing(plan, accepted), accepted, bounds)
         record = plan.patch(id, data, bounds=bounds)
         return stored(plan, record, data, bounds, wire_only=True)
 

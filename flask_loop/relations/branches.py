@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..connectors.base import Connector, Record
+from ..connectors.repeating import once
 from ..definition import BELONGS_TO, REFERENCES_MANY, ModelDefinition, RelationDefinition
 from ..errors import Failure, ValidationError
 from ..query import Bounds
@@ -170,6 +171,8 @@ def transactions(
     """
     branches = [branch for write in writes for branch in write.branches]
     found = {id(each): each for each in _connectors(branches) if each is not connector}
+    if found:
+        once()  # one of them may keep what another does not
     with ExitStack() as others:
         for each in found.values():
             others.enter_context(transaction(each))

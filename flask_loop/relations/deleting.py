@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
 from ..connectors.base import Connector, Record
+from ..connectors.repeating import once
 from ..definition import Dependent, ModelDefinition
 from ..errors import Conflict
 from ..query import Filter, Where, both, equality, keys_where
@@ -131,8 +132,10 @@ class _Deletion:
 
     def open(self, stack: ExitStack) -> None:
         """Open the transactions of all connectors; that of the root is the last to end."""
-        found = (plan.connector for plan in self._plans.values())
-        for connector in {id(each): each for each in found}.values():
+        found = {id(each): each for each in (plan.connector for plan in self._plans.values())}
+        if len(found) > 1:
+            once()  # one of them may keep what another does not
+        for connector in found.values():
             stack.enter_context(self._transaction(connector))
 
     # What goes

@@ -1,6 +1,7 @@
 """Calling remote methods, whatever the transport. No HTTP in here."""
 
 from .arguments import Arguments, Given, Target, decode
+from .calls import is_stream
 from .context import (
     Context,
     Page,
@@ -34,6 +35,7 @@ __all__ = [
     "id_text",
     "idle_registrations",
     "ids_in_path",
+    "is_stream",
     "names_in_id",
     "options",
     "shown_id",

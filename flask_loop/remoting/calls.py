@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from inspect import isgenerator
@@ -42,6 +43,7 @@ class Call:
     :ivar after: hooks after it.
     :ivar error: hooks after an error.
     :ivar is_plain: whether nobody looks at the call, so that no context is made.
+    :ivar around: a block that the model's data source has around each call, or None.
     """
 
     target: Target
@@ -52,6 +54,7 @@ class Call:
     after: tuple[RemoteHook, ...]
     error: tuple[RemoteHook, ...]
     is_plain: bool
+    around: Callable[[], AbstractContextManager[None]] | None
 
 
 def compile_call(
@@ -87,7 +90,22 @@ def compile_call(
         after=after,
         error=error,
         is_plain=not (method.own or method.related or override or is_watched),
+        around=_around(target, method),
     )
+
+
+def _around(
+    target: Target, method: RemoteMethod
+) -> Callable[[], AbstractContextManager[None]] | None:
+    """The block that the model's data source has around each call of a method, or None."""
+    source: Any = target.model.data_source
+    around: Callable[[], AbstractContextManager[None]] | None
+    around = getattr(source, "around_call", None)
+    writes = any(route.verb not in ("GET", "HEAD") for route in method.routes)
+    if around is None and source is not None and writes:
+        # What was just written by another request may be asked for, as the owner of a new record.
+        around = source.primary if source.connector.capabilities.replicas else None
+    return around
 
 
 def reaches_watched(target: Target) -> bool:
@@ -260,6 +278,11 @@ def _run_error_hooks(call: Call, ctx: Context, error: Exception) -> None:
 def _is_stream(value: Any) -> bool:
     """Whether a value is made item by item; a file is one thing, though it gives lines."""
     return isinstance(value, Iterator) and not hasattr(value, "read")
+
+
+def is_stream(outcome: Any) -> bool:
+    """Whether what :func:`run` gave is made item by item, when the call has ended."""
+    return isinstance(outcome, _Within) or isinstance(getattr(outcome, "response", None), _Within)
 
 
 class _Within:

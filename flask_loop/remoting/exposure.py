@@ -129,7 +129,10 @@ class Exposure:
         call = calls.get(method.wire)
         if call is None or call.target is not plan:
             call = calls[method.wire] = self._compile(plan, method)
-        return run(call, given, transport, self.bounds)
+        if call.around is None:
+            return run(call, given, transport, self.bounds)
+        with call.around():
+            return run(call, given, transport, self.bounds)
 
     def idle(self) -> Iterator[str]:
         """Say what was registered on the model in vain, as it has no such methods."""

@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.servers import SERVERS, LocalServer, Missing, Mysql, Oracle, Postgresql, Server
+from tests.servers import (
+    SERVERS,
+    LocalServer,
+    Missing,
+    Mysql,
+    Oracle,
+    Postgresql,
+    Server,
+    Servers,
+)
 
 LOCAL = ["postgresql", "mysql", "firebird"]
 ROOT = Path(__file__).parents[2]
@@ -205,3 +214,27 @@ def test_oracle_runs_only_where_its_user_is_for_tests(
         monkeypatch.setenv(Oracle.variable, url)
     with pytest.raises(error, match=text):
         Oracle().start()
+
+
+@pytest.mark.parametrize(
+    ("connector", "ci", "outcome"),
+    [
+        ("postgresql", "", pytest.skip.Exception),
+        ("postgresql", "true", pytest.fail.Exception),
+        ("oracle", "true", pytest.skip.Exception),
+    ],
+)
+def test_what_a_missing_server_means(
+    connector: str,
+    ci: str,
+    outcome: type[BaseException],
+    get_server: Callable[[str], Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def get(self: Servers, name: str) -> Server:
+        raise Missing(f"install {name}")
+
+    monkeypatch.setattr(Servers, "get", get)
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match=f"install {connector}"):
+        get_server(connector)

@@ -492,6 +492,50 @@ def test_auto_migrate_makes_the_table_anew(source: DataSource, sql: Sql) -> None
     assert things.count() == 0
 
 
+def test_auto_migrate_drops_nothing_unless_it_is_told_to(source: DataSource, sql: Sql) -> None:
+    things = source.create_model("thing", {"size": int})
+    source.auto_migrate()
+    things.create(size=1)
+    others = source.create_model("other_thing", {"size": int})
+    with pytest.raises(RuntimeError, match=r"^thing: there already; auto_migrate\(drop=True\)"):
+        source.auto_migrate()
+    assert columns(sql, "other_thing") == {}
+    source.auto_migrate([others])
+    assert (things.count(), others.count()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_actual"),
+    [
+        ("TEXT", True),
+        ("VARCHAR(9)", True),
+        ("CLOB", True),
+        ("INTEGER", False),
+        ("BLOB", False),
+        ("", False),
+        ("TEXT NOT NULL", False),
+    ],
+)
+def test_a_column_of_another_affinity_is_not_actual(
+    source: DataSource, sql: Sql, written: str, is_actual: bool
+) -> None:
+    things = source.create_model("thing", {"name": {"type": str, "max_length": 5}})
+    sql(f"CREATE TABLE thing (id INTEGER PRIMARY KEY, name {written})")
+    source.auto_update()
+    assert source.is_actual() is is_actual
+    things.create(name="a")
+
+
+@pytest.mark.parametrize("written", ["INT", "BIGINT", "NUMERIC", "BOOLEAN", "INTEGER"])
+def test_numbers_of_every_name_are_the_same(source: DataSource, sql: Sql, written: str) -> None:
+    source.create_model("thing", {"size": int, "price": "number", "sold": bool})
+    sql(
+        f"CREATE TABLE thing (id INTEGER PRIMARY KEY, size {written}, price {written}, "
+        f"sold {written})"
+    )
+    assert source.is_actual()
+
+
 def test_is_actual_changes_nothing(source: DataSource, sql: Sql) -> None:
     source.create_model("thing", {"size": {"type": int, "index": True}})
     assert not source.is_actual()

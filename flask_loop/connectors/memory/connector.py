@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from time import monotonic
 from typing import Any, ClassVar
 
 import orjson
 
 from ...definition import ModelDefinition, nearest
-from ...errors import DefinitionError
+from ...errors import DefinitionError, Unavailable
 from ...query import Filter, Where
 from ..base import PLAIN, Capabilities, Connector, Record, Rows, TransactionOptions
 from .search import matching, search
@@ -24,6 +25,7 @@ from .view import View
 _SETTINGS = ("file",)
 #: How many definitions are known at once; one that is used again is learned again.
 _MAX_VIEWS = 256
+_TOO_LONG = "The transaction took too long."
 
 
 class MemoryConnector(Connector):
@@ -64,6 +66,7 @@ class MemoryConnector(Connector):
                 )
         self._lock = threading.RLock()
         self._depth = 0
+        self._may_write = True
         self._journal: list[Change] = []
         self._tables: dict[str, Table] = {}
         self._undefined: dict[str, StoredModel] = {}
@@ -137,23 +140,35 @@ class MemoryConnector(Connector):
         It belongs to the thread that entered it; the others wait, with reads too, until the
         outermost block ends. Ids that were given in a block that raised are not given again.
 
-        :raises Unavailable: where the file cannot be written; nothing is changed then.
+        :param options: it is serializable whatever is asked for.
+        :raises Unavailable: where the file cannot be written, or the time is over; nothing is
+            changed then.
+        :raises RuntimeError: where something was written in a block that only reads.
         """
-        with self._lock:
-            outermost = self._depth == 0
-            start = len(self._journal)
-            self._depth += 1
-            try:
-                yield
-                if outermost and self._journal:
-                    self._save()
-            except BaseException:
-                self._undo(start)
-                raise
-            finally:
-                self._depth -= 1
-                if outermost:
-                    self._journal.clear()
+        deadline = None if options.timeout is None else monotonic() + options.timeout
+        if not self._lock.acquire(timeout=-1 if options.timeout is None else options.timeout):
+            raise Unavailable(_TOO_LONG)
+        outermost = self._depth == 0
+        start = len(self._journal)
+        self._depth += 1
+        may_write, self._may_write = self._may_write, self._may_write and not options.read_only
+        try:
+            yield
+            if not self._may_write and len(self._journal) > start:
+                raise RuntimeError("nothing is written in a transaction that is read_only")
+            if deadline is not None and monotonic() >= deadline:
+                raise Unavailable(_TOO_LONG)
+            if outermost and self._journal:
+                self._save()
+        except BaseException:
+            self._undo(start)
+            raise
+        finally:
+            self._depth -= 1
+            self._may_write = may_write
+            if outermost:
+                self._journal.clear()
+            self._lock.release()
 
     def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
         for definition in definitions:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from ...errors import DefinitionError
-from .reflection import property_of
+from .reflection import is_quoted, property_of
 
 #: What is known of a table, a column or a key, by LoopBack's names.
 Row: TypeAlias = dict[str, Any]
@@ -132,7 +132,7 @@ class Catalogue:
                         "keySeq": position,
                         "pkOwner": self._shown(their_owner),
                         "pkName": primary,
-                        "pkTableName": str(there),
+                        "pkTableName": there,
                         "pkColumnName": str(other),
                     }
                 )
@@ -167,7 +167,7 @@ class Catalogue:
             names["view"] += inspector.get_view_names(schema=owner)
             names["view"] += _listed(inspector, "materialized_view", owner)
         for kind, found in names.items():
-            for name in dict.fromkeys(map(str, found)):
+            for name in dict.fromkeys(found):
                 yield {"type": kind, "name": name, "owner": self._shown(owner)}
 
     def _shown(self, owner: str | None) -> str | None:
@@ -183,10 +183,15 @@ class Catalogue:
             with warnings.catch_warnings():
                 # SQLAlchemy warns of types and indexes that it does not know.
                 warnings.simplefilter("ignore", sa.exc.SAWarning)
-                return get(table, schema=owner, **more)
+                return get(self._quoted(table, owner), schema=owner, **more)
         except sa.exc.NoSuchTableError:
             shown = f"{owner}.{table}" if owner else table
             raise DefinitionError(f"there is no table or view {shown!r}") from None
+
+    def _quoted(self, table: str, owner: str | None) -> str:
+        """The name of a table, marked where it is found in quotes alone."""
+        names = self._inspector.get_table_names(schema=owner)
+        return next((name for name in names if name == table and is_quoted(name)), table)
 
     # Keys
 

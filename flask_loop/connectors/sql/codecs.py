@@ -18,7 +18,7 @@ import orjson
 import sqlalchemy as sa
 
 from ...definition import Embedded, Property
-from ...errors import DefinitionError
+from ...errors import NotIndexable
 from ...geo import GeoPoint
 from ...types import (
     MAX_INTEGER,
@@ -110,7 +110,7 @@ class Codecs:
         """The codec of a property.
 
         :param is_indexed: whether the property is in an index, which bounds a text's length.
-        :raises DefinitionError: where the database has no column for it.
+        :raises NotIndexable: where the database has no index for it.
         """
         if is_indexed and self.indexed_length is not None:
             self._refuse_long_text(property_, self.indexed_length)
@@ -122,7 +122,7 @@ class Codecs:
             return
         length = property_.constraints.get("max_length")
         if length is None or length > most:
-            raise DefinitionError(
+            raise NotIndexable(
                 f"{property_.name!r} is in an index, for which {self.backend} takes texts of at "
                 f"most {most} characters: give it a max_length up to that"
             )

@@ -74,7 +74,7 @@ class Conditions:
         if codec.json:
             return self.dialect.places.is_exact(node)
         if node.operator == "eq":
-            return codec.equals or node.operand is None
+            return codec.equals or (node.operand is None and not node.path.keys)
         if node.operator == "inq":
             return codec.equals and self.dialect.lists.can_list(codec, node.operand)
         if node.operator in ("like", "regexp"):

@@ -50,6 +50,7 @@ from .dialect import Dialect
 from .differences import TableDifferences
 from .discovery import SqlDiscovering
 from .driver import affected, first_value, last_id
+from .executing import compiled, rows_or_count
 from .foreign_keys import constrained, constraint_name, in_order, metadata_of, referring
 from .leftover import Sorting, paged_by_key, settled, sorting_of, unpaged
 from .migration import Migration
@@ -134,7 +135,7 @@ class SqlConnector(SqlDiscovering, Connector):
         table = statements.model_table
         values = table.binder(statements.ids)(definition.id_values(id))
         statement = statements.by_id
-        if statement.names is not None:
+        if not statement.is_plain:
             values = statement.arrange(values)
         return Rows(self.session.fetch(statement.sql, values), table.layout())
 
@@ -224,6 +225,22 @@ class SqlConnector(SqlDiscovering, Connector):
 
     def transaction(self, options: TransactionOptions = PLAIN) -> AbstractContextManager[None]:
         return self.session.transaction(options)
+
+    def primary(self) -> AbstractContextManager[None]:
+        return self.session.primary()
+
+    def execute(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]] | int:
+        sa_dialect = self.session.engine.dialect
+        statement, values = compiled(sql, params, self.dialect, sa_dialect)
+        try:
+            done: list[dict[str, Any]] | int = self.session.perform(
+                statement, values, rows_or_count
+            )
+        except Refused:
+            raise _refused() from None
+        except sa_dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise RuntimeError(f"the database does not take the statement: {error}") from error
+        return done
 
     # The schema
 
@@ -316,7 +333,8 @@ class SqlConnector(SqlDiscovering, Connector):
         return []
 
     def ping(self) -> None:
-        self.session.fetch(self.dialect.ping, ())
+        with self.session.primary():
+            self.session.fetch(self.dialect.ping, ())
 
     def close(self) -> None:
         self.session.close()
@@ -382,7 +400,8 @@ class SqlConnector(SqlDiscovering, Connector):
         if id is None:
             return made
         if len(statements.ids) == 1 and definition.id.generated:
-            self._given_id(statements, id)
+            with self.session.primary():
+                self._given_id(statements, id)
         return id
 
     def _given_id(self, statements: ModelStatements, id: Any) -> None:
@@ -477,7 +496,8 @@ class SqlConnector(SqlDiscovering, Connector):
         """
         definition, table = statements.definition, statements.model_table
         if error.kind == "foreign_key":
-            return self._unlinked(definition, error.constraint, written, index, where)
+            with self.session.primary():
+                return self._unlinked(definition, error.constraint, written, index, where)
         names = table.properties_of(error.columns) if error.columns else ()
         if error.constraint and not names:
             names = self._properties_of_constraint(table, error.constraint)
@@ -533,12 +553,12 @@ class SqlConnector(SqlDiscovering, Connector):
         for other, key in holders:
             link = Link(definition, key.names, key.target_names)
             if where is not None and self.count(other, Related(link, where)):
-                return _held(definition, done, other)
+                return held(definition, done, other)
         for key in definition.foreign_keys:
             if not written.keys().isdisjoint(key.names):  # a part of the key was changed
                 return ForeignKeyViolation(key.names, index)
         if holders and where is not None:  # what would be deleted with it is held on to
-            return _held(definition, done)
+            return held(definition, done)
         return _refused()
 
     def _unlinked_by(
@@ -554,7 +574,7 @@ class SqlConnector(SqlDiscovering, Connector):
         for target in known:
             for other, key in referring(target, known):
                 if constraint_name(self._of(other).model_table, key) == constraint:
-                    return _held(definition, done, other if target is definition else None)
+                    return held(definition, done, other if target is definition else None)
         return _refused()
 
     # In Python
@@ -629,9 +649,7 @@ class Refused(Exception):
         self.constraint = constraint
 
 
-def _held(
-    definition: ModelDefinition, done: str, holder: ModelDefinition | None = None
-) -> Conflict:
+def held(definition: ModelDefinition, done: str, holder: ModelDefinition | None = None) -> Conflict:
     """The error of what other records hold on to.
 
     :param holder: the model of these, or None where they hold on to what goes with it.

@@ -38,6 +38,8 @@ class Dialect:
     returns_ids: ClassVar[bool] = True
     #: Whether a foreign key is checked for each row, instead of at the end of each statement.
     checks_rows: ClassVar[bool] = False
+    #: Whether rows with null in some of the columns of a unique index are refused as equal.
+    nulls_collide: ClassVar[bool] = False
     #: Whether columns whose values the database makes are ``GENERATED … AS IDENTITY``.
     has_identity: ClassVar[bool] = True
     #: Whether the database, asked for a range in the order of the ids, looks at every record in

@@ -65,6 +65,17 @@ class Driver:
         """Begin a transaction."""
         transaction.run(self.begin_statement)
 
+    def limit(self, transaction: Running, seconds: float | None) -> None:
+        """Let the next statements of a transaction take no longer, where the database can.
+
+        Whether it can or not, a transaction does not go on when its time is over.
+
+        :param seconds: how long; None for as long as outside of a transaction.
+        """
+
+    def restore(self, transaction: Running, options: TransactionOptions) -> None:
+        """Undo what was set of a connection for a transaction that has ended."""
+
     def commit(self, transaction: Running) -> None:
         transaction.run("COMMIT")
 

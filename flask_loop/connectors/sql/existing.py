@@ -168,8 +168,9 @@ def _string(column: _Column, usual: Codec) -> Codec:
         read = _unpadded
     elif column.name == "ENUM" or (is_plain and column.backend != "sqlite"):
         read = None
-    is_text = is_plain or column.begins(*_FIXED)
+    is_text = is_plain and column.name != "CITEXT"
     is_own = column.begins(*_COMPARED_OTHERWISE) and column.backend != "sqlite"
+    is_own = is_own or (column.backend == "firebird" and column.begins("BLOB"))
     return Codec(
         usual.types,
         None,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import firebird.driver
 import sqlalchemy as sa
 from firebird.driver import DatabaseError, Isolation, TraAccessMode, tpb
+from sqlalchemy.dialects import registry
 from sqlalchemy_firebird import types as fb
+from sqlalchemy_firebird.base import FBCompiler
+from sqlalchemy_firebird.firebird import FBDialect_firebird
 
 from ...definition import Property
-from ...errors import DefinitionError, TransactionConflict, Unavailable
+from ...errors import DefinitionError, NotIndexable, TransactionConflict, Unavailable
 from ...query import Compare
+from ...query.patterns import MAX_PATTERN
 from ..base import TransactionOptions
 from .codecs import Codec, Codecs, naive_utc, wire_datetime, with_utc
 from .comparing import Patterns, compare
@@ -41,14 +46,17 @@ class FirebirdCodecs(Codecs):
     uuid_type = fb.FBCHAR(36, charset="ASCII")
 
     def text_type(self, length: int | None) -> Any:
-        if length is None or length > _MOST_CHARACTERS:
+        if length is None or length >= _MOST_CHARACTERS:
             return fb.FBTEXT(charset="UTF8")
-        return fb.FBVARCHAR(length, charset="UTF8")
+        return fb.FBVARCHAR(length + 1, charset="UTF8")
 
     def string(self, property_: Property) -> Codec:
         codec = super().string(property_)
-        is_blob = isinstance(codec.types[0], fb.FBTEXT)
-        return replace(codec, exact=False, equals=not is_blob, sorts=not is_blob)
+        if isinstance(codec.types[0], fb.FBTEXT):
+            return replace(codec, exact=False, equals=False, sorts=False)
+        return replace(
+            codec, bind=_with_end, to_python=_without_end, to_wire=_without_end, exact=False
+        )
 
     def datetime(self, property_: Property) -> Codec:
         """A timestamp, which has tenths of milliseconds, and the microseconds beyond them."""
@@ -64,10 +72,29 @@ class FirebirdCodecs(Codecs):
     def buffer(self, property_: Property) -> Codec:
         return replace(super().buffer(property_), equals=False, sorts=False)
 
+    def codec(self, property_: Property, *, is_indexed: bool = False) -> Codec:
+        codec = super().codec(property_, is_indexed=is_indexed)
+        if is_indexed and (codec.json or not codec.equals):
+            raise NotIndexable(f"{property_.name!r} is a blob in firebird, which has no index")
+        return codec
 
-def _bind_datetime(value: datetime) -> tuple[datetime, int]:
-    rest = value.microsecond % 100
-    return naive_utc(value).replace(microsecond=value.microsecond - rest), rest
+
+#: What a text that ends with a blank, or with this, has at its end, as blanks at the end make no
+#: difference to Firebird. No character sorts before it, so that bytes have the order of texts.
+_END = "\x01"
+
+
+def _with_end(text: str) -> str:
+    return text + _END if text.endswith((" ", _END)) else text
+
+
+def _without_end(text: str) -> str:
+    return text.removesuffix(_END)
+
+
+def _bind_datetime(value: datetime) -> tuple[str, int]:
+    # firebird-driver takes no instant before 1858-11-17, but as text.
+    return value.isoformat(" ", "microseconds")[:24], value.microsecond % 100
 
 
 def _read_datetime(moment: datetime, rest: int | None) -> datetime:
@@ -78,17 +105,12 @@ class FirebirdPatterns(Patterns):
     """``like`` as every database has it, with patterns that may be longer than the column."""
 
     def matches(self, node: Compare, value: Expression, parameter: NextParameter) -> Expression:
-        return super().matches(node, value, lambda: _as_text(parameter()))
-
-
-def _as_text(value: Expression) -> Expression:
-    """A parameter that may be longer than the column which it is compared with."""
-    return sa.cast(value, fb.FBVARCHAR(_MOST_CHARACTERS, charset="UTF8"))
-
-
-def _as_bytes(value: Expression, length: int = _MOST_CHARACTERS) -> Expression:
-    """A text by whose bytes it is compared: Firebird leaves the blanks at the end out."""
-    return sa.cast(value, fb.FBVARCHAR(min(4 * length, 32_764), charset="OCTETS"))
+        if _is_short_text(value.type):
+            shorter = sa.func.left(value, sa.func.char_length(value) - sa.literal_column("1"))
+            ends = value.like(sa.literal_column(f"'%{_END}'"))
+            value = sa.case((ends, shorter), else_=value)
+        pattern = fb.FBVARCHAR(2 * MAX_PATTERN, charset="UTF8")
+        return super().matches(node, value, lambda: sa.cast(parameter(), pattern))
 
 
 class FirebirdDialect(Dialect):
@@ -98,19 +120,18 @@ class FirebirdDialect(Dialect):
     ping = "SELECT 1 FROM RDB$DATABASE"
     name_length = 31
     checks_rows = True
+    nulls_collide = True
 
     def make_codecs(self) -> Codecs:
         return FirebirdCodecs(self.name)
 
     def make_lists(self) -> Lists:
-        return Lists(1024)
+        return Lists(4096)
 
     def make_patterns(self) -> Patterns:
         return FirebirdPatterns()
 
     def typed(self, parameter: NextParameter, codec: Codec) -> NextParameter:
-        if _is_short_text(codec.types[0]):
-            return lambda: _as_text(parameter())
         if isinstance(codec.types[0], sa.DOUBLE_PRECISION):
             return lambda: sa.cast(parameter(), codec.types[0])
         return parameter
@@ -122,27 +143,14 @@ class FirebirdDialect(Dialect):
         codec: Codec,
         parameter: NextParameter,
     ) -> Expression:
-        if not _is_short_text(codec.types[0]):
+        kind = codec.types[0]
+        if operator == "eq" or not _is_short_text(kind):
             return super().compare(operator, columns, codec, parameter)
-        if operator != "eq":
-            keys = [self.sort_key(column) for column in columns]
-            return compare(operator, keys, lambda: _as_bytes(_as_text(parameter())))
-        text = _as_text(parameter())
-        # An index answers the first.
-        return sa.and_(columns[0] == text, self.sort_key(columns[0]) == _as_bytes(text))
-
-    def is_in(
-        self, columns: Sequence[Expression], many: int, codec: Codec, parameter: NextParameter
-    ) -> Expression:
-        if not _is_short_text(codec.types[0]):
-            return super().is_in(columns, many, codec, parameter)
-        return sa.or_(
-            sa.false(), *(self.compare("eq", columns, codec, parameter) for _ in range(many))
-        )
+        keys = [self.sort_key(column) for column in columns]
+        return compare(operator, keys, lambda: _as_bytes(sa.cast(parameter(), kind), kind))
 
     def sort_key(self, column: Expression) -> Expression:
-        kind = column.type
-        return _as_bytes(column, kind.length) if _is_short_text(kind) else column
+        return _as_bytes(column, column.type) if _is_short_text(column.type) else column
 
     def least(self, *values: Expression) -> Expression:
         return sa.func.minvalue(*values)
@@ -151,31 +159,89 @@ class FirebirdDialect(Dialect):
         return sa.func.maxvalue(*values)
 
 
+def _as_bytes(value: Expression, kind: Any) -> Expression:
+    """A text as its bytes, which have the order of code points."""
+    return sa.cast(value, fb.FBVARCHAR(4 * kind.length, charset="OCTETS"))
+
+
 def _is_short_text(kind: Any) -> bool:
-    return isinstance(kind, fb.FBVARCHAR) and kind.charset != "OCTETS"
+    return isinstance(kind, fb.FBVARCHAR) and kind.charset == "UTF8"
 
 
 #: Words that are reserved in Firebird 3 to 5, of which sqlalchemy-firebird knows not all.
-_RESERVED = frozenset(
-    """add admin all alter and any as at avg begin between bigint binary bit_length blob boolean both
-    by case cast char character character_length char_length check close collate column comment
-    commit connect constraint corr count covar_pop covar_samp create cross current current_connection
-    current_date current_role current_time current_timestamp current_transaction current_user cursor
-    date day dec decfloat decimal declare default delete deleting deterministic disconnect distinct
-    double drop else end escape execute exists external extract false fetch filter float for foreign
-    from full function gdscode global grant group having hour in index inner insensitive insert
-    inserting int int128 integer into is join lateral leading left like local localtime localtimestamp
-    long lower max maximum_segment merge min minute month national natural nchar no not null numeric
+_WORDS = """
+    add admin all alter and any as at avg begin between bigint binary bit_length blob boolean
+    both by case cast char character character_length char_length check close collate column
+    comment commit connect constraint corr count covar_pop covar_samp create cross current
+    current_connection current_date current_role current_time current_timestamp
+    current_transaction current_user cursor date day dec decfloat decimal declare default delete
+    deleting deterministic disconnect distinct double drop else end escape execute exists
+    external extract false fetch filter float for foreign from full function gdscode global
+    grant group having hour in index inner insensitive insert inserting int int128 integer into
+    is join lateral leading left like local localtime localtimestamp long lower max
+    maximum_segment merge min minute month national natural nchar no not null numeric
     octet_length of offset on only open or order outer over parameter plan position post_event
     precision primary procedure publication real record_version recreate recursive references
     regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy
     release resetting return returning_values returns revoke right rollback row row_count rows
     savepoint scroll second select sensitive set similar smallint some sqlcode sqlstate start
-    stddev_pop stddev_samp sum table then time timestamp timezone_hour timezone_minute to trailing
-    trigger trim true unbounded union unique unknown update updating upper user using value values
-    var_pop var_samp varbinary varchar variable varying view when where while window with without
-    year""".split()
-)
+    stddev_pop stddev_samp sum table then time timestamp timezone_hour timezone_minute to
+    trailing trigger trim true unbounded union unique unknown update updating upper user using
+    value values var_pop var_samp varbinary varchar variable varying view when where while
+    window with without year
+"""
+_RESERVED = frozenset(_WORDS.split())
+
+
+class FirebirdCompiler(FBCompiler):
+    """sqlalchemy-firebird's, with what the standard and Firebird 3 have for ``ROWS m TO n``."""
+
+    def limit_clause(self, select: Any, **options: Any) -> str:
+        text = ""
+        if select._offset_clause is not None:
+            text += f"\n OFFSET {self.process(select._offset_clause, **options)} ROWS"
+        if select._limit_clause is not None:
+            text += f"\n FETCH NEXT {self.process(select._limit_clause, **options)} ROWS ONLY"
+        return text
+
+    def visit_row_number_func(self, function: Any, **options: Any) -> str:
+        return "ROW_NUMBER()"
+
+
+class FilledDialect(FBDialect_firebird):
+    """sqlalchemy-firebird's dialect, with what it lacks."""
+
+    statement_compiler = FirebirdCompiler
+    supports_statement_cache = True
+    # Its old name, for SQLAlchemy 1.4, makes newer ones warn.
+    dbapi = None
+    # Statements are compiled before the first connection tells the version.
+    server_version_info = (3, 0)
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        # SQLAlchemy looks in the class itself, and else warns of the old name in the base.
+        return super().import_dbapi()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        words = self.identifier_preparer.reserved_words | _RESERVED
+        self.identifier_preparer.reserved_words = words
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        return firebird.driver
+
+    def do_execute(self, cursor: Any, *arguments: Any, **options: Any) -> None:
+        cursor.stream_blob_threshold = -1
+        super().do_execute(cursor, *arguments, **options)
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        self.do_close(dbapi_connection)
+
+
+registry.register("firebird.loop", __name__, FilledDialect.__name__)
+
 
 _ISOLATIONS = {
     "serializable": Isolation.SERIALIZABLE,
@@ -195,6 +261,10 @@ class FirebirdDriver(Driver):
     def __init__(self, isolation: str) -> None:
         self._isolation = isolation
 
+    def execute(self, cursor: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
+        cursor.stream_blob_threshold = -1
+        cursor.execute(sql, values)
+
     def settle(self, connection: Any) -> None:
         connection.commit()
 
@@ -204,7 +274,8 @@ class FirebirdDriver(Driver):
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         access = TraAccessMode.READ if options.read_only else TraAccessMode.WRITE
         isolation = _ISOLATIONS[options.isolation or self._isolation]
-        transaction.driver_connection.begin(tpb(isolation, _LOCK_SECONDS, access))
+        wait = min(_LOCK_SECONDS, max(1, round(options.timeout or _LOCK_SECONDS)))
+        transaction.driver_connection.begin(tpb(isolation, wait, access))
 
     def commit(self, transaction: Running) -> None:
         transaction.driver_connection.commit()
@@ -217,14 +288,14 @@ class FirebirdDriver(Driver):
         return bool(connection.is_active())
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
-        return not _LOST.isdisjoint(getattr(error, "gds_codes", ()))
+        return not _LOST.isdisjoint(getattr(error, "gds_codes", None) or ())
 
 
 class FirebirdConnector(ServerConnector):
     """Records in a Firebird database."""
 
     name = "firebird"
-    driver_name = "firebird+firebird"
+    driver_name = "firebird+loop"
     migration = FirebirdMigration
 
     def make_dialect(self) -> Dialect:
@@ -232,16 +303,6 @@ class FirebirdConnector(ServerConnector):
 
     def make_driver(self) -> Driver:
         return FirebirdDriver(self.isolation)
-
-    def make_session(self) -> Session:
-        session = super().make_session()
-        dialect: Any = session.engine.dialect
-        # Statements are compiled before the first connection tells the version.
-        dialect.server_version_info = (3, 0)
-        dialect.do_terminate = dialect.do_close
-        words = dialect.identifier_preparer.reserved_words | _RESERVED
-        dialect.identifier_preparer.reserved_words = words
-        return session
 
     def engine_options(self) -> dict[str, Any]:
         return {}
@@ -292,6 +353,8 @@ class FirebirdConnector(ServerConnector):
 
 def translate(error: Exception) -> Exception:
     """An error of firebird-driver as one of ours, or as it is."""
+    if isinstance(error, ValueError) and "numeric overflow" in str(error):
+        return Refused("other")  # the driver itself knows the column's range
     if not isinstance(error, DatabaseError):
         return StatementTooLarge(str(error)) if _is_too_long(error) else error
     codes = set(error.gds_codes or ())
@@ -318,6 +381,9 @@ _REFUSALS = {
     335544466: "foreign_key",
     335544347: "null",
     335544558: "other",
+    # Values that the column's own type does not take: what cannot be converted, or is too great.
+    335544334: "other",
+    335544321: "other",
 }
 _CONFLICTS = {335544336, 335544345, 335544451, 335544510, 335545007}
 _MISSING = {335544580, 335544578, 335544395}

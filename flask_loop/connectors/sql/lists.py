@@ -5,8 +5,8 @@ Many that are bound one by one would be more parameters than a statement can hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from .codecs import Codec
 
 Expression = sa.ColumnElement[Any]
+T = TypeVar("T")
 #: Gives the next bound parameter.
 NextParameter = Callable[[], Expression]
 
@@ -21,6 +22,11 @@ NextParameter = Callable[[], Expression]
 def padded(count: int) -> int:
     """The next power of two, so that lists of many lengths share few statements."""
     return 1 << (count - 1).bit_length() if count else 0
+
+
+def batched(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Items, so many at a time."""
+    return (items[start : start + most] for start in range(0, len(items), most))
 
 
 def equals(columns: Sequence[Expression], parameter: NextParameter) -> Expression:
@@ -34,6 +40,8 @@ class Lists:
     :param most: the most values of one list; of more, Python does the comparison.
     """
 
+    #: The most values between one pair of parentheses.
+    most_in_one = 1000
     #: The most keys of several columns in one statement.
     most_keys = 128
 
@@ -63,7 +71,8 @@ class Lists:
             return sa.false()
         if len(columns) > 1:
             return sa.or_(*(equals(columns, parameter) for _ in range(many)))
-        return columns[0].in_([parameter() for _ in range(many)])
+        parameters = [parameter() for _ in range(many)]
+        return sa.or_(*(columns[0].in_(some) for some in batched(parameters, self.most_in_one)))
 
     def key_chunks(self, raw: list[Any], width: int) -> list[list[Any]]:
         """Keys, as many at a time as one statement takes."""

@@ -23,6 +23,7 @@ from sqlalchemy.schema import (
 from ...definition import Property
 from ...errors import DefinitionError
 from .differences import ChangedColumn, NewColumn, TableDifferences, type_text
+from .existing import ExistingType
 from .foreign_keys import foreign_keys_of
 from .tables import ModelTable
 
@@ -79,6 +80,8 @@ class Migration:
 
         :raises DefinitionError: where a unique index cannot be made, as there are equal values.
         """
+        if self._is_view:
+            return
         if not self._exists:
             self._create_table()
         else:
@@ -97,21 +100,23 @@ class Migration:
 
         :raises DefinitionError: where records have keys that name no record.
         """
-        if not self._has_foreign_keys():
+        if not self._is_view and not self._has_foreign_keys():
             for key in foreign_keys_of(self.table):
                 self._refuse_orphans(key)
             self._set_foreign_keys()
 
     def loosen(self) -> None:
         """Take the foreign keys of ours away, so that tables can be dropped in any order."""
-        for key in self._keys_there() if self._exists else ():
+        for key in self._keys_there() if self._exists and not self._is_view else ():
             self.connection.execute(DropConstraint(key))
 
     def drop(self) -> None:
         """Drop the table, where it is there.
 
-        :raises RuntimeError: where rows of another table refer to its own.
+        :raises RuntimeError: where rows of another table refer to its own, or it is a view.
         """
+        if self._is_view:
+            raise RuntimeError(f"{self.table.name} is a view, which is not made by its model")
         if self._exists:
             self._refuse_referring()
             self.connection.execute(DropTable(self.table))
@@ -128,6 +133,8 @@ class Migration:
 
     def is_updated(self) -> bool:
         """Whether :meth:`update` and :meth:`update_foreign_keys` would find nothing to do."""
+        if self._is_view:
+            return True
         if not self._exists or self._new_columns:
             return False
         if self._missing_indexes or self._surplus_indexes:
@@ -136,12 +143,14 @@ class Migration:
 
     def is_actual(self) -> bool:
         """Whether the table is as the model asks for."""
-        return self.is_updated() and not self._changed_columns
+        return self._is_view or (self.is_updated() and not self._changed_columns)
 
     def differences(self) -> TableDifferences:
         """What the table differs in from the one that the model asks for."""
         if not self._exists:
             return TableDifferences(self.table, exists=False)
+        if self._is_view:
+            return TableDifferences(self.table)
         there, wanted = self._by_shape()
         if self._has_foreign_keys():
             there, wanted = {}, {}
@@ -254,6 +263,13 @@ class Migration:
         return bool(self._inspector.has_table(self.table.name, schema=self.table.schema))
 
     @cached_property
+    def _is_view(self) -> bool:
+        """Whether it is a view, which is as somebody else made it."""
+        if not self._exists:
+            return False
+        return self.table.name in self._inspector.get_view_names(schema=self.table.schema)
+
+    @cached_property
     def _columns_there(self) -> dict[str, sa.Column[Any]]:
         """The columns that are there, by their names in lower case."""
         found = self._inspector.get_columns(self.table.name, schema=self.table.schema)
@@ -304,8 +320,8 @@ class Migration:
         ]
 
     def _is_other_type(self, column: sa.Column[Any], there: sa.Column[Any]) -> bool:
-        if isinstance(there.type, sa.types.NullType):
-            return False  # SQLAlchemy does not know it
+        if isinstance(column.type, ExistingType):
+            return False  # it is the column's own
         wanted, is_there = self._kind(column.type), self._kind(there.type)
         if not _COLLATED.search(wanted):
             is_there = _COLLATED.sub("", is_there)
@@ -435,12 +451,18 @@ class Migration:
     def _create(self, index: sa.Index) -> None:
         try:
             self.connection.execute(CreateIndex(index))
-        except sa.exc.IntegrityError:
+        except Exception as error:
+            if not self._is_of_equals(error):
+                raise
             names = ", ".join(column.name for column in index.columns)
             raise DefinitionError(
                 f"{self.table.name} has records with equal {names}, so that it cannot be made "
                 "unique; change them and call auto_update() again"
             ) from None
+
+    def _is_of_equals(self, error: Exception) -> bool:
+        """Whether an error says that records have equal values."""
+        return isinstance(error, sa.exc.IntegrityError)
 
 
 def _shape_of(index: sa.Index | None) -> _IndexShape | None:

@@ -88,18 +88,46 @@ class MysqlDialect(Dialect):
 
 
 class MysqlDriver(Driver):
-    """PyMySQL's connections in autocommit."""
+    """PyMySQL's connections in autocommit.
+
+    :param statement_timeout: the seconds that a statement may take, or None.
+    """
+
+    def __init__(self, statement_timeout: float | None) -> None:
+        self._statement_timeout = statement_timeout
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         if options.isolation is not None:
             transaction.run(f"SET TRANSACTION ISOLATION LEVEL {options.isolation.upper()}")
         transaction.run(f"START TRANSACTION{' READ ONLY' if options.read_only else ''}")
 
+    def limit(self, transaction: Running, seconds: float | None) -> None:
+        transaction.run(self._limits(transaction.driver_connection, seconds))
+
+    def restore(self, transaction: Running, options: TransactionOptions) -> None:
+        connection = transaction.driver_connection
+        if options.timeout is not None:
+            with connection.cursor() as cursor:
+                cursor.execute(self._limits(connection, None))
+
+    def _limits(self, connection: Any, seconds: float | None) -> str:
+        limit = min(filter(None, (seconds, self._statement_timeout)), default=0)
+        if is_mariadb(connection):
+            return f"SET max_statement_time = {limit:.3f}"
+        # This limit is on what reads alone; what writes may wait for others.
+        wait = "DEFAULT" if seconds is None else max(1, round(seconds))
+        return f"SET max_execution_time = {round(limit * 1000)}, innodb_lock_wait_timeout = {wait}"
+
     def is_open(self, connection: Any) -> bool:
         return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
         return _code(error) in _LOST
+
+
+def is_mariadb(connection: Any) -> bool:
+    """Whether a connection is to a MariaDB, and not to a MySQL."""
+    return "MariaDB" in str(connection.server_version)
 
 
 class MysqlConnector(ServerConnector):
@@ -113,7 +141,7 @@ class MysqlConnector(ServerConnector):
         return MysqlDialect()
 
     def make_driver(self) -> Driver:
-        return MysqlDriver()
+        return MysqlDriver(self.seconds("statement_timeout"))
 
     def connect_arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -144,7 +172,7 @@ class MysqlConnector(ServerConnector):
                 cursor.execute(f"SET {settings[2]}")
                 if limit is None:
                     return
-                if "MariaDB" in connection.server_version:
+                if is_mariadb(connection):
                     cursor.execute(f"SET max_statement_time = {limit}")
                 else:
                     cursor.execute(f"SET max_execution_time = {max(1, round(limit * 1000))}")
@@ -203,6 +231,12 @@ _REFUSALS = {
     ER.ROW_IS_REFERENCED_2: "foreign_key",
     ER.CONSTRAINT_FAILED: "other",
     3819: "other",
+    # Values that the column's own type does not take.
+    ER.WARN_DATA_OUT_OF_RANGE: "other",
+    ER.WARN_DATA_TRUNCATED: "other",
+    ER.TRUNCATED_WRONG_VALUE: "other",
+    ER.TRUNCATED_WRONG_VALUE_FOR_FIELD: "other",
+    ER.DATA_TOO_LONG: "other",
 }
 _CONFLICTS = (ER.LOCK_DEADLOCK, ER.CHECKREAD)
 _TOO_LONG = (ER.QUERY_INTERRUPTED, 1969, 3024, 4024)

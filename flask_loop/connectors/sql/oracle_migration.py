@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from .migration import Migration
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
 class OracleMigration(Migration):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import UserDefinedType
 
 from ...definition import Property
@@ -119,7 +120,8 @@ _ITEM_TYPES: dict[str, Any] = {"integer": sa.Numeric(), "text": sa.Text(), "bool
 
 
 def _at(column: Expression, place: Expression) -> Expression:
-    held = sa.cast(column, Json()) if isinstance(column.type, Jsonb) else column
+    is_binary = isinstance(column.type, Jsonb | postgresql.JSONB)
+    held = sa.cast(column, Json()) if is_binary else column
     return held.op("#>")(place)
 
 
@@ -145,17 +147,24 @@ class PostgresqlDriver(Driver):
     """psycopg's connections in autocommit.
 
     :param isolation: of transactions that do not say theirs.
+    :param statement_timeout: the seconds that a statement may take, or None.
     """
 
     fails_whole = True
 
-    def __init__(self, isolation: str) -> None:
+    def __init__(self, isolation: str, statement_timeout: float | None) -> None:
         self._isolation = isolation
+        self._statement_timeout = statement_timeout
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         isolation = options.isolation or self._isolation
         access = " READ ONLY" if options.read_only else ""
         transaction.run(f"BEGIN ISOLATION LEVEL {isolation.upper()}{access}")
+
+    def limit(self, transaction: Running, seconds: float | None) -> None:
+        seconds = min(filter(None, (seconds, self._statement_timeout)), default=None)
+        limit = "DEFAULT" if seconds is None else max(1, round(seconds * 1000))
+        transaction.run(f"SET LOCAL statement_timeout = {limit}")
 
     def commit(self, transaction: Running) -> None:
         # A transaction in which a statement failed is rolled back by its COMMIT, without a word.
@@ -178,7 +187,7 @@ class PostgresqlConnector(ServerConnector):
         return PostgresqlDialect()
 
     def make_driver(self) -> Driver:
-        return PostgresqlDriver(self.isolation)
+        return PostgresqlDriver(self.isolation, self.seconds("statement_timeout"))
 
     def connect_arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -234,8 +243,10 @@ def translate(error: Exception) -> Exception:
     if not isinstance(error, psycopg.Error):
         return error
     state = error.sqlstate or ""
-    if state in _REFUSALS:
-        return _refused(error, _REFUSALS[state])
+    # Of class 22 are values that the column's own type does not take.
+    kind = "other" if state.startswith("22") else _REFUSALS.get(state)
+    if kind is not None:
+        return _refused(error, kind)
     if state in ("40001", "40P01"):
         return TransactionConflict()
     if state == "57014":

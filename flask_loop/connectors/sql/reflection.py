@@ -43,7 +43,7 @@ def property_of(
     """
     kind = _underlying(column["type"])
     nullable = bool(column.get("nullable", True)) and id is None
-    described = _type_of(kind)
+    described = type_of(kind)
     written: Written = {"type": described.pop("type"), "required": not nullable, **described}
     if id is not None:
         written["id"] = id
@@ -78,9 +78,15 @@ def _own(column: Mapping[str, Any], kind: Any, dialect: sa.Dialect, nullable: bo
         "dataPrecision": _precision(kind),
         "dataScale": getattr(kind, "scale", None) if is_number else None,
         "nullable": "Y" if nullable else "N",
+        "quoted": True if column.get("quote") or is_quoted(column["name"]) else None,
         "computed": True if column.get("computed") else None,
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def is_quoted(name: str) -> bool:
+    """Whether a name is one that the database would take for another one without quotes."""
+    return bool(getattr(name, "quote", False))
 
 
 def _length(kind: Any) -> int | None:
@@ -125,7 +131,7 @@ def _dialect(backend: str) -> sa.Dialect:
 # The property's type
 
 
-def _type_of(kind: Any) -> Written:
+def type_of(kind: Any) -> Written:
     """The type of the values of a column, and their bounds; text where there is no other."""
     for classes, describe in _KINDS:
         if isinstance(kind, classes):
@@ -181,7 +187,7 @@ def _bits(kind: Any) -> Written:
 
 def _list(kind: Any) -> Written:
     # PostgreSQL lets a column that is declared as a list hold lists of lists, too.
-    return {"type": [_type_of(_underlying(kind.item_type))["type"]]}
+    return {"type": [type_of(_underlying(kind.item_type))["type"]]}
 
 
 #: Types by the classes that SQLAlchemy reflects; what comes first holds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,10 @@ import sqlalchemy as sa
 
 from ...definition import nearest
 from ...errors import DefinitionError, Unavailable
+from ..base import ISOLATIONS
 from .connector import SqlConnector
 from .driver import Driver
+from .replicas import ReplicatedSession
 from .session import Session
 
 #: The settings of every server, with LoopBack's other names for them.
@@ -35,10 +38,10 @@ SETTINGS = (
     "ssl",
     "connect_args",
     "echo",
+    "replicas",
 )
 _ALIASES = {"user": "username", "db": "database", "hostname": "host"}
 _IN_URL = ("host", "port", "database", "username", "password")
-ISOLATIONS = ("serializable", "repeatable read", "read committed")
 
 
 class ServerConnector(SqlConnector):
@@ -53,7 +56,9 @@ class ServerConnector(SqlConnector):
         ``connect_timeout``, the seconds to wait for the server (10); ``statement_timeout``, the
         seconds that a statement may take (none); ``isolation``, how far transactions are kept from
         one another (``serializable``); ``ssl``, see :func:`tls_of`; ``connect_args``, what else the
-        driver is given; ``echo``, to log statements.
+        driver is given; ``echo``, to log statements; ``replicas``, a list of copies of the
+        database that answer what is read outside of transactions: of each its URL, or a dict with
+        what differs from these settings.
     :raises DefinitionError: naming the setting that is unknown or means nothing.
     """
 
@@ -74,6 +79,8 @@ class ServerConnector(SqlConnector):
         if self.isolation not in ISOLATIONS:
             raise DefinitionError(f"isolation is one of {', '.join(ISOLATIONS)}")
         super().__init__(given)
+        if self.settings.get("replicas"):
+            self.capabilities = replace(self.capabilities, replicas=True)
 
     # What each server's connector says
 
@@ -113,13 +120,45 @@ class ServerConnector(SqlConnector):
             prepare(connection)
 
         sa.event.listen(engine, "connect", connected)
-        pings = self.settings.get("pre_ping", True)
-        return Session(
-            engine,
-            self.make_driver(),
-            _translated_by(self.translator()),
-            ping=self.dialect.ping if pings else None,
-        )
+        translate = _translated_by(self.translator())
+        options: dict[str, Any] = {
+            "ping": self.dialect.ping if self.settings.get("pre_ping", True) else None,
+            "isolation": self.isolation,
+        }
+        replicas = self._replicas()
+        if replicas:
+            parts = (engine, self.make_driver(), translate)
+            return ReplicatedSession(*parts, **options, replicas=replicas)
+        return Session(engine, self.make_driver(), translate, **options)
+
+    def _replicas(self) -> list[Session]:
+        """The connections of the replicas."""
+        given = self.settings.get("replicas") or []
+        if not isinstance(given, list | tuple):
+            raise DefinitionError(f"replicas is a list of URLs or dicts, not a {type(given)}")
+        sessions = []
+        for place, each in enumerate(given):
+            try:
+                sessions.append(type(self)(self._replica_settings(each)).session)
+            except DefinitionError as error:
+                raise DefinitionError(f"replicas[{place}]: {error}") from None
+        return sessions
+
+    def _replica_settings(self, given: Any) -> dict[str, Any]:
+        """The settings of a replica: these, but for what is said of it."""
+        if isinstance(given, str):
+            given = {"url": given}
+        if not isinstance(given, Mapping):
+            raise DefinitionError(f"a replica is a URL or a dict, not {type(given).__name__}")
+        own = {str(_ALIASES.get(key, key)): value for key, value in given.items()}
+        if "replicas" in own:
+            raise DefinitionError("a replica has no replicas of its own")
+        shared: dict[str, Any] = {**self.settings}
+        shared.pop("replicas", None)
+        if "url" in own:
+            names = _IN_URL if _names_user(own["url"]) else _IN_URL[:3]
+            shared = {key: value for key, value in shared.items() if key not in names}
+        return shared | own
 
     def engine_options(self) -> dict[str, Any]:
         """What else the engine is made with."""
@@ -227,6 +266,14 @@ class Tls:
         if not Path(str(given)).is_file():
             raise DefinitionError(f"ssl.{key}: there is no file {given}")
         return str(given)
+
+
+def _names_user(url: Any) -> bool:
+    """Whether a URL says as whom the database is used; one that is none is refused later."""
+    try:
+        return sa.make_url(url).username is not None
+    except (sa.exc.ArgumentError, ValueError):
+        return False
 
 
 def _translated_by(

@@ -20,7 +20,7 @@ from weakref import WeakSet, finalize
 import sqlalchemy as sa
 
 from ...errors import TransactionConflict, Unavailable
-from ..base import PLAIN, TransactionOptions
+from ..base import ISOLATIONS, PLAIN, TransactionOptions
 from .driver import Driver, affected
 
 #: Turns a driver's error into one of ours, or returns it as it is.
@@ -49,6 +49,7 @@ class Session:
         None where it is not tried.
     :param single: whether all share one connection, as with a database in memory; one thread at a
         time uses it then.
+    :param isolation: of transactions that do not say theirs.
     """
 
     def __init__(
@@ -60,13 +61,17 @@ class Session:
         around_schema: tuple[str, str] | None = None,
         ping: str | None = None,
         single: bool = False,
+        isolation: str = "serializable",
     ) -> None:
         self.engine = engine
+        self.isolation = isolation
         self._ping = ping
         self.driver = driver
         self._translate = translate
         self._around_schema = around_schema
         self._single = single
+        #: When a connection was lost last, or could not be had, on the monotonic clock.
+        self.lost_at = 0.0
         self._closing: finalize[..., Session] | None = None
         self._forget()
         _sessions.add(self)
@@ -110,8 +115,22 @@ class Session:
             connection = self._check_out()
             try:
                 return connection.run(sql, values, read)
+            except TransactionConflict as error:
+                error.is_over = True
+                raise
             finally:
                 self._check_in(connection)
+
+    def perform(self, sql: str, values: Values, read: Read) -> Any:
+        """Run a statement of which nobody knows whether it writes."""
+        transaction = self._current()
+        if transaction is not None:
+            return transaction.guard(sql, values, read)
+        return self.run(sql, values, read)
+
+    def primary(self) -> AbstractContextManager[None]:
+        """A block whose reads see what was written last, where others read from copies."""
+        return nullcontext()
 
     @contextmanager
     def transaction(
@@ -129,8 +148,16 @@ class Session:
             with outer.savepoint(options):
                 yield
             return
+        deadline = _deadline(options.timeout)
         with self._turn:
-            transaction = _Transaction(self._check_out(), self.driver, options, self._check_in)
+            transaction = _Transaction(
+                self._check_out(),
+                self.driver,
+                options,
+                self._check_in,
+                isolation=self.isolation,
+                deadline=deadline,
+            )
             self._open.set(transaction)
             try:
                 if around is not None:
@@ -138,8 +165,10 @@ class Session:
                 transaction.begin()
                 yield
                 transaction.commit()
-            except BaseException:
+            except BaseException as error:
                 transaction.rollback()
+                if isinstance(error, TransactionConflict):
+                    error.is_over = True
                 raise
             finally:
                 if around is not None:
@@ -221,6 +250,7 @@ class Session:
                 return _WatchedConnection(engine, self.driver, self._translate)
             return self._kept() or _DriverConnection(engine, self.driver, self._translate)
         except Exception as error:  # noqa: BLE001 - it is raised again
+            self.lost_at = monotonic()
             raise_translated(error, self._translate)
 
     def _check_in(self, connection: _Connection) -> None:
@@ -240,6 +270,7 @@ class Session:
 
     def _lost(self) -> None:
         """Leave the connections that were opened before one was lost: they may be lost too."""
+        self.lost_at = monotonic()
         self._release()
         if not self._single:
             self.engine.dispose()
@@ -316,6 +347,8 @@ class _Transaction:
 
     :param options: what is asked of it.
     :param check_in: takes the connection back.
+    :param isolation: its isolation, where nothing is asked of that.
+    :param deadline: when its time is over, on the monotonic clock, or None.
     """
 
     def __init__(
@@ -324,6 +357,9 @@ class _Transaction:
         driver: Driver,
         options: TransactionOptions,
         check_in: Callable[[_Connection], None],
+        *,
+        isolation: str,
+        deadline: float | None,
     ) -> None:
         self.connection = connection
         self.driver = driver
@@ -333,7 +369,9 @@ class _Transaction:
         self._process = os.getpid()
         self._depth = 0
         self._guarded = options.guarded and driver.fails_whole
-        self._guards: list[int] = []
+        self._isolation = options.isolation or isolation
+        self._read_only = options.read_only
+        self._deadline = deadline
         self._ended = False
 
     @property
@@ -341,10 +379,13 @@ class _Transaction:
         return self.connection.driver_connection
 
     def begin(self) -> None:
+        self._refuse_late()
         self.driver.begin(self, self._options)
 
     def fetch(self, sql: str, values: Values = ()) -> list[Any]:
         self._refuse_ended()
+        if self._deadline is not None:
+            self._limit()
         try:
             return self.connection.fetch(sql, values, settle=False)
         except Exception as error:
@@ -360,7 +401,19 @@ class _Transaction:
             raise
 
     def write(self, sql: str, values: Values, read: Read) -> Any:
+        """Run a statement that writes, and after whose refusal the caller may go on.
+
+        :raises RuntimeError: where the transaction only reads.
+        """
+        if self._read_only:
+            raise RuntimeError("nothing is written in a transaction that is read_only")
+        return self.guard(sql, values, read)
+
+    def guard(self, sql: str, values: Values, read: Read) -> Any:
         """Run a statement after whose refusal the caller may go on."""
+        self._refuse_ended()
+        if self._deadline is not None:
+            self._limit()
         if not self._guarded:
             return self.run(sql, values, read)
         self.run("SAVEPOINT loop_guard")
@@ -376,17 +429,17 @@ class _Transaction:
 
     @contextmanager
     def savepoint(self, options: TransactionOptions) -> Iterator[None]:
-        if options.isolation is not None or options.read_only:
-            raise RuntimeError(
-                "a transaction inside another is a part of it: isolation and read_only are said of "
-                "the outermost"
-            )
+        self._refuse_stricter(options.isolation)
         self._depth += 1
-        guarded, self._guarded = self._guarded, options.guarded and self.driver.fails_whole
+        outer = self._guarded, self._read_only, self._deadline
+        self._guarded = options.guarded and self.driver.fails_whole
+        self._read_only = self._read_only or options.read_only
+        self._deadline = _sooner(self._deadline, _deadline(options.timeout))
         name = f"loop_{self._depth}"
         try:
             self.driver.savepoint(self, name)
             yield
+            self._refuse_late()
         except BaseException:
             if not self._ended and self._is_ours():
                 self.driver.roll_back_to(self, name)
@@ -394,12 +447,16 @@ class _Transaction:
         else:
             self.driver.release(self, name)
         finally:
+            is_limited, self._deadline = self._deadline is not None, outer[2]
             self._depth -= 1
-            self._guarded = guarded
+            self._guarded, self._read_only = outer[:2]
+            if is_limited and self._deadline is None and not self._ended and self._is_ours():
+                self.driver.limit(self, None)
 
     def commit(self) -> None:
         if self._is_ours():
             self._refuse_ended()
+            self._refuse_late()
             self.driver.commit(self)
 
     def rollback(self) -> None:
@@ -410,9 +467,17 @@ class _Transaction:
     def close(self) -> None:
         self.thread = None
         if self._is_ours():
+            self._restore()
             self._check_in(self.connection)
         else:
             _of_parent.append(self.connection)
+
+    def _restore(self) -> None:
+        """Leave the connection to others as it was."""
+        is_plain = self._options.timeout is None and not self._options.read_only
+        if not is_plain and self.driver_connection is not None:
+            with suppress(Exception):  # where it is lost, there is nothing to leave
+                self.driver.restore(self, self._options)
 
     def _is_ours(self) -> bool:
         """Whether this is not a forked child, to which the connection does not belong."""
@@ -433,6 +498,36 @@ class _Transaction:
     def _refuse_ended(self) -> None:
         if self._ended:
             raise Unavailable("The data source has ended the transaction.")
+
+    def _refuse_late(self) -> None:
+        if self._deadline is not None and monotonic() >= self._deadline:
+            raise Unavailable("The transaction took too long.")
+
+    def _limit(self) -> None:
+        """Let the next statement take no longer than what is left of the time."""
+        self._refuse_late()
+        self.driver.limit(self, _left(self._deadline))
+
+    def _refuse_stricter(self, isolation: str | None) -> None:
+        if isolation and ISOLATIONS.index(isolation) < ISOLATIONS.index(self._isolation):
+            raise RuntimeError(
+                f"the transaction is {self._isolation}, and so is what is inside it: ask the "
+                f"outermost to be {isolation}"
+            )
+
+
+def _deadline(timeout: float | None) -> float | None:
+    """When a time is over that begins now, on the monotonic clock."""
+    return None if timeout is None else monotonic() + timeout
+
+
+def _left(deadline: float | None) -> float:
+    """The seconds until a time is over; there is always a moment left."""
+    return max(0.001, 0.0 if deadline is None else deadline - monotonic())
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min(filter(None, (one, other)), default=None)
 
 
 class _DriverConnection:

@@ -21,11 +21,12 @@ from ...geo import haversine
 from ...query import Pattern
 from ...query.patterns import searcher
 from ...types import DateTime, DecimalNumber
+from ..base import TransactionOptions
 from .codecs import Codec, Codecs
 from .comparing import FunctionPatterns, Patterns
 from .connector import Refused, SqlConnector
 from .dialect import Dialect
-from .driver import Driver
+from .driver import Driver, Running
 from .json_places import JsonEachPlaces, Places
 from .lists import Expression, JsonLists, Lists
 from .session import Session
@@ -125,9 +126,44 @@ class SqliteDialect(Dialect):
 
 
 class SqliteDriver(Driver):
-    """The sqlite3 module, which is in autocommit outside of what begins by a statement."""
+    """The sqlite3 module, which is in autocommit outside of what begins by a statement.
+
+    :param timeout: the seconds to wait for another writer.
+    """
 
     begin_statement = "BEGIN IMMEDIATE"
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    def begin(self, transaction: Running, options: TransactionOptions) -> None:
+        if options.timeout is not None:
+            self.limit(transaction, options.timeout)
+        if options.read_only:
+            transaction.run("PRAGMA query_only = ON")
+            transaction.run("BEGIN")
+        else:
+            transaction.run(self.begin_statement)
+
+    def limit(self, transaction: Running, seconds: float | None) -> None:
+        connection = transaction.driver_connection
+        wait = self._timeout if seconds is None else min(seconds, self._timeout)
+        connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+        if seconds is None:
+            connection.set_progress_handler(None, 0)
+        else:
+            end = monotonic() + seconds
+            connection.set_progress_handler(lambda: monotonic() > end, _STEPS)
+
+    def restore(self, transaction: Running, options: TransactionOptions) -> None:
+        if options.timeout is not None:
+            self.limit(transaction, None)
+        if options.read_only:
+            transaction.driver_connection.execute("PRAGMA query_only = OFF")
+
+
+#: So many steps of SQLite's machine are taken between two looks at the time.
+_STEPS = 10_000
 
 
 class SqliteConnector(SqlConnector):
@@ -190,7 +226,7 @@ class SqliteConnector(SqlConnector):
         sa.event.listen(engine, "connect", prepare)
         return Session(
             engine,
-            SqliteDriver(),
+            SqliteDriver(self._timeout),
             translate,
             around_schema=("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
             single=in_memory,
@@ -221,6 +257,11 @@ def _prepare(connection: sqlite3.Connection, timeout: float, synchronous: str) -
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA synchronous = {synchronous}")
     cursor.close()
+    add_functions(connection)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions that our SQL has."""
     connection.create_function("loop_distance", 4, _distance, deterministic=True)
     connection.create_function("loop_like", 3, _like, deterministic=True)
     connection.create_function("loop_regexp", 3, _regexp, deterministic=True)
@@ -286,6 +327,8 @@ def translate(error: Exception) -> Exception:
         return _translate_refusal(error)
     if _is_busy(error):
         return Unavailable("The data source is busy.", retry_after=1)
+    if _name(error).startswith("SQLITE_INTERRUPT"):
+        return Unavailable("The data source took too long.")
     if _name(error).startswith(_FAULTS):
         return Unavailable("The data source is not available.")
     if isinstance(error, sqlite3.OperationalError):

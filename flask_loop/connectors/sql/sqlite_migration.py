@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.schema import CreateTable
 
 from ...errors import DefinitionError
 from .differences import NewColumn
@@ -80,8 +80,8 @@ class SqliteMigration(Migration):
     def loosen(self) -> None:
         """Do nothing: no foreign keys hold while the schema is changed."""
 
-    def drop(self) -> None:
-        if self._exists and self._is_enforcing:
+    def _refuse_referring(self) -> None:
+        if self._is_enforcing:
             referring = self._run(
                 "SELECT m.name FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f "
                 "WHERE m.type = 'table' AND lower(f.\"table\") = lower(?1) "
@@ -93,12 +93,13 @@ class SqliteMigration(Migration):
                     f"{self.table.name} cannot be made afresh in a transaction, as the rows of "
                     f"{referring[0]} refer to it; call auto_migrate() outside of it"
                 )
-        if self._exists:
-            self.connection.execute(DropTable(self.table))
 
     def _keys_there(self) -> list[sa.ForeignKeyConstraint]:
         """The foreign keys of ours, read from the text: SQLite does not tell their names."""
-        table, found = self._bare_table(), []
+        table = self._bare_table()
+        found: list[sa.ForeignKeyConstraint] = []
+        if self.table.name in self._inspector.get_view_names(schema=self.table.schema):
+            return found
         for clause in self._ours(self._definition().items):
             match = _FOREIGN_KEY.match(clause)
             if match is not None:

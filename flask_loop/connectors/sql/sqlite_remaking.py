@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,9 +33,7 @@ def remembering(connection: sa.Connection) -> Iterator[None]:
     known = _reflected_indexes(connection, {table for table, _ in indexes.values()})
     ran: list[str] = []
 
-    def note(
-        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
-    ) -> None:
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         ran.append(statement)
 
     sa.event.listen(connection, "before_cursor_execute", note)
@@ -55,11 +54,10 @@ def remembering(connection: sa.Connection) -> Iterator[None]:
 
 def _refuse_losses(before: dict[str, str], after: dict[str, str], remade: set[str]) -> None:
     for name in remade & before.keys() & after.keys():
-        there = _parts(after[name])
-        lost = [part for part in _parts(before[name]) if part not in there or there.remove(part)]
+        lost = Counter(_parts(before[name])) - Counter(_parts(after[name]))
         if lost:
             raise MigrationError(
-                f"{name} would lose its {' and '.join(dict.fromkeys(lost))}, which SQLite has no "
+                f"{name} would lose its {' and '.join(lost)}, which SQLite has no "
                 "way to keep while the table is made again: name it in the revision, by table_args "
                 "or copy_from of op.batch_alter_table"
             )

@@ -39,12 +39,14 @@ class Statement:
     :ivar positions: which of the shape's values, and then constants, each placeholder takes.
     :ivar constants: values that are the same for each use of the shape.
     :ivar names: the placeholders' names, where the driver takes values by name.
+    :ivar is_plain: whether the driver takes the values as they come.
     """
 
     sql: str
     positions: tuple[int, ...]
     constants: tuple[Any, ...] = ()
     names: tuple[str, ...] | None = None
+    is_plain: bool = False
 
     def arrange(self, values: list[Any]) -> Any:
         """The values of one use, as the driver takes them: in the order of the placeholders."""
@@ -82,9 +84,16 @@ class Statements:
     :param compiled_for: SQLAlchemy's dialect, which writes their text.
     """
 
+    #: The type of parameters, whose values are raw.
+    value_type: Any = sa.types.NullType()
+
     def __init__(self, dialect: Dialect, compiled_for: sa.Dialect) -> None:
         self.dialect, self.compiled_for = dialect, compiled_for
         self._kept: dict[ModelDefinition, ModelStatements] = {}
+
+    def table(self, definition: ModelDefinition) -> ModelTable:
+        """The table of a model."""
+        return ModelTable(definition, self.dialect)
 
     def of(self, definition: ModelDefinition) -> ModelStatements:
         """The statements of a model, as long as its table has the same columns.
@@ -121,11 +130,11 @@ class ModelStatements:
         self.definition = definition
         self.shape = definition.shape
         self.dialect = every.dialect
-        self.model_table = ModelTable(definition, every.dialect)
+        self.model_table = every.table(definition)
         self.conditions = Conditions(self.model_table, lambda other: every.of(other).conditions)
         self.table = self.model_table.table
         self.ids = tuple(each.name for each in definition.ids)
-        self._compiled_for = every.compiled_for
+        self._compiled_for, self._value_type = every.compiled_for, every.value_type
         self._prefix = _free_prefix(column.name for column in self.table.columns)
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
@@ -433,7 +442,7 @@ class ModelStatements:
 
         def parameter() -> Any:
             parameters.append(f"{self._prefix}{len(parameters)}")
-            return sa.bindparam(parameters[-1], type_=sa.types.NullType())
+            return sa.bindparam(parameters[-1], type_=self._value_type)
 
         try:
             compiled = build(parameter).compile(dialect=self._compiled_for)
@@ -442,11 +451,13 @@ class ModelStatements:
         names = compiled.positiontup if compiled.positional else list(compiled.params)
         constants = [name for name in dict.fromkeys(names) if name not in parameters]
         places = {name: place for place, name in enumerate([*parameters, *constants])}
+        positions = tuple(places[name] for name in names)
         return Statement(
             str(compiled),
-            tuple(places[name] for name in names),
+            positions,
             tuple(compiled.params[name] for name in constants),
             None if compiled.positional else tuple(names),
+            is_plain=compiled.positional and positions == tuple(range(len(parameters))),
         )
 
     def _typed(self, names: Iterable[str], parameter: NextParameter) -> NextParameter:

@@ -9,7 +9,7 @@ import inflection
 import sqlalchemy as sa
 
 from ...definition import ModelDefinition, Property
-from ...errors import DefinitionError
+from ...errors import DefinitionError, NotIndexable
 from ...types import Integer
 from ..base import Column, Layout
 from .cache import Cache
@@ -48,12 +48,15 @@ class ModelTable:
             each.name: tuple(self._columns_of(each)) for each in definition.properties.values()
         }
         self._refuse_shared_columns()
+        if dialect.nulls_collide:
+            self._refuse_colliding_nulls()
         every = [column for columns in self.columns.values() for column in columns]
         self.table = sa.Table(
             name,
             sa.MetaData(),
             *every,
             schema=options.get("schema"),
+            quote=options.get("quoted"),
             sqlite_autoincrement=True,  # an id that was deleted is not given again
         )
         self.every_layout = self._make_layout(None)
@@ -73,8 +76,18 @@ class ModelTable:
                 each.name: self._codec_of(each, is_indexed=each.name in indexed)
                 for each in self.definition.properties.values()
             }
-        except DefinitionError as error:
-            raise DefinitionError(f"{self.definition.name}: {error}") from None
+        except NotIndexable as error:
+            raise NotIndexable(f"{self.definition.name}: {error}") from None
+
+    def _refuse_colliding_nulls(self) -> None:
+        for index in self.definition.indexes():
+            found = [self.definition.properties[name] for name in index.keys]
+            if index.unique and len(found) > 1 and any(each.nullable for each in found):
+                names = ", ".join(index.keys)
+                raise NotIndexable(
+                    f"{self.definition.name}: a unique index of {self.dialect.name} takes nulls for "
+                    f"equal in all but one of {names}: none of them may be nullable"
+                )
 
     def _codec_of(self, property_: Property, *, is_indexed: bool) -> Codec:
         """How a property is stored: as its options say, or as the database does by itself."""
@@ -196,6 +209,7 @@ class ModelTable:
                 nullable=property_.nullable,
                 server_default=codec.server_defaults.get(suffix),
                 autoincrement=is_made,
+                quote=options.get("quoted"),
             )
 
     def _checked_name(self, name: Any) -> str:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
+from ...connectors.repeating import once
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, DefinitionError, ModelNotFound, NotAttachedError
 from ...query import Filter, Where, WhereExpression
@@ -388,9 +389,16 @@ def python_data(definition: ModelDefinition, data: Any) -> dict[str, Any]:
 def transaction(*models: Any) -> Iterator[None]:
     """A block whose writes to models all happen, or none where it raises.
 
+    It is not run again where a model has operations of its own, or where there are several data
+    sources, one of which may keep what another does not.
+
     :raises NotAttachedError: where a model has no data source.
     """
     with ExitStack() as stack:
+        if any(model.__loop_overrides__ for model in models):
+            once()
+        if len({id(model.data_source) for model in models}) > 1:
+            once()
         for model in models:
             if model.data_source is None:
                 raise NotAttachedError(

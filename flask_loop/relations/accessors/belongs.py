@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ...connectors.repeating import repeated
 from ...query import Where, both, keys_where, relation_filter
 from ..assignment import keys_to
 from ..keys import is_current
@@ -68,6 +69,7 @@ class Belonging(RelatedOne[T]):
         built: T = self._target(self._filled(data, values))
         return built
 
+    @repeated
     def create(self, data: Any = None, /, **values: Any) -> T:
         """Store a new record, and its key with the owner.
 
@@ -87,6 +89,7 @@ class Belonging(RelatedOne[T]):
         else:
             self._owner.patch_attributes(keys)
 
+    @repeated
     def update(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> T:
         self._forget()
         with transaction(self._model or type(self._owner)):

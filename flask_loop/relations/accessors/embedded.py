@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from ...connectors.base import Record, id_where
+from ...connectors.repeating import repeated
 from ...definition import ModelDefinition, Property, RelationDefinition
 from ...errors import BadRequest, Failure, ModelNotFound, ValidationError
 from ...query import (
@@ -236,6 +237,7 @@ def _shown(item: Any, record: Record, fields: Sequence[str] | None) -> Any:
     return type(item).from_record({name: record[name] for name in fields if name in record})
 
 
+@repeated
 def _patch_inside(accessor: Accessor[Any], change: Callable[[Any], Any]) -> None:
     """Store a change of what is inside the owner, as it is stored now."""
     accessor._require_saved()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...connectors.base import id_where
+from ...connectors.repeating import repeated
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import ModelNotFound
 from ...query import NOTHING, Filter, Related, Where, WhereExpression, both, conjuncts
@@ -123,6 +124,7 @@ class KeyedMany(RelatedMany[T]):
         where = self._where
         return 0 if leads_nowhere(where) else int(self._target.count(both(where, wanted)))
 
+    @repeated
     def update(self, id: Any, data: Mapping[str, Any] | None = None, /, **values: Any) -> T:
         changes = self._given(data, values)
         with self._writing(self._target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ...connectors.repeating import repeated
 from ...query import both
 from .base import WhereLike
 from .keyed import KeyedMany, leads_nowhere, parsed_where
@@ -34,6 +35,7 @@ class OwnedMany(KeyedMany[T]):
             return self._target.create([{**each, **self._keys} for each in data])
         return self._target.create({**data, **self._keys})
 
+    @repeated
     def destroy(self, id: Any) -> None:
         with self._writing(self._target):
             self._get(id).destroy()
@@ -46,6 +48,7 @@ class OwnedMany(KeyedMany[T]):
         self._forget()
         return int(self._target.destroy_all(both(narrow, wanted)))
 
+    @repeated
     def add(self, record: Any, data: Mapping[str, Any] | None = None, /, **values: Any) -> Any:
         if data or values:
             raise TypeError(f"{self._place}: no row links both, so that it has no properties")
@@ -56,6 +59,7 @@ class OwnedMany(KeyedMany[T]):
         _let_know(record, self._keys)
         return found
 
+    @repeated
     def remove(self, record: Any) -> int:
         with self._writing(self._target):
             found = self.find_by_id(record, self._whole)

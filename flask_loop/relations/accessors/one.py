@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ...connectors.repeating import repeated
 from ...errors import Conflict
 from ...query import Filter
 from .base import FilterLike, RelatedOne, transaction
@@ -28,6 +29,7 @@ class OwnedOne(RelatedOne[T]):
         built: T = self._target({**self._filled(data, values), **keys})
         return built
 
+    @repeated
     def create(self, data: Any = None, /, **values: Any) -> T:
         self._require_saved()
         self._forget()
@@ -42,6 +44,7 @@ class OwnedOne(RelatedOne[T]):
             created: T = self._target.create(given)
         return created
 
+    @repeated
     def update(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> T:
         changes = self._given(data, values)
         self._forget()
@@ -52,6 +55,7 @@ class OwnedOne(RelatedOne[T]):
         updated: T = record
         return updated
 
+    @repeated
     def destroy(self) -> None:
         self._forget()
         with transaction(self._target):

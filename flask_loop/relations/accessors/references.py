@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ...connectors.repeating import repeated
 from ...query import Filter, both
 from ..narrowing import has_order
 from .base import FilterLike, WhereLike
@@ -58,6 +59,7 @@ class ReferencedMany(KeyedMany[T]):
         built: T = self._target(self._filled(data, values))
         return built
 
+    @repeated
     def _create(self, data: Any) -> Any:
         with self._writing(self._target, type(self._owner)):
             created = self._target.create(data)
@@ -87,6 +89,7 @@ class ReferencedMany(KeyedMany[T]):
             self._change(lambda ids: [each for each in ids if each not in gone])
         return len(found)
 
+    @repeated
     def add(self, record: Any, data: Mapping[str, Any] | None = None, /, **values: Any) -> Any:
         if data or values:
             raise TypeError(f"{self._place}: no row links both, so that it has no properties")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ...connectors.repeating import repeated
 from ...definition import Link
 from ...errors import DefinitionError
 from ...query import EVERYTHING, Filter, Related, Where, both, keys_where, scope_where
@@ -40,6 +41,7 @@ class LinkedMany(KeyedMany[T]):
         built: T = self._target(self._filled(data, values))
         return built
 
+    @repeated
     def _create(self, data: Any) -> Any:
         rows = self._rows
         with self._writing(self._target, rows):
@@ -50,6 +52,7 @@ class LinkedMany(KeyedMany[T]):
                 rows.create(self._row(id_of(created)))
         return created
 
+    @repeated
     def destroy(self, id: Any) -> None:
         """Delete a related record, and what links it to the owner."""
         with self._writing(self._target, self._rows):
@@ -67,6 +70,7 @@ class LinkedMany(KeyedMany[T]):
         self._forget()
         return int(self._rows.destroy_all(linked))
 
+    @repeated
     def add(self, record: Any, data: Mapping[str, Any] | None = None, /, **values: Any) -> Any:
         rows = self._rows
         given = {**python_data(rows.definition, data), **python_data(rows.definition, values)}
@@ -75,6 +79,7 @@ class LinkedMany(KeyedMany[T]):
             row = rows.find_one(Filter(where=self._where_linked(id), limit=1))
             return rows.create({**given, **self._row(id)}) if row is None else row
 
+    @repeated
     def remove(self, record: Any) -> int:
         id = self._loaded_id(record)
         if id is None:

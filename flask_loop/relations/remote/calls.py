@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ...connectors.base import Record, id_where
+from ...connectors.repeating import repeated
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, Conflict, ModelNotFound
 from ...query import Bounds, Filter, Where, both, keys_where, names_needed, relation_filter
@@ -142,6 +143,7 @@ def find_by_id(
     return owned.target.operate("find_by_id", bounds, id=fk, filter=filter)
 
 
+@repeated
 def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     """Create related records whose key is this record's, whatever the client says."""
     with transaction(plan.model, relation.target_model):
@@ -149,6 +151,7 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, 
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
+@repeated
 def update_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any, data: Data
 ) -> Any:
@@ -158,6 +161,7 @@ def update_by_id(
         return _patch(owned, bounds, fk, data)
 
 
+@repeated
 def destroy_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
@@ -278,6 +282,7 @@ def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, *, 
     return target.operate("find_by_id", bounds, id=related_id, filter=None)
 
 
+@repeated
 def create_one(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
 ) -> Any:
@@ -293,6 +298,7 @@ def create_one(
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
+@repeated
 def update_one(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
 ) -> Any:
@@ -301,6 +307,7 @@ def update_one(
         return _patch(owned, bounds, owned.the_id(), data)
 
 
+@repeated
 def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     with plan_of(relation).transaction():
         owned = Owned(relation, plan, id)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...connectors.base import Record, Rows, id_where, layout_of_records
+from ...connectors.repeating import repeated
 from ...definition import RelationDefinition
 from ...errors import Failure, FilterError, ValidationError
 from ...query import (
@@ -116,6 +117,7 @@ def get_one(
     return _chosen(relation, found, filter) if found else None
 
 
+@repeated
 def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     target = plan_of(relation)
     is_list = isinstance(data, list)
@@ -129,6 +131,7 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, 
     return _written(target, created)
 
 
+@repeated
 def update_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any, data: Data
 ) -> Any:
@@ -141,6 +144,7 @@ def update_by_id(
     return _written(plan_of(relation), updated)
 
 
+@repeated
 def update_one(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
 ) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ...connectors.base import id_where
+from ...connectors.repeating import repeated
 from ...definition import RelationDefinition
 from ...query import EVERYTHING, Bounds, Filter, Where, both, keys_where
 from ..accessors.base import transaction
@@ -101,6 +102,7 @@ def links_of(relation: RelationDefinition, plan: Any) -> Links:
     return Through(relation) if relation.is_through else Listed(relation, plan)
 
 
+@repeated
 def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     """Create records and link them."""
     links = links_of(relation, plan)
@@ -119,6 +121,7 @@ def _ids_of(created: Any, owned: Owned) -> list[Any]:
     return [key_in(each.__dict__, names) for each in (made if isinstance(made, list) else [made])]
 
 
+@repeated
 def destroy_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
@@ -131,6 +134,7 @@ def destroy_by_id(
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
+@repeated
 def destroy_all(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where
 ) -> None:
@@ -153,6 +157,7 @@ def _ids_matching(owned: Owned, where: Where) -> list[Any]:
     return [definition.id_of(record) for record in found.records()]
 
 
+@repeated
 def link(
     relation: RelationDefinition,
     plan: Any,
@@ -175,6 +180,7 @@ def link(
         return links.add(owned, fk, bounds, {} if data is None else data)
 
 
+@repeated
 def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     links = links_of(relation, plan)
     with transaction(plan.model, links.plan.model):

@@ -19,9 +19,8 @@ from ..connectors.sql.differences import TableDifferences
 from ..datasource import DataSource
 from ..errors import DefinitionError, MigrationError
 from .operations import Revising
-from .firebird import FirebirdImpl as FirebirdImpl  # Alembic knows it by being imported
 from .rendering import Rendering
-from .running import Runner
+from .running import Runner, Steps
 
 _FILE = "%(year)d_%(month).2d_%(day).2d_%(hour).2d%(minute).2d_%(slug)s_%(rev)s"
 _NAME = re.compile(r"\w[\w.-]*")
@@ -178,10 +177,8 @@ class Migrations:
             def steps(heads: Any, _: Any) -> Any:
                 return script._downgrade_revs(target, heads)
 
-            if not allow_drop and (lost := runner.losses(steps)):
-                raise MigrationError(
-                    f"this would lose what is in {', '.join(lost)}; --allow-drop lets it"
-                )
+            if not allow_drop:
+                _refuse_losses(runner, steps)
             return runner.run(steps)
 
     def stamp(self, target: str = "head") -> None:
@@ -253,9 +250,9 @@ class Migrations:
             )
         own = self.directory / _TEMPLATE
         return ScriptDirectory(
-            self.directory if own.exists() else _HERE,
+            str(self.directory if own.exists() else _HERE),
             file_template=_FILE,
-            version_locations=[self.directory],
+            version_locations=[str(self.directory)],
             timezone="UTC",
             messaging_opts={"quiet": True},
         )
@@ -269,6 +266,17 @@ class Migrations:
                 f"the database is at {_listed(current)}, and the revisions go to {_listed(heads)}: "
                 "run flask loop migrate upgrade first"
             )
+
+
+def _refuse_losses(runner: Runner, steps: Steps) -> None:
+    try:
+        lost = runner.losses(steps)
+    except MigrationError as error:
+        raise MigrationError(
+            f"what it would lose is not known; --allow-drop lets it: {error}"
+        ) from None
+    if lost:
+        raise MigrationError(f"this would lose what is in {', '.join(lost)}; --allow-drop lets it")
 
 
 def _listed(revisions: Iterable[str]) -> str:
