@@ -377,12 +377,11 @@ def test_a_second_table_of_a_name_gets_a_number(tmp_path: Path) -> None:
     )
     models = db.discover_and_build_models()
     assert {name: each.definition.http_path for name, each in models.items()} == {
-        "Order": "/order2",
+        "Order": "/order",  # as /orders is another one's
+        "Model2": "/model2s",  # as Model is what models derive from
         "Order2": "/order2s",
         "Orders": "/orders",
-        "Model2": "/model2s",
-    } or len({each.definition.http_path for each in models.values()}) == 4
-    assert sorted(models) == ["Model2", "Order", "Order2", "Orders"]
+    }
 
 
 def test_names_may_be_mapped_otherwise(db: DataSource) -> None:

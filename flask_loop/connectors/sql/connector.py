@@ -49,7 +49,7 @@ from .conditions import comparisons
 from .dialect import Dialect
 from .differences import TableDifferences
 from .discovery import SqlDiscovering
-from .driver import affected, first_value, last_id
+from .driver import affected
 from .executing import compiled, rows_or_count
 from .foreign_keys import constrained, constraint_name, in_order, metadata_of, referring
 from .leftover import Sorting, paged_by_key, settled, sorting_of, unpaged
@@ -390,10 +390,11 @@ class SqlConnector(SqlDiscovering, Connector):
         statements = self._of(definition)
         id = definition.id_of(record)
         insertion = statements.insertion(id, record)
-        read = first_value if self.dialect.returns_ids else last_id
         try:
             made = self.session.run(
-                insertion.sql, insertion.values(record), read if id is None else affected
+                insertion.sql,
+                insertion.values(record),
+                self.dialect.made_id if id is None else affected,
             )
         except Refused as error:
             raise self._refusal(statements, error, record, index) from None

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from .codecs import Codec, Codecs
 from .comparing import Patterns, compare
+from .driver import first_value, last_id
 from .json_places import Places
 from .lists import Expression, Lists, NextParameter
 
@@ -73,6 +74,12 @@ class Dialect:
         digest = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
         kept = name.encode()[: self.name_length - len(digest) - 1].decode(errors="ignore")
         return f"{kept}_{digest}"
+
+    # Statements
+
+    def made_id(self, cursor: Any) -> Any:
+        """The id that the database made for the row that the statement of a cursor inserted."""
+        return first_value(cursor) if self.returns_ids else last_id(cursor)
 
     # Expressions
 

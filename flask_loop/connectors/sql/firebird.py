@@ -193,7 +193,7 @@ _WORDS = """
 _RESERVED = frozenset(_WORDS.split())
 
 
-class FirebirdCompiler(FBCompiler):
+class FirebirdCompiler(FBCompiler):  # type: ignore[misc]  # the package has no annotations
     """sqlalchemy-firebird's, with what the standard and Firebird 3 have for ``ROWS m TO n``."""
 
     def limit_clause(self, select: Any, **options: Any) -> str:
@@ -208,20 +208,13 @@ class FirebirdCompiler(FBCompiler):
         return "ROW_NUMBER()"
 
 
-class FilledDialect(FBDialect_firebird):
+class FilledDialect(FBDialect_firebird):  # type: ignore[misc]
     """sqlalchemy-firebird's dialect, with what it lacks."""
 
     statement_compiler = FirebirdCompiler
     supports_statement_cache = True
-    # Its old name, for SQLAlchemy 1.4, makes newer ones warn.
-    dbapi = None
     # Statements are compiled before the first connection tells the version.
     server_version_info = (3, 0)
-
-    @classmethod
-    def import_dbapi(cls) -> Any:
-        # SQLAlchemy looks in the class itself, and else warns of the old name in the base.
-        return super().import_dbapi()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -230,6 +223,7 @@ class FilledDialect(FBDialect_firebird):
 
     @classmethod
     def import_dbapi(cls) -> Any:
+        # SQLAlchemy looks in the class itself, and else warns of the old name in the base.
         return firebird.driver
 
     def do_execute(self, cursor: Any, *arguments: Any, **options: Any) -> None:

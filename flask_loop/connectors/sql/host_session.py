@@ -11,13 +11,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import get_ident
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from ...errors import Unavailable
-from ..base import PLAIN, TransactionOptions
+from ...errors import TransactionConflict, Unavailable
+from ..base import ISOLATIONS, PLAIN, TransactionOptions
 from .driver import affected
 from .session import Read, Translate, Values, raise_translated
 
@@ -77,12 +78,20 @@ class _Block:
 
     :ivar session: its session.
     :ivar guarded: whether its caller may go on after a statement that failed.
+    :ivar read_only: whether nothing is written in it.
+    :ivar deadline: when its time is over, on the monotonic clock, or None.
     :ivar thread: the thread that entered it.
     """
 
     session: orm.Session
     guarded: bool
+    read_only: bool
+    deadline: float | None
     thread: int
+
+    def refuse_late(self) -> None:
+        if self.deadline is not None and monotonic() >= self.deadline:
+            raise Unavailable("The transaction took too long.")
 
 
 class HostSession:
@@ -161,12 +170,10 @@ class HostSession:
                 with self._own_transaction(session, options):
                     yield
                 return
-            if options.isolation is not None or options.read_only:
-                raise RuntimeError(
-                    "a transaction inside another is a part of it: isolation and read_only are "
-                    "said of the outermost"
-                )
-            self._join(session)
+            connection = self._connection(session)
+            _refuse_stricter(connection, options.isolation)
+            if not options.read_only:
+                self._join(session)
             with session.begin_nested(), self._in_block(session, options):
                 yield
 
@@ -202,19 +209,32 @@ class HostSession:
         if isinstance(bind, sa.Connection) and bind.in_transaction():
             _begin_on_sqlite(bind)
         try:
-            with used.begin(), self._in_block(used, options):
-                _begin_on_sqlite(self._connection(used, _execution_options(options)))
+            with self._translated(), used.begin(), self._in_block(used, options):
+                connection = self._connection(used, self._execution_options(options))
+                if not options.read_only:
+                    _begin_on_sqlite(connection)
                 yield
+        except TransactionConflict as error:
+            error.is_over = True
+            raise
         finally:
             if made is not None:
                 made.close()
 
     @contextmanager
     def _in_block(self, session: orm.Session, options: TransactionOptions) -> Iterator[None]:
-        outer = self._block.get()
-        self._block.set(_Block(session, options.guarded, get_ident()))
+        outer = self._own_block()
+        block = _Block(
+            session,
+            options.guarded,
+            options.read_only or (outer is not None and outer.read_only),
+            _sooner(options.timeout, None if outer is None else outer.deadline),
+            get_ident(),
+        )
+        self._block.set(block)
         try:
             yield
+            block.refuse_late()
         finally:
             self._block.set(outer)
 
@@ -229,7 +249,7 @@ class HostSession:
     @contextmanager
     def apart(self) -> Iterator[sa.Connection]:
         """A SQLAlchemy connection for looking at the schema, whatever failed in a transaction."""
-        engine = self._host.get_bind(self._place).engine
+        engine = self.engine
         if engine.dialect.name == "sqlite":  # whose connection all may share
             with self.inspection() as connection:
                 yield connection
@@ -241,9 +261,14 @@ class HostSession:
         """Nothing is ours to close."""
 
     @property
+    def engine(self) -> sa.Engine:
+        """The app's engine."""
+        return self._host.get_bind(self._place).engine
+
+    @property
     def in_use(self) -> int:
         """How many connections of the app's engine are in use now."""
-        return int(self._host.get_bind(self._place).engine.pool.checkedout())  # type: ignore[attr-defined]
+        return int(self.engine.pool.checkedout())  # type: ignore[attr-defined]
 
     # How
 
@@ -289,7 +314,7 @@ class HostSession:
             with self._own_transaction(session, PLAIN):
                 current = self._current()
                 assert current is not None  # noqa: S101 - it is in a transaction
-                yield self._connection(current)
+                yield self._join(current)
                 _expire(current)
             return
         connection = self._join(session)
@@ -303,7 +328,13 @@ class HostSession:
         return block is None or block.guarded
 
     def _join(self, session: orm.Session) -> sa.Connection:
-        """The connection of a session in a transaction that will have writes of ours."""
+        """The connection of a session in a transaction that will have writes of ours.
+
+        :raises RuntimeError: where it only reads.
+        """
+        block = self._own_block()
+        if block is not None and block.read_only:
+            raise RuntimeError("nothing is written in a transaction that is read_only")
         connection = self._connection(session)
         _begin_on_sqlite(connection)
         session.info[_WRITTEN] = session.get_transaction()
@@ -313,6 +344,9 @@ class HostSession:
         self, session: orm.Session, execution_options: Mapping[str, Any] | None = None
     ) -> sa.Connection:
         """The connection of a session in a transaction, which has what the session holds."""
+        block = self._own_block()
+        if block is not None:
+            block.refuse_late()
         if session.autoflush:
             session.flush()
         return self._prepared(
@@ -320,6 +354,12 @@ class HostSession:
                 bind_arguments=self._place, execution_options=execution_options or {}
             )
         )
+
+    def _execution_options(self, options: TransactionOptions) -> dict[str, Any]:
+        """What a transaction's connection is asked for; those of SQLite are serializable always."""
+        if options.isolation is None or self.engine.dialect.name == "sqlite":
+            return {}
+        return {"isolation_level": options.isolation.upper()}
 
     def _prepared(self, connection: sa.Connection) -> sa.Connection:
         if self._prepare is not None and "flask_loop" not in connection.info:
@@ -339,18 +379,32 @@ class HostSession:
             return Unavailable("The data source has no connection free.", retry_after=1)
         if not isinstance(error, sa.exc.DBAPIError) or not isinstance(error.orig, Exception):
             return error
-        translated = self._translate(error.orig)
-        return error if translated is error.orig else translated
+        return self._translate(error.orig)
 
 
 def _given(values: Values) -> Any:
     return values if isinstance(values, Mapping) else tuple(values)
 
 
-def _execution_options(options: TransactionOptions) -> dict[str, Any]:
-    if options.isolation is None:
-        return {}
-    return {"isolation_level": options.isolation.upper()}
+def _refuse_stricter(connection: sa.Connection, isolation: str | None) -> None:
+    """Refuse a part of a transaction that would be kept farther from others than all of it.
+
+    :raises RuntimeError: saying how far that is.
+    """
+    if isolation is None:
+        return
+    around = connection.get_isolation_level().lower().replace("_", " ")
+    if around not in ISOLATIONS or ISOLATIONS.index(isolation) < ISOLATIONS.index(around):
+        raise RuntimeError(
+            f"the transaction is {around}, and so is what is inside it: ask the outermost to be "
+            f"{isolation}"
+        )
+
+
+def _sooner(timeout: float | None, deadline: float | None) -> float | None:
+    """When a time is over that begins now, or another one that ends before it."""
+    ends = [*([] if timeout is None else [monotonic() + timeout]), *filter(None, [deadline])]
+    return min(ends, default=None)
 
 
 def _begin_on_sqlite(connection: sa.Connection) -> None:

@@ -161,8 +161,7 @@ class MysqlConnector(ServerConnector):
         settings = (
             "time_zone = '+00:00'",
             # An id of 0 is an id, and what does not fit is refused.
-            "sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,"
-            "ERROR_FOR_DIVISION_BY_ZERO'",
+            f"sql_mode = '{','.join(_MODES)}'",
             f"SESSION TRANSACTION ISOLATION LEVEL {self.isolation.upper()}",
         )
 
@@ -187,6 +186,12 @@ class MysqlConnector(ServerConnector):
         return [" ".join("-" if part is None else str(part) for part in row) for row in rows]
 
 
+_MODES = (
+    "STRICT_ALL_TABLES",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_ENGINE_SUBSTITUTION",
+    "ERROR_FOR_DIVISION_BY_ZERO",
+)
 #: The seconds that a server is given beyond the time limit of a statement to say that it is over.
 _GRACE = 5
 

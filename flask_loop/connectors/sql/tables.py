@@ -85,8 +85,8 @@ class ModelTable:
             if index.unique and len(found) > 1 and any(each.nullable for each in found):
                 names = ", ".join(index.keys)
                 raise NotIndexable(
-                    f"{self.definition.name}: a unique index of {self.dialect.name} takes nulls for "
-                    f"equal in all but one of {names}: none of them may be nullable"
+                    f"{self.definition.name}: to {self.dialect.name}, records with null in some of "
+                    f"{names} are not unique: none of them may be nullable"
                 )
 
     def _codec_of(self, property_: Property, *, is_indexed: bool) -> Codec:
