@@ -5,6 +5,8 @@ PYTHON := $(VENV)/bin/python
 
 PORT ?= 5000
 export PORT
+# The database of the benchmarks: sqlite or postgresql.
+DB ?= sqlite
 
 .PHONY: run test lint docs bench
 
@@ -24,8 +26,9 @@ lint: $(VENV)/installed-example,lint,test
 docs: $(VENV)/installed-docs
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/installed-example
-	$(PYTHON) -m benchmarks
+bench: $(VENV)/installed-example,postgresql
+	$(if $(filter-out sqlite,$(DB)),scripts/servers)
+	$(PYTHON) -m benchmarks --db $(DB)
 
 # A stamp for each set of extras, so that a second run installs nothing.
 $(VENV)/installed-%: setup.cfg | $(VENV)/bin/pip

@@ -1,8 +1,8 @@
 """What Flask-Loop costs, beside the same API written by hand: ``python -m benchmarks``.
 
-Three WSGI apps serve the same 10,000 products over the same wire, each on its own SQLite file:
+Three WSGI apps serve the same 10,000 products over the same wire, each from a database of its own:
 
-* ``driver``: a hand-written Flask view, the ``sqlite3`` driver and orjson (floor 1);
+* ``driver``: a hand-written Flask view, the database's driver and orjson (floor 1);
 * ``core``: a hand-written Flask view, SQLAlchemy Core, Marshmallow and ``jsonify`` (floor 2);
 * ``loop``: one model and ``Loop(app, url_prefix="/api")``.
 

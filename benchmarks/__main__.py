@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -16,7 +15,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks import core_floor, driver_floor, loop_app, startup, workload
+from benchmarks.databases import DATABASES, Database
 from benchmarks.products import products
+from tests.servers import Missing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -27,15 +28,18 @@ CONTESTANTS = {
     "loop": loop_app.create_app,
 }
 TITLES = {
-    "driver": "sqlite3 + orjson",
+    "driver": "{driver} + orjson",
     "core": "Core + Marshmallow + jsonify",
     "loop": "Flask-Loop",
 }
-PACKAGES = ("flask", "werkzeug", "sqlalchemy", "marshmallow", "orjson")
+PACKAGES = ("flask", "werkzeug", "sqlalchemy", "marshmallow", "orjson", "psycopg")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--db", choices=DATABASES, default="sqlite", help="the database (default: sqlite)"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="rounds counted (default: 15)")
     parser.add_argument("--batch", type=int, default=200, help="requests a batch (default: 200)")
     parser.add_argument("--processes", type=int, default=5, help="fresh starts (default: 5)")
@@ -43,22 +47,25 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
 
-    results = requests(console, options.rounds, options.batch)
-    console.print(requests_table(results))
-    points = startup.measure(options.processes)
-    console.print(startup_table(points))
+    try:
+        with DATABASES[options.db].running() as database:
+            results = requests(console, database, options.rounds, options.batch)
+            console.print(requests_table(results, database))
+            points = startup.measure(database, options.processes)
+            console.print(startup_table(points))
+    except Missing as missing:
+        parser.exit(1, f"{missing}\n")
     if options.json:
-        options.json.write_bytes(document(results, points))
+        options.json.write_bytes(document(database, results, points))
 
 
-def requests(console: Console, rounds: int, batch: int) -> workload.Results:
+def requests(console: Console, database: Database, rounds: int, batch: int) -> workload.Results:
     """Make the contestants' databases, compare their answers before and after, and measure."""
-    with tempfile.TemporaryDirectory() as folder, Progress(console=console) as progress:
+    with Progress(console=console) as progress:
         task = progress.add_task("Requests", total=rounds + 1)
         rows = list(products())
         apps: dict[str, WSGIApplication] = {
-            name: create_app(Path(folder) / f"{name}.sqlite", rows)
-            for name, create_app in CONTESTANTS.items()
+            name: create_app(database.fresh(name), rows) for name, create_app in CONTESTANTS.items()
         }
         compared = workload.check_answers(apps, seed=1)
         results = workload.measure(
@@ -69,11 +76,13 @@ def requests(console: Console, rounds: int, batch: int) -> workload.Results:
     return results
 
 
-def requests_table(results: workload.Results) -> Table:
-    table = Table(title="CPU time per request, in process, SQLite: µs (lowest-highest round)")
+def requests_table(results: workload.Results, database: Database) -> Table:
+    table = Table(
+        title=f"CPU time per request, in process, {database.title}: µs (lowest-highest round)"
+    )
     table.add_column("")
     for name in CONTESTANTS:
-        table.add_column(TITLES[name], justify="right")
+        table.add_column(TITLES[name].format(driver=database.driver), justify="right")
         if name != workload.FLOOR:
             table.add_column("×", justify="right")
     for row, measured in results.items():
@@ -99,12 +108,15 @@ def startup_table(points: dict[str, startup.Point]) -> Table:
     return table
 
 
-def document(results: workload.Results, points: dict[str, startup.Point]) -> bytes:
+def document(
+    database: Database, results: workload.Results, points: dict[str, startup.Point]
+) -> bytes:
     """Every value that was measured, in µs, seconds and MB, and what it was measured with."""
     data: dict[str, Any] = {
         "machine": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
+        "database": database.title,
         "requests": {
             row: {
                 name: {

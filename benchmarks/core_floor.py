@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from weakref import finalize
 
@@ -79,18 +78,12 @@ DIRECTIONS = {"": sa.asc, "ASC": sa.asc, "DESC": sa.desc}
 MAX_LIMIT = 1000
 
 
-def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from a new database at `path`."""
+def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
+    """Serve `rows` from an empty database."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 1_000_000
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = make_engine(url)
     finalize(app, engine.dispose)
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
     table.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(table.insert(), schema.load(list(rows), many=True))
@@ -129,7 +122,7 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         values = schema.load(body())
         with engine.begin() as connection:
             result = connection.execute(table.insert().values(values))
-        return jsonify(schema.dump({"id": result.lastrowid, **values}))
+        return jsonify(schema.dump({"id": result.inserted_primary_key[0], **values}))
 
     @app.patch("/api/products/<int:id>")
     def patch(id: int) -> Response:
@@ -152,6 +145,19 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
         return refusal(error.code or 500, error, error.description)
 
     return app
+
+
+def make_engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite:"):
+        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    return engine
 
 
 def refusal(

@@ -1,21 +1,16 @@
-"""Floor 1: a view written by hand on the ``sqlite3`` driver and orjson.
+"""Floor 1: a view written by hand on the database's driver and orjson.
 
 It does what a careful author does for this one table and no more: one connection a thread, one
 statement a request, bound values, every property of a body checked, errors by property, 404s, and
-JSON bytes straight into the response. The date is kept as the text that the wire shows, so reading
-it costs nothing.
+JSON bytes straight into the response. What drivers differ in is in :mod:`benchmarks.drivers`.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
-import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from weakref import finalize
 
 import orjson
 from flask import Flask, Response, request
@@ -29,17 +24,18 @@ from werkzeug.exceptions import (
 )
 
 from benchmarks import driver_related
+from benchmarks.drivers import Driver, driver_of
 
 TABLE = """
     CREATE TABLE product (
-        id INTEGER PRIMARY KEY,
+        id {id},
         name TEXT NOT NULL,
         description TEXT,
         sku TEXT NOT NULL,
-        unit_price REAL NOT NULL,
+        unit_price {number} NOT NULL,
         stock INTEGER NOT NULL,
-        active INTEGER NOT NULL,
-        created TEXT NOT NULL,
+        active {boolean} NOT NULL,
+        created {date} NOT NULL,
         category_id INTEGER
     )
 """
@@ -56,9 +52,6 @@ COLUMNS = {
 }
 ALL_COLUMNS = ", ".join(["id", *COLUMNS.values()])
 SELECT = f"SELECT {ALL_COLUMNS} FROM product"
-INSERT = (
-    f"INSERT INTO product ({', '.join(COLUMNS.values())}) VALUES ({', '.join('?' * len(COLUMNS))})"
-)
 
 SEARCHED = {"id": "id", "stock": "stock", "unitPrice": "unit_price"}
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -66,36 +59,26 @@ DIRECTIONS = {"": "ASC", "ASC": "ASC", "DESC": "DESC"}
 MAX_LIMIT = 1000
 
 
-def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from a new database at `path`."""
+def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
+    """Serve `rows` from an empty database."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 1_000_000
-    local = threading.local()
+    driver = driver_of(url, app)
+    driver.make(TABLE, INDEX)
+    driver.fill("product", COLUMNS.values(), ([row[name] for name in COLUMNS] for row in rows))
+    driver_related.fill(driver)
+    driver_related.add_orders(app, driver)
 
-    def connection() -> sqlite3.Connection:
-        try:
-            return local.connection  # type: ignore[no-any-return]
-        except AttributeError:
-            local.connection = sqlite3.connect(path, check_same_thread=False)
-            local.connection.execute("PRAGMA foreign_keys = ON")
-            finalize(app, local.connection.close)
-            return local.connection  # type: ignore[no-any-return]
-
-    with connection() as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(TABLE)
-        db.execute(INDEX)
-        db.executemany(INSERT, ([row[name] for name in COLUMNS] for row in rows))
-        driver_related.fill(db)
-    driver_related.add_orders(app, connection)
+    insertion = driver.insertion("product", COLUMNS.values())
+    selection = f"{SELECT} WHERE id = {driver.mark}"
 
     @app.get("/api/products")
     def find() -> Response:
-        return answer(read(connection(), *list_statement(request.args.get("filter"))))
+        return answer(read(driver, *list_statement(request.args.get("filter"), driver.mark)))
 
     @app.get("/api/products/<int:id>")
     def find_by_id(id: int) -> Response:
-        row = connection().execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
+        row = driver.connection().execute(selection, (id,)).fetchone()
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         return answer(record(row))
@@ -104,7 +87,7 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     def find_hooked(id: int) -> Response:
         if "X-Blocked" in request.headers:
             raise Forbidden("blocked")
-        row = connection().execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
+        row = driver.connection().execute(selection, (id,)).fetchone()
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         found = record(row)
@@ -114,19 +97,17 @@ def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
     @app.post("/api/products")
     def create() -> Response:
         values = load(body())
-        with connection() as db:
-            id = db.execute(INSERT, list(values.values())).lastrowid
-        return answer({"id": id, **values})
+        return answer({"id": driver.insert(insertion, list(values.values())), **values})
 
     @app.patch("/api/products/<int:id>")
     def patch(id: int) -> Response:
         values = load(body(), partial=True)
         if not values:
             return find_by_id(id)
-        changes = ", ".join(f"{COLUMNS[name]} = ?" for name in values)
-        sql = f"UPDATE product SET {changes} WHERE id = ? RETURNING {ALL_COLUMNS}"
-        with connection() as db:
-            row = db.execute(sql, [*values.values(), id]).fetchone()
+        mark = driver.mark
+        changes = ", ".join(f"{COLUMNS[name]} = {mark}" for name in values)
+        sql = f"UPDATE product SET {changes} WHERE id = {mark} RETURNING {ALL_COLUMNS}"
+        row = driver.update(sql, [*values.values(), id])
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         return answer(record(row))
@@ -161,11 +142,11 @@ def answer(data: object, status: int = 200) -> Response:
 
 
 def read(
-    db: sqlite3.Connection, sql: str, values: list[float], with_category: bool
+    driver: Driver, sql: str, values: list[float], with_category: bool
 ) -> list[dict[str, Any]]:
-    found = [record(row) for row in db.execute(sql, values)]
+    found = [record(row) for row in driver.connection().execute(sql, values)]
     if with_category:
-        driver_related.add_categories(db, found)
+        driver_related.add_categories(driver, found)
     return found
 
 
@@ -184,7 +165,7 @@ def record(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def list_statement(text: str | None) -> tuple[str, list[float], bool]:
+def list_statement(text: str | None, mark: str) -> tuple[str, list[float], bool]:
     """Read the filters that this view knows: ranges of three columns, order by one, a limit.
 
     The last part says whether the category is included.
@@ -193,7 +174,7 @@ def list_statement(text: str | None) -> tuple[str, list[float], bool]:
         filter = orjson.loads(text or "{}")
         unknown = filter.keys() - {"where", "order", "limit", "include"}
         include = filter.get("include")
-        conditions, values = where_clause(filter.get("where", {}))
+        conditions, values = where_clause(filter.get("where", {}), mark)
         name, _, direction = filter.get("order", "id").partition(" ")
         order = f"{SEARCHED[name]} {DIRECTIONS[direction.upper()]}"
     except (AttributeError, KeyError, ValueError) as error:
@@ -205,17 +186,18 @@ def list_statement(text: str | None) -> tuple[str, list[float], bool]:
     if name != "id":
         order += ", id"
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{SELECT} {where} ORDER BY {order} LIMIT ?", [*values, limit], include is not None
+    sql = f"{SELECT} {where} ORDER BY {order} LIMIT {mark}"
+    return sql, [*values, limit], include is not None
 
 
-def where_clause(where: dict[str, dict[str, float]]) -> tuple[list[str], list[float]]:
+def where_clause(where: dict[str, dict[str, float]], mark: str) -> tuple[list[str], list[float]]:
     conditions = []
     values = []
     for name, comparisons in where.items():
         for comparison, value in comparisons.items():
             if type(value) not in (int, float):
                 raise BadRequest(f"where.{name}.{comparison} is not a number")
-            conditions.append(f"{SEARCHED[name]} {COMPARISONS[comparison]} ?")
+            conditions.append(f"{SEARCHED[name]} {COMPARISONS[comparison]} {mark}")
             values.append(value)
     return conditions, values
 

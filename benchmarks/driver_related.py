@@ -5,8 +5,6 @@ A list of products may include their categories, and a list of orders their item
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,43 +12,41 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest
 
 from benchmarks import related
+from benchmarks.drivers import Driver
 
-TABLES = """
-    CREATE TABLE category (id INTEGER PRIMARY KEY, name TEXT NOT NULL, description TEXT);
-    CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, paid INTEGER NOT NULL);
+TABLES = (
+    "CREATE TABLE category (id {id}, name TEXT NOT NULL, description TEXT)",
+    "CREATE TABLE orders (id {id}, customer TEXT NOT NULL, paid {boolean} NOT NULL)",
+    """
     CREATE TABLE item (
-        id INTEGER PRIMARY KEY, order_id INTEGER, sku TEXT NOT NULL, quantity INTEGER NOT NULL,
-        unit_price REAL NOT NULL
-    );
-    CREATE INDEX item_order_id ON item (order_id);
-"""
+        id {id}, order_id INTEGER, sku TEXT NOT NULL, quantity INTEGER NOT NULL,
+        unit_price {number} NOT NULL
+    )
+    """,
+    "CREATE INDEX item_order_id ON item (order_id)",
+)
 MAX_LIMIT = 1000
 
 
-def fill(db: sqlite3.Connection) -> None:
+def fill(driver: Driver) -> None:
     """Make the tables and their rows."""
-    db.executescript(TABLES)
-    db.executemany(
-        "INSERT INTO category (name, description) VALUES (:name, :description)",
-        related.categories(),
-    )
-    db.executemany(
-        "INSERT INTO orders (customer, paid) VALUES (:customer, :paid)", related.orders()
-    )
-    db.executemany(
-        "INSERT INTO item (order_id, sku, quantity, unit_price) "
-        "VALUES (:orderId, :sku, :quantity, :unitPrice)",
-        related.items(),
-    )
+    driver.make(*TABLES)
+    tables = {
+        "category": (related.categories(), ("name", "description")),
+        "orders": (related.orders(), ("customer", "paid")),
+        "item": (related.items(), ("order_id", "sku", "quantity", "unit_price")),
+    }
+    for table, (records, columns) in tables.items():
+        driver.fill(table, columns, (list(record.values()) for record in records))
 
 
-def add_categories(db: sqlite3.Connection, products: list[dict[str, Any]]) -> None:
+def add_categories(driver: Driver, products: list[dict[str, Any]]) -> None:
     """Put the category of each product into it, where it has one."""
-    ids = {product["categoryId"] for product in products} - {None}
-    sql = f"SELECT id, name, description FROM category WHERE id IN ({marks(ids)})"
+    among, values = driver.among({product["categoryId"] for product in products} - {None})
+    sql = f"SELECT id, name, description FROM category WHERE id {among}"
     found = {
         id: {"name": name, "description": description, "id": id}
-        for id, name, description in db.execute(sql, list(ids))
+        for id, name, description in driver.connection().execute(sql, values)
     }
     for product in products:
         category = found.get(product["categoryId"])
@@ -58,30 +54,32 @@ def add_categories(db: sqlite3.Connection, products: list[dict[str, Any]]) -> No
             product["category"] = category
 
 
-def add_orders(app: Flask, connection: Callable[[], sqlite3.Connection]) -> None:
+def add_orders(app: Flask, driver: Driver) -> None:
     """Serve the orders."""
+    mark = driver.mark
+    sql = f"SELECT id, customer, paid FROM orders WHERE id > {mark} ORDER BY id LIMIT {mark}"
 
     @app.get("/api/orders")
     def find_orders() -> Response:
         first, limit, with_items = read_filter(request.args.get("filter"))
-        db = connection()
-        sql = "SELECT id, customer, paid FROM orders WHERE id > ? ORDER BY id LIMIT ?"
         found = [
             {"customer": customer, "paid": paid == 1, "id": id}
-            for id, customer, paid in db.execute(sql, (first, limit))
+            for id, customer, paid in driver.connection().execute(sql, (first, limit))
         ]
         if with_items:
-            add_items(db, found)
+            add_items(driver, found)
         return Response(orjson.dumps(found), mimetype="application/json")
 
 
-def add_items(db: sqlite3.Connection, orders: list[dict[str, Any]]) -> None:
+def add_items(driver: Driver, orders: list[dict[str, Any]]) -> None:
     items: dict[int, list[dict[str, Any]]] = {order["id"]: [] for order in orders}
+    among, values = driver.among(items)
     sql = (
         "SELECT id, order_id, sku, quantity, unit_price FROM item "
-        f"WHERE order_id IN ({marks(items)}) ORDER BY id"
+        f"WHERE order_id {among} ORDER BY id"
     )
-    for id, order_id, sku, quantity, unit_price in db.execute(sql, list(items)):
+    rows = driver.connection().execute(sql, values)
+    for id, order_id, sku, quantity, unit_price in rows:
         items[order_id].append(
             {
                 "sku": sku,
@@ -93,10 +91,6 @@ def add_items(db: sqlite3.Connection, orders: list[dict[str, Any]]) -> None:
         )
     for order in orders:
         order["items"] = items[order["id"]]
-
-
-def marks(values: Any) -> str:
-    return ", ".join("?" * len(values))
 
 
 def read_filter(text: str | None) -> tuple[int, int, bool]:

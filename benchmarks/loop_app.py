@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from flask import Flask
@@ -55,7 +54,7 @@ class HookedProduct(Product):
 
     class Meta:
         http_path = "hooked"
-        options: ClassVar = {"sqlite": {"table": "product"}}
+        options: ClassVar = {name: {"table": "product"} for name in ("sqlite", "postgresql")}
 
 
 @HookedProduct.before_remote("find_by_id")
@@ -69,10 +68,10 @@ def shout(ctx: Context, product: HookedProduct) -> None:
     product.name = product.name.upper()
 
 
-def create_app(path: Path, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from a new database at `path`."""
+def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
+    """Serve `rows` from an empty database."""
     app = Flask(__name__)
-    app.config["LOOP_DATA_SOURCES"] = {"db": {"connector": "sqlite", "url": f"sqlite:///{path}"}}
+    app.config["LOOP_DATA_SOURCES"] = {"db": {"url": url}}
     loop = Loop(app, url_prefix="/api")
     db = loop.data_source("db")
     for model in (Product, HookedProduct, Category, Order, Item):

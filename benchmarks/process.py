@@ -13,30 +13,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flask import Flask
 
+    from flask_loop import DataSource
+
 
 def main(what: str, *arguments: str) -> None:
-    if what == "app":
-        file, count = arguments
-        app = create_app(file, int(count))
-        report()
-        from benchmarks.wsgi import Request, call
-
-        status, _, body = call(app, Request("GET", "/api/items0").environ())
-        assert (status, body) == ("200 OK", b"[]"), (status, body)
-    else:
+    if what == "import":
         for module in arguments:
             __import__(module)
+        report()
+        return
+    url, count = arguments
+    app, db = create_app(url, int(count))
+    if what == "make":
+        with app.app_context():
+            db.auto_update()
+        return
+    report()
+    from benchmarks.wsgi import Request, call
+
+    status, _, body = call(app, Request("GET", "/api/items0").environ())
+    assert (status, body) == ("200 OK", b"[]"), (status, body)
     report()
 
 
-def create_app(file: str, count: int) -> Flask:
-    """An app with `count` models of nine properties on an SQLite file, its tables made if new."""
+def create_app(url: str, count: int) -> tuple[Flask, DataSource]:
+    """An app with `count` models of nine properties, and its data source."""
     from flask import Flask
 
     from flask_loop import Loop
 
     app = Flask(__name__)
-    app.config["LOOP_DATA_SOURCES"] = {"db": {"connector": "sqlite", "url": f"sqlite:///{file}"}}
+    app.config["LOOP_DATA_SOURCES"] = {"db": {"url": url}}
     loop = Loop(app, url_prefix="/api")
     db = loop.data_source("db")
     for number in range(count):
@@ -51,10 +58,7 @@ def create_app(file: str, count: int) -> Flask:
             "category_id": int,
         }
         loop.model(db.create_model(f"item{number}", properties, plural=f"items{number}"))
-    if not os.path.exists(file):
-        with app.app_context():
-            db.auto_update()
-    return app
+    return app, db
 
 
 def report() -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from benchmarks.databases import Database
 
 PROCESS = (sys.executable, "-m", "benchmarks.process")
 BASE = "import flask"
@@ -27,25 +27,24 @@ class Point:
     megabytes: list[float] = field(default_factory=list)
 
 
-def measure(processes: int = 5) -> dict[str, Point]:
+def measure(database: Database, processes: int = 5) -> dict[str, Point]:
     """Reach each point in `processes` fresh processes, taking turns."""
     starts: dict[tuple[str, ...], tuple[str, ...]] = {
         ("interpreter",): ("import",),
         (BASE,): ("import", "flask"),
         ("import flask_loop",): ("import", "flask", "flask_loop"),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        for count in (1, 100):
-            models = f"{count} model{'s' * (count > 1)}"
-            app = ("app", str(Path(folder) / f"{count}.sqlite"), str(count))
-            start(app)  # makes the tables, so that no start that is measured does
-            starts[f"app with {models}", f"first answer, {models}"] = app
-        points = {name: Point() for names in starts for name in names}
-        for _ in range(processes):
-            for names, arguments in starts.items():
-                for name, (seconds, megabytes) in zip(names, start(arguments), strict=True):
-                    points[name].seconds.append(seconds)
-                    points[name].megabytes.append(megabytes)
+    for count in (1, 100):
+        models = f"{count} model{'s' * (count > 1)}"
+        url = database.fresh(f"models_{count}")
+        start(("make", url, str(count)))
+        starts[f"app with {models}", f"first answer, {models}"] = ("app", url, str(count))
+    points = {name: Point() for names in starts for name in names}
+    for _ in range(processes):
+        for names, arguments in starts.items():
+            for name, (seconds, megabytes) in zip(names, start(arguments), strict=True):
+                points[name].seconds.append(seconds)
+                points[name].megabytes.append(megabytes)
     return points
 
 

@@ -2,9 +2,10 @@
 
 How it is measured: the requests of a batch are made beforehand, the same for every contestant; then
 the WSGI app is called for each and its answer consumed, and the CPU time of the process (user and
-system, so the time that SQLite spends is in it, the time that a disk makes it wait is not) is
-divided by their number. Contestants take turns within a round, in another order each round, so that
-what disturbs the machine disturbs all of them.
+system, so the time that SQLite spends is in it, the time that a disk or a server makes it wait is
+not) is divided by their number. What a database server spends is not in it: it is another process,
+and does much the same for all contestants. These take turns within a round, in another order each
+round, so that what disturbs the machine disturbs all of them.
 
 How to read it: ``µs`` is the median over the rounds, with the lowest and highest round beside it.
 ``×`` is the median over the rounds of the ratio to the ``driver`` floor in the same round; 1.00 is

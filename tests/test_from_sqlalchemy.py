@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from flask_loop import DefinitionError, Loop, Model, ValidationError
-from flask_loop.errors import Conflict, LoopError
+from flask_loop.errors import Conflict, LoopError, TransactionConflict, Unavailable
 from tests.servers import Postgresql
 
 # The classes of an app, as it has them for its own use.
@@ -857,7 +858,7 @@ def test_a_block_that_raises_undoes_its_part_alone(backend: sa.Engine) -> None:
     session = orm.scoped_session(orm.sessionmaker(backend))
     model: Any = Model.from_sqlalchemy(Customer, session)
     session.add(Customer(name="Ann"))
-    with pytest.raises(ZeroDivisionError), model.data_source.transaction():
+    with pytest.raises(ZeroDivisionError), model.data_source.transaction():  # noqa: PT012 - it is the block
         model.create(name="Bo")
         session.add(Customer(name="Cy"))
         session.flush()
@@ -878,7 +879,7 @@ def test_a_block_without_a_transaction_of_the_app_is_one(
         session.add(Customer(name="Bo"))
     assert not session().in_transaction()
     assert stored(engine, "SELECT count(*) FROM customers") == [(2,)]
-    with pytest.raises(ZeroDivisionError), model.data_source.transaction():
+    with pytest.raises(ZeroDivisionError), model.data_source.transaction():  # noqa: PT012 - it is the block
         model.create(name="Cy")
         raise ZeroDivisionError
     assert not session().in_transaction()
@@ -919,10 +920,16 @@ def test_objects_that_the_app_holds_are_loaded_again(session: Session) -> None:
     assert model.find_one(where={"name": "Bo"}).code == "mine"
 
 
-def test_a_foreign_key_of_the_database_refuses(postgresql: Postgresql) -> None:
-    url = sa.make_url(postgresql.fresh("from_sqlalchemy")).set(drivername="postgresql+psycopg")
+def postgresql_engine(server: Postgresql) -> sa.Engine:
+    """An engine of an empty database with the app's tables."""
+    url = sa.make_url(server.fresh("from_sqlalchemy")).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url)
     Base.metadata.create_all(engine)
+    return engine
+
+
+def test_a_foreign_key_of_the_database_refuses(postgresql: Postgresql) -> None:
+    engine = postgresql_engine(postgresql)
     session = orm.scoped_session(orm.sessionmaker(engine))
     model: Any = Model.from_sqlalchemy(Passport, session)
     customers: Any = Model.from_sqlalchemy(Customer, session, exclude=["passport", "orders"])
@@ -936,7 +943,122 @@ def test_a_foreign_key_of_the_database_refuses(postgresql: Postgresql) -> None:
     engine.dispose()
 
 
+def test_a_transaction_is_what_its_options_ask_for(session: Session, engine: sa.Engine) -> None:
+    model: Any = Model.from_sqlalchemy(Customer, session)
+    source = model.data_source
+    with source.transaction(read_only=True):
+        assert model.count() == 0
+        with pytest.raises(RuntimeError, match="read_only"):
+            model.create(name="Ann")
+    with pytest.raises(Unavailable, match="too long"), source.transaction(timeout=0.01):  # noqa: PT012 - it is the block
+        model.create(name="Bo")
+        sleep(0.02)
+    with source.transaction(isolation="repeatable read"):
+        model.create(name="Cy")
+    assert stored(engine, "SELECT name FROM customers") == [("Cy",)]
+
+
+def test_isolation_is_that_of_the_outermost(postgresql: Postgresql) -> None:
+    engine = postgresql_engine(postgresql)
+    session = orm.scoped_session(orm.sessionmaker(engine))
+    model: Any = Model.from_sqlalchemy(Customer, session)
+    source = model.data_source
+    with source.transaction(isolation="serializable"):
+        assert session.connection().get_isolation_level() == "SERIALIZABLE"
+        with source.transaction(isolation="repeatable read"):
+            model.create(name="Ann")
+    session.execute(sa.text("SELECT 1"))
+    with (
+        pytest.raises(RuntimeError, match="the transaction is read committed"),
+        source.transaction(isolation="serializable"),
+    ):
+        pass
+    session.rollback()
+    assert session.connection().get_isolation_level() == "READ COMMITTED"
+    session.remove()
+    engine.dispose()
+
+
+def test_what_another_transaction_got_in_the_way_of_is_run_again(postgresql: Postgresql) -> None:
+    engine = postgresql_engine(postgresql)
+    session = orm.scoped_session(orm.sessionmaker(engine))
+    model: Any = Model.from_sqlalchemy(Customer, session)
+    model.create(name="Ann", code="0")
+    calls = []
+
+    def change() -> None:
+        calls.append(model.find_one(where={"name": "Ann"}).code)
+        if len(calls) == 1:
+            with engine.begin() as other:
+                other.execute(sa.update(Customer).values(code="other"))
+        model.update_all({"name": "Ann"}, {"code": "mine"})
+
+    model.data_source.in_transaction(change, isolation="repeatable read")
+    assert calls == ["0", "other"]
+    assert model.find_one(where={"name": "Ann"}).code == "mine"
+    assert not session().in_transaction()
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+    session.begin()  # the app's own is run by the app alone
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    calls.clear()
+    with pytest.raises(TransactionConflict):
+        change()
+    assert len(calls) == 1
+    session.rollback()
+    session.remove()
+    engine.dispose()
+
+
+def test_sql_is_executed_in_the_apps_transaction(session: Session, engine: sa.Engine) -> None:
+    source = Model.from_sqlalchemy(Customer, session).data_source
+    session.add(Customer(name="Ann"))
+    assert source.execute("SELECT name FROM customers") == [{"name": "Ann"}]
+    assert source.execute("UPDATE customers SET name = :name", {"name": "Bo"}) == 1
+    session.rollback()
+    assert source.execute("INSERT INTO customers (name) VALUES (:name)", {"name": "Cy"}) == 1
+    assert stored(engine, "SELECT name FROM customers") == [("Cy",)]
+    with pytest.raises(RuntimeError, match="does not take the statement"):
+        source.execute("SELECT nothing FROM nowhere")
+    assert not session().in_transaction()
+
+
 # Who commits over REST
+
+
+def test_requests_are_answered_on_each_database(backend: sa.Engine) -> None:
+    session = orm.scoped_session(orm.sessionmaker(backend))
+    app = Flask("shop")
+    app.config["TESTING"] = True
+    app.teardown_appcontext(lambda error: session.remove())
+    app.before_request(lambda: session.execute(sa.text("SELECT 1")) and None)
+    client = expose(
+        app, *(Model.from_sqlalchemy(each, session) for each in (Customer, Order, Tag, Line))
+    )
+    assert client.post("/api/customers", json={"name": "Ann"}).json["id"] == 1
+    assert client.post("/api/customers", json={"name": "Ann"}).status_code == 422
+    assert client.post("/api/orders", json={"customerId": 9}).status_code == 422
+    ids = []
+    for total in ("2.50", "1.00"):
+        made = client.post("/api/customers/1/orders", json={"total": total, "meta": {"n": [1]}})
+        assert made.json["region"] == "eu"
+        ids.append(made.json["id"])
+    first, second = ids
+    assert client.post(f"/api/orders/{first}/tags", json={"text": "new"}).status_code == 200
+    line = {"place": 1, "text": "tea"}
+    assert client.post(f"/api/orders/{first}/lines", json=line).status_code == 200
+    found = ask(client, "/api/customers", include={"orders": ["tags", "lines"]})
+    orders = {each["id"]: each for each in found[0]["orders"]}
+    assert [each["text"] for each in orders[first]["tags"]] == ["new"]
+    assert orders[first]["lines"] == [{"orderId": first, **line}]
+    where = {"customer.name": {"like": "A%"}, "status": {"inq": ["open"]}, "meta.n": 1}
+    ordered = ask(client, "/api/orders", where=where, order="total", fields="id")
+    assert ordered == [{"id": second}, {"id": first}]
+    assert client.patch(f"/api/orders/{second}", json={"status": "paid"}).json["changedAt"]
+    assert client.get(f"/api/lines/{first},1").json["text"] == "tea"
+    assert client.delete("/api/customers/1").json == {"count": 1}
+    assert stored(backend, "SELECT count(*) FROM lines") == [(0,)]
+    assert backend.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 def test_a_request_is_committed_though_the_app_has_read_before(
@@ -1024,7 +1146,7 @@ def test_any_kind_of_session_serves(
     model: Any = Model.from_sqlalchemy(Customer, given)
     client = expose(app, model)
     assert client.post("/api/customers", json={"name": "Ann"}).json["id"] == 1
-    with pytest.raises(ZeroDivisionError), model.data_source.transaction():
+    with pytest.raises(ZeroDivisionError), model.data_source.transaction():  # noqa: PT012 - it is the block
         model.create(name="Bo")
         assert model.count() == 2
         raise ZeroDivisionError

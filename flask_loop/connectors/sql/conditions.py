@@ -18,7 +18,7 @@ from ...definition import Link, ModelDefinition, Property
 from ...geo import bounding_boxes
 from ...query import And, Compare, Inside, Near, Not, Order, Related, Where, conjuncts
 from ...types import DecimalNumber, Integer, Number
-from .lists import Expression, NextParameter
+from .lists import ALWAYS, NEVER, Expression, NextParameter
 from .tables import ModelTable
 
 _ONE: Expression = sa.literal_column("1")
@@ -154,8 +154,8 @@ class Conditions:
             return self._related(where, parameter)
         parts = [self.expression(item, parameter) for item in _items(where)]
         if isinstance(where, And):
-            return sa.and_(sa.true(), *parts)
-        return sa.or_(sa.false(), *parts)
+            return sa.and_(*parts) if parts else ALWAYS
+        return sa.or_(*parts) if parts else NEVER
 
     def _compare(self, node: Compare, parameter: NextParameter) -> Expression:
         name = node.path.property.name

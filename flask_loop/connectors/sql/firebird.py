@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import firebird.driver
 import sqlalchemy as sa
@@ -21,15 +21,14 @@ from ...errors import DefinitionError, NotIndexable, TransactionConflict, Unavai
 from ...query import Compare
 from ...query.patterns import MAX_PATTERN
 from ..base import TransactionOptions
-from .codecs import Codec, Codecs, naive_utc, wire_datetime, with_utc
+from .codecs import Codec, Codecs, wire_datetime, with_utc
 from .comparing import Patterns, compare
 from .connector import Refused
 from .dialect import Dialect
 from .driver import Driver, Running
 from .firebird_migration import FirebirdMigration
 from .lists import Expression, Lists, NextParameter
-from .server import ServerConnector
-from .session import Session
+from .server import RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 
 #: The most characters of a VARCHAR, of four bytes each.
@@ -363,11 +362,10 @@ def translate(error: Exception) -> Exception:
     if codes & _TOO_LARGE:
         return StatementTooLarge(str(error))
     if codes & (_LOST | _FAULTS):
-        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
-    return error
+        return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
+    return cast("Exception", error)
 
 
-_RETRY_AFTER = 5
 #: The codes of Firebird's messages: https://firebirdsql.org, Language Reference, appendix B.
 _REFUSALS = {
     335544665: "unique",

@@ -19,6 +19,11 @@ T = TypeVar("T")
 NextParameter = Callable[[], Expression]
 
 
+#: Conditions that hold for every row and for none; some databases have no boolean values.
+ALWAYS: Expression = sa.literal_column("1 = 1", sa.Boolean())
+NEVER: Expression = sa.literal_column("1 = 0", sa.Boolean())
+
+
 def padded(count: int) -> int:
     """The next power of two, so that lists of many lengths share few statements."""
     return 1 << (count - 1).bit_length() if count else 0
@@ -68,7 +73,7 @@ class Lists:
     ) -> Expression:
         """Whether columns have one of the values that :meth:`listed` gave the parameters of."""
         if not many:
-            return sa.false()
+            return NEVER
         if len(columns) > 1:
             return sa.or_(*(equals(columns, parameter) for _ in range(many)))
         parameters = [parameter() for _ in range(many)]

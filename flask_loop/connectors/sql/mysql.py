@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pymysql
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from .dialect import Dialect
 from .driver import Driver, Running
 from .lists import Lists
 from .mysql_migration import MysqlMigration
-from .server import ServerConnector
+from .server import RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 
 
@@ -217,11 +217,10 @@ def translate(error: Exception) -> Exception:
     if code in (ER.STACK_OVERRUN_NEED_MORE, ER.NET_PACKET_TOO_LARGE):
         return StatementTooLarge(text)
     if code in _FAULTS or isinstance(error, pymysql.err.InterfaceError):
-        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
-    return error
+        return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
+    return cast("Exception", error)
 
 
-_RETRY_AFTER = 5
 _KEY = re.compile(r"for key '(?:[^']*\.)?([^']+)'")
 _COLUMN = re.compile(r"(?:Column|Field) '([^']+)'")
 _CONSTRAINT = re.compile(r"CONSTRAINT `([^`]+)`")

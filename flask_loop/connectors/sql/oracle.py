@@ -26,7 +26,7 @@ from .dialect import Dialect
 from .driver import Driver, Running
 from .lists import Expression, Lists, NextParameter
 from .oracle_migration import OracleMigration
-from .server import ServerConnector
+from .server import RETRY_AFTER, ServerConnector
 
 #: The most characters of a VARCHAR2, which has 4,000 bytes.
 _MOST_CHARACTERS = 1000
@@ -341,11 +341,10 @@ def translate(error: Exception) -> Exception:
     if code in _MISSING:
         return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
     if code in _LOST or code in _FAULTS:
-        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
+        return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
     return error
 
 
-_RETRY_AFTER = 5
 _REFUSALS = {
     "ORA-00001": "unique",
     "ORA-01400": "null",

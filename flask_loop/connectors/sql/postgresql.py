@@ -28,7 +28,7 @@ from .driver import Driver, Running
 from .json_places import JsonPlaces, Places
 from .lists import ArrayLists, Expression, Lists, NextParameter
 from .postgresql_migration import PostgresqlMigration
-from .server import ServerConnector
+from .server import RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 
 
@@ -261,11 +261,10 @@ def translate(error: Exception) -> Exception:
     if state == "25P02":
         return Unavailable("The data source has ended the transaction.")
     if state.startswith(_FAULTS) or (not state and isinstance(error, psycopg.OperationalError)):
-        return Unavailable("The data source is not available.", retry_after=_RETRY_AFTER)
+        return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
     return error
 
 
-_RETRY_AFTER = 5
 #: The classes of errors that are the server's or the network's: connection, resources, operator
 #: intervention, system; and a server that only reads.
 _FAULTS = ("08", "53", "57P", "58", "25006")

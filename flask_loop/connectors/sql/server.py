@@ -40,6 +40,8 @@ SETTINGS = (
     "echo",
     "replicas",
 )
+#: The seconds after which a server that is not available may be asked again.
+RETRY_AFTER = 5
 _ALIASES = {"user": "username", "db": "database", "hostname": "host"}
 _IN_URL = ("host", "port", "database", "username", "password")
 
@@ -290,6 +292,8 @@ def _translated_by(
                 return error
             found = translate(cause)
             return error if found is cause else found
+        if isinstance(error, OSError):  # of the network, before the driver has a connection
+            return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
         return translate(error)
 
     return translated

@@ -18,7 +18,7 @@ from ..base import Rows
 from .cache import Cache
 from .conditions import Conditions
 from .dialect import Dialect
-from .lists import Expression, NextParameter
+from .lists import ALWAYS, Expression, NextParameter
 from .tables import Binder, ModelTable
 
 #: The most statements that are kept of one model; past it the oldest goes.
@@ -421,7 +421,9 @@ class ModelStatements:
             self.dialect.compare("eq", table.columns[name], table.codecs[name], parameter)
             for name in self.ids
         ]
-        return sa.select(*self.model_table.selected(None)).where(sa.and_(sa.true(), *wanted))
+        return sa.select(*self.model_table.selected(None)).where(
+            sa.and_(*wanted) if wanted else ALWAYS
+        )
 
     def _insertion(self, names: tuple[str, ...]) -> Insertion:
         def build(parameter: NextParameter) -> Any:

@@ -1,0 +1,104 @@
+"""A TCP proxy that harms the connections that go through it, as networks do."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+LOOPBACK = "127.0.0.1"
+#: Closing sends a reset, so that both ends know at once.
+RESET = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """A proxy before a port of this machine.
+
+    :param port: of the server.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._sockets: set[socket.socket] = set()
+        self._last_words: bytes | None = None
+        #: Whether what the server says comes through; what does not is lost.
+        self.answers = True
+        #: The seconds by which what the server says is late.
+        self.delay = 0.0
+        self._wait = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._wait.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut all connections."""
+        while self._sockets:
+            with suppress(KeyError):
+                self._close(self._sockets.pop())
+
+    def cut_after(self, words: bytes) -> None:
+        """Cut all connections when the server has answered a client's words, and lose the answer.
+
+        The clients of later connections are heard as always.
+        """
+        self._last_words = words
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((LOOPBACK, self._to))
+                self._sockets |= {client, server}
+                self._start(self._hear, client, server)
+                self._start(self._answer, server, client)
+
+    def _start(self, target: object, *ends: socket.socket) -> None:
+        threading.Thread(target=self._carry, args=(target, *ends), daemon=True).start()
+
+    def _carry(self, chunk: object, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                chunk(data, target)  # type: ignore[operator]
+        self._close(source)
+        self._close(target)
+        self._sockets -= {source, target}
+
+    def _hear(self, data: bytes, server: socket.socket) -> None:
+        if self._last_words is not None and self._last_words in data:
+            self.answers = False
+        server.sendall(data)
+
+    def _answer(self, data: bytes, client: socket.socket) -> None:
+        if self._last_words is not None and not self.answers:
+            self._last_words, self.answers = None, True
+            self.cut()
+        elif self.answers:
+            if self.delay:
+                self._wait.wait(self.delay)
+            client.sendall(data)
+
+    @staticmethod
+    def _close(each: socket.socket) -> None:
+        with suppress(OSError):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
