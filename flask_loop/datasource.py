@@ -401,7 +401,9 @@ def make_connector(settings: Mapping[str, Any]) -> Connector:
     :raises DefinitionError: naming what is unknown or missing.
     """
     if not isinstance(settings, Mapping):
-        raise DefinitionError(f"the settings of a data source are a dict, not {settings!r}")
+        # They are not shown, as a URL may have a password.
+        kind = type(settings).__name__
+        raise DefinitionError(f"the settings of a data source are a dict, not {kind}")
     given = dict(settings)
     connector = given.pop("connector", None)
     given.pop("name", None)

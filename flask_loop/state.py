@@ -94,7 +94,9 @@ def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:
     else:
         fits = isinstance(value, Mapping)
     if not fits:
-        kind = {bool: "a boolean", int: "a positive whole number"}.get(type(default), "a dict")
+        kind = {bool: "a boolean", int: "a positive whole number"}.get(type(default))
+        if kind is None:  # what should be a dict is not shown, as a URL may have a password
+            raise DefinitionError(f"{key} is a dict, not {type(value).__name__}")
         raise DefinitionError(f"{key} is {kind}, not {value!r}")
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from flask_loop import DefinitionError, Loop, Model, ValidationError
+from flask_loop import DefinitionError, Loop, Model, ValidationError, remote_method
 from flask_loop.errors import Conflict, LoopError, TransactionConflict, Unavailable
 from tests.servers import Postgresql
 
@@ -204,7 +204,9 @@ class Sample(Base):
     span: Mapped[timedelta | None]
     data: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     kind: Mapped[str | None] = mapped_column(sa.Enum("a", "b", name="sample_kind"))
-    shade: Mapped[Shade | None]
+    shade: Mapped[Shade | None] = mapped_column(default=Shade.DARK)
+    blob: Mapped[Any] = mapped_column(sa.JSON, nullable=True)
+    upside: Mapped[str | None] = mapped_column(Reversed, default="down")
     words: Mapped[list[str] | None] = mapped_column(Words)
     secret: Mapped[str | None] = mapped_column(Reversed)
     class_: Mapped[str | None] = mapped_column("class", sa.String(10))
@@ -243,6 +245,14 @@ class Lorry(Vehicle):
     __mapper_args__ = {"polymorphic_identity": "lorry"}
 
     id: Mapped[int] = mapped_column(sa.ForeignKey("vehicles.id"), primary_key=True)
+
+
+class Driver(Base):
+    __tablename__ = "drivers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lorry_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lorries.id"))
+    lorry: Mapped[Lorry | None] = relationship()
 
 
 class Page(Base):
@@ -624,6 +634,13 @@ def test_each_type_goes_there_and_back(backend: sa.Engine) -> None:
         matching = model.find(where={name: value})
         assert [each.id for each in matching] == [made.id], name
     assert found.doubled == 8
+    assert model.definition.properties["shade"].default == "DARK"
+    assert model.create().shade == "DARK"
+    assert model.create(shade=None).reload().shade is None
+    model.destroy_all({"shade": None})
+    assert stored(backend, "SELECT count(*) FROM samples WHERE blob IS NULL") == [(2,)]
+    assert model.count({"blob": None, "upside": "down"}) == 2
+    model.destroy_all({"shade": "DARK"})
     with orm.Session(backend) as session:
         row = session.get(Sample, made.id)
         assert row is not None
@@ -667,6 +684,16 @@ def test_names_that_models_have_themselves_get_an_underscore(session: Session) -
     assert properties["class_"].wire == "class"
     assert properties["_digest"].hidden
     assert model.create(count_=2).doubled == 4
+
+
+def test_types_are_in_the_documentation(app: Flask, session: Session) -> None:
+    client = expose(app, Model.from_sqlalchemy(Sample, session))
+    document = client.get("/_docs/openapi.json").json
+    properties = document["components"]["schemas"]["Sample"]["properties"]
+    assert properties["textUuid"]["format"] == "uuid"
+    assert properties["shade"]["enum"] == ["DARK", "LIGHT", None]
+    assert properties["doubled"]["readOnly"]
+    assert "_digest" not in properties
 
 
 def test_a_type_without_a_property_type_is_refused_by_name(session: Session) -> None:
@@ -904,6 +931,55 @@ def test_a_write_that_is_refused_leaves_the_apps_transaction(backend: sa.Engine)
     session.remove()
 
 
+def test_what_is_wrong_with_the_apps_own_objects_is_said_as_it_is(session: Session) -> None:
+    model: Any = Model.from_sqlalchemy(Customer, session)
+    for ask in (model.count, lambda: model.create(name="Bo"), lambda: model.find_by_id(1)):
+        session.add_all([Customer(name="Ann"), Customer(name="Ann")])
+        with pytest.raises(sa.exc.IntegrityError) as caught:
+            ask()
+        assert "the app's own objects" in "".join(caught.value.__notes__)
+        session.rollback()
+    assert model.count() == 0
+
+
+def test_errors_of_the_app_inside_a_block_are_its_own(session: Session) -> None:
+    source = Model.from_sqlalchemy(Customer, session).data_source
+    for begins in (lambda: None, session.begin):
+        begins()
+        with pytest.raises(sa.exc.IntegrityError), source.transaction():  # noqa: PT012
+            session.add_all([Customer(name="Ann"), Customer(name="Ann")])
+            session.flush()
+        session.rollback()
+    with source.transaction():
+        session.add(Customer(name="Ann"))
+    with pytest.raises(sa.exc.IntegrityError), source.transaction():
+        session.execute(sa.insert(Customer).values(name="Ann"))
+    assert not session().in_transaction()
+
+
+def test_a_session_is_clean_after_a_request_that_failed(
+    app: Flask, session: Session, engine: sa.Engine
+) -> None:
+    model: Any = Model.from_sqlalchemy(Customer, session)
+    seen = []
+
+    @model.before_remote("create")
+    def note(ctx: Any) -> None:
+        session.add_all([Tag(id=1, text="a"), Tag(id=1, text="b")])
+
+    @app.after_request
+    def look(response: Any) -> Any:
+        seen.append(session().in_transaction())
+        return response
+
+    app.config.update(TESTING=False)
+    client = expose(app, model)
+    assert client.post("/api/customers", json={"name": "Ann"}).status_code == 500
+    assert client.get("/api/customers").json == []
+    assert seen == [False, False]
+    assert engine.pool.checkedout() == 0
+
+
 def test_objects_that_the_app_holds_are_loaded_again(session: Session) -> None:
     model: Any = Model.from_sqlalchemy(Customer, session)
     session.add_all([held := Customer(name="Ann"), changed := Customer(name="Bo")])
@@ -997,7 +1073,7 @@ def test_what_another_transaction_got_in_the_way_of_is_run_again(postgresql: Pos
     assert calls == ["0", "other"]
     assert model.find_one(where={"name": "Ann"}).code == "mine"
     assert not session().in_transaction()
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedout() == 0
 
     session.begin()  # the app's own is run by the app alone
     session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -1058,7 +1134,7 @@ def test_requests_are_answered_on_each_database(backend: sa.Engine) -> None:
     assert client.get(f"/api/lines/{first},1").json["text"] == "tea"
     assert client.delete("/api/customers/1").json == {"count": 1}
     assert stored(backend, "SELECT count(*) FROM lines") == [(0,)]
-    assert backend.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert backend.pool.checkedout() == 0
 
 
 def test_a_request_is_committed_though_the_app_has_read_before(
@@ -1073,20 +1149,24 @@ def test_a_request_is_committed_though_the_app_has_read_before(
     assert stored(engine, "SELECT name FROM customers") == [("Ann",)]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_what_a_hook_adds_is_committed_with_the_request(
-    app: Flask, session: Session, engine: sa.Engine
+    app: Flask, session: Session, engine: sa.Engine, when: str
 ) -> None:
     model: Any = Model.from_sqlalchemy(Customer, session)
+    register = model.before_remote if when == "before" else model.after_remote
 
-    @model.before_remote("create")
+    @register("create")
+    @register("find")
     def note(ctx: Any) -> None:
-        session.add(Tag(text="created"))
+        session.add(Tag(text=ctx.method.name))
 
     client = expose(app, model)
     assert client.post("/api/customers", json={"name": "Ann"}).status_code == 200
-    assert stored(engine, "SELECT text FROM tags") == [("created",)]
+    assert stored(engine, "SELECT text FROM tags") == [("create",)]
     assert client.post("/api/customers", json={"name": "Ann"}).status_code == 422
-    assert stored(engine, "SELECT text FROM tags") == [("created",)]
+    assert client.get("/api/customers").status_code == 200
+    assert stored(engine, "SELECT text FROM tags") == [("create",)]
 
 
 def test_an_error_after_a_write_undoes_the_request_where_a_transaction_was_open(
@@ -1103,6 +1183,42 @@ def test_an_error_after_a_write_undoes_the_request_where_a_transaction_was_open(
     client = expose(app, model)
     assert client.post("/api/customers", json={"name": "Ann"}).status_code == 500
     assert stored(engine, "SELECT count(*) FROM customers") == [(0,)]
+
+
+@pytest.mark.parametrize("has_read", [True, False])
+def test_a_method_that_is_a_transaction_is_one(
+    app: Flask, session: Session, engine: sa.Engine, has_read: bool
+) -> None:
+    class Client(Model.from_sqlalchemy(Customer, session)):
+        class Meta:
+            plural = "clients"
+
+        @remote_method(transaction=True)
+        @classmethod
+        def enter(cls, names: list[str]) -> int:
+            for name in names:
+                cls.create(name=name)
+            return len(names)
+
+    if has_read:
+        app.before_request(lambda: session.execute(sa.text("SELECT 1")) and None)
+    client = expose(app, Client)
+    response = client.post("/api/clients/enter", json={"names": ["Ann", "Bo", "Ann"]})
+    assert response.status_code == 422
+    assert stored(engine, "SELECT count(*) FROM customers") == [(0,)]
+    response = client.post("/api/clients/enter", json={"names": ["Ann", "Bo"]})
+    assert response.status_code == 200, response.text
+    assert stored(engine, "SELECT count(*) FROM customers") == [(2,)]
+    assert engine.pool.checkedout() == 0
+
+
+def test_a_class_that_cannot_be_a_model_is_named_where_a_relationship_leads_to_it(
+    session: Session,
+) -> None:
+    with pytest.raises(DefinitionError, match=r"Driver\.lorry: Lorry .*exclude=\['lorry'\]"):
+        Model.from_sqlalchemy(Driver, session)
+    model = Model.from_sqlalchemy(Driver, session, exclude=["lorry"])
+    assert not model.definition.relations
 
 
 def test_a_transaction_that_the_app_began_is_left_to_it(
@@ -1131,7 +1247,7 @@ def test_no_connection_is_left_in_use(
         client.get("/api/customers?filter[include]=orders")
         client.get("/api/customers/99")
         client.delete("/api/customers/1")
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedout() == 0
     assert Model.from_sqlalchemy(Customer, session).data_source.connector.session.in_use == 0
 
 
@@ -1151,7 +1267,7 @@ def test_any_kind_of_session_serves(
         assert model.count() == 2
         raise ZeroDivisionError
     assert [each["name"] for each in client.get("/api/customers").json] == ["Ann"]
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedout() == 0
 
 
 def test_a_session_on_a_connection_stays_on_it(engine: sa.Engine) -> None:
@@ -1191,7 +1307,7 @@ def test_each_thread_has_a_session_of_its_own(session: Session, engine: sa.Engin
         each.join()
     assert failures == []
     assert stored(engine, "SELECT count(*) FROM customers") == [(30,)]
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedout() == 0
 
 
 # Flask-SQLAlchemy
@@ -1204,7 +1320,7 @@ class FlaskBase(orm.DeclarativeBase):
 db = SQLAlchemy(model_class=FlaskBase)
 
 
-class Artist(db.Model):  # type: ignore[name-defined]
+class Artist(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(40))
     plays: Mapped[list[Play]] = relationship(
@@ -1212,7 +1328,7 @@ class Artist(db.Model):  # type: ignore[name-defined]
     )
 
 
-class Play(db.Model):  # type: ignore[name-defined]
+class Play(db.Model):
     """It is in another database."""
 
     __bind_key__ = "stats"
@@ -1245,7 +1361,7 @@ def test_models_of_flask_sqlalchemy_need_no_session(tmp_path: Path) -> None:
     client = app.test_client()
     assert client.post("/api/artists", json={"name": "Nina"}).json == {"id": 1, "name": "Nina"}
     with app.app_context():
-        assert db.session.get(Artist, 1).name == "Nina"  # type: ignore[union-attr]
+        assert db.session.get(Artist, 1).name == "Nina"
     with pytest.raises(RuntimeError, match="application context"):
         Model.from_sqlalchemy(Artist).count()
 
@@ -1278,6 +1394,48 @@ def test_each_bind_has_a_source_and_relations_lead_from_one_to_the_other(tmp_pat
         ] == ["artist"]
 
 
+# Servers
+
+
+@pytest.mark.parametrize("name", ["mysql", "firebird", "postgresql"])
+def test_each_server_serves(get_server: Callable[[str], Any], name: str) -> None:
+    url = sa.make_url(get_server(name).fresh("from_sqlalchemy"))
+    drivers = {"mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+    engine = sa.create_engine(url.set(drivername=drivers.get(name, url.drivername)))
+    used = [each.__table__ for each in (Customer, Passport, Tag)]
+    Base.metadata.create_all(engine, tables=used)
+    session = orm.scoped_session(orm.sessionmaker(engine))
+    customers: Any = Model.from_sqlalchemy(Customer, session, exclude=["orders"])
+    passports: Any = Model.from_sqlalchemy(Passport, session)
+    tags: Any = Model.from_sqlalchemy(Tag, session, exclude=["orders"])
+
+    ann = customers.create(name="Ann", code="abc")
+    assert customers.find_one(where={"code": "abc"}).id == ann.id
+    with pytest.raises(ValidationError, match="not unique"):
+        customers.create(name="Ann")
+    with pytest.raises(ValidationError, match="names no record"):
+        passports.create(number="P1", customer_id=ann.id + 1)
+    passports.create(number="P1", customer_id=ann.id)
+    assert passports.find(where={"customer.name": {"like": "A%"}})[0].number == "P1"
+
+    session.add(Tag(text="one"))
+    tags.create(text="two")
+    with pytest.raises(ValidationError), tags.data_source.transaction():  # noqa: PT012
+        tags.create(text="three")
+        tags.create(text="four", parent_id=99)
+    assert stored(engine, "SELECT count(*) FROM tags") == [(0,)]
+    session.commit()
+    assert stored(engine, "SELECT text FROM tags ORDER BY id") == [("one",), ("two",)]
+    assert tags.update_all({"text": "one"}, {"text": "1"}) == 1
+
+    assert customers.destroy_all() == 1
+    assert passports.find_by_id("P1").customer_id is None
+    assert not session().in_transaction()
+    assert engine.pool.checkedout() == 0
+    session.remove()
+    engine.dispose()
+
+
 # PostgreSQL's own types
 
 
@@ -1292,13 +1450,13 @@ class Listed(Base):
     mood: Mapped[Status | None]
 
 
-Base.metadata.remove(Listed.__table__)  # type: ignore[arg-type]
+Base.metadata.remove(Listed.__table__)
 
 
 def test_lists_and_jsonb_of_postgresql_are_looked_into(postgresql: Postgresql) -> None:
     url = sa.make_url(postgresql.fresh("from_sqlalchemy")).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url)
-    Listed.__table__.create(engine)  # type: ignore[attr-defined]
+    Listed.__table__.create(engine)
     model: Any = Model.from_sqlalchemy(Listed, engine)
     made = model.create(names=["a", "b"], about={"n": 1, "t": ["x"]}, mood=Status.PAID)
     model.create(names=[], about=None)

@@ -1,5 +1,7 @@
 """Transactions: what is asked of them, retries, and remote calls that are one."""
 
+# ruff: noqa: PT012 - a transaction is the block of its test
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -79,12 +81,6 @@ def run(function: Callable[[], object]) -> Thread:
     return thread
 
 
-def interrupt(things: Things, event: str = "before save") -> list[str]:
-    """Let the first save be overtaken by another thread's; give who saved, in order."""
-    saved: list[str] = []
-    return saved
-
-
 # What is asked of a transaction
 
 
@@ -119,10 +115,12 @@ def test_a_read_only_transaction_writes_nothing(source: DataSource, things: Thin
     for write in (
         lambda: things.create(name="b"),
         lambda: things.update_all({}, {"name": "c"}),
-        lambda: thing.destroy(),
+        thing.destroy,
     ):
         with (
-            pytest.raises(RuntimeError, match="nothing is written in a transaction that is read_on"),
+            pytest.raises(
+                RuntimeError, match="nothing is written in a transaction that is read_on"
+            ),
             source.transaction(read_only=True),
         ):
             assert things.count() == 1
@@ -282,9 +280,7 @@ def test_a_function_is_run_again_where_another_transaction_was_faster(
     source.close()
 
 
-def test_in_transaction_gives_what_the_function_gives(
-    source: DataSource, things: Things
-) -> None:
+def test_in_transaction_gives_what_the_function_gives(source: DataSource, things: Things) -> None:
     def create(name: str, value: int) -> int:
         return things.create(name=name, value=value).value
 
@@ -421,6 +417,81 @@ def test_a_write_in_a_transaction_of_the_callers_is_not_run_again(postgresql: Se
     source.close()
 
 
+def conflicts_once(source: DataSource, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the first transaction of a source be ended by another one; give the attempts."""
+    driver = source.connector.session.driver  # type: ignore[attr-defined]
+    attempts: list[int] = []
+
+    def commit(transaction: Any) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise TransactionConflict
+        transaction.run("COMMIT")
+
+    monkeypatch.setattr(driver, "commit", commit)
+    return attempts
+
+
+@pytest.fixture
+def lite() -> Iterator[DataSource]:
+    source = create_data_source(connector="sqlite", url="sqlite://")
+    yield source
+    source.close()
+
+
+def test_what_is_stored_by_one_source_alone_is_stored_again(
+    lite: DataSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things = make_things(lite)
+    attempts = conflicts_once(lite, monkeypatch)
+    assert things.create([{"name": "a"}, {"name": "b"}])[1].id == 2
+    assert (len(attempts), things.count()) == (2, 2)
+
+
+def test_what_two_sources_store_is_not_stored_again(
+    lite: DataSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = memory().create_model("note_elsewhere", {"text": str, "thingId": int})
+    things = make_things(lite)
+    things.has_many("notes", model=notes, foreign_key="thingId", nested=True)
+    attempts = conflicts_once(lite, monkeypatch)
+    with pytest.raises(TransactionConflict):
+        things.create(name="a", notes=[{"text": "x"}])
+    assert (len(attempts), things.count(), notes.count()) == (1, 0, 1)
+
+
+def test_an_overridden_operation_does_not_run_twice(
+    lite: DataSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OverridingItem(Model):
+        name: str
+
+        class Meta:
+            data_source = lite
+
+        @classmethod
+        def create(cls, data: Any = None, /, **values: Any) -> Any:
+            created.append(data)
+            return super().create(data, **values)
+
+    class OverridingOwner(Model):
+        name: str
+
+        class Meta:
+            data_source = lite
+
+    created: list[Any] = []
+    OverridingOwner.has_one("item", model=OverridingItem)
+    lite.auto_update()
+    owner = OverridingOwner.create(name="a")
+    attempts = conflicts_once(lite, monkeypatch)
+    with pytest.raises(TransactionConflict):
+        owner.item.create(name="b")
+    assert (len(attempts), len(created)) == (1, 1)
+    owner.item.create(name="b")
+    assert OverridingItem.count() == 1
+
+
 def test_an_id_that_is_taken_is_told_as_before(source: DataSource, things: Things) -> None:
     things.create(id=1, code="x")
     with pytest.raises(DuplicateId):
@@ -440,14 +511,13 @@ def test_an_id_that_is_taken_is_told_as_before(source: DataSource, things: Thing
 class Shop:
     """An app with one model, and its clients."""
 
-    def __init__(self, source: DataSource, things: type[Model], **settings: Any) -> None:
+    def __init__(self, things: type[Model]) -> None:
         self.app = Flask("shop")
-        self.app.config.update(TESTING=False, **settings)
+        self.app.config.update(TESTING=False)
         Loop(self.app).model(things)
         self.client = self.app.test_client()
 
 
-@remote_method(transaction=True)
 def rename_all(cls: Any, name: str, fail: str = "") -> int:
     """Rename all records, and fail."""
     count = cls.update_all({}, {"name": name})
@@ -472,7 +542,7 @@ def test_a_remote_method_is_a_transaction(
     source: DataSource, things: Things, fail: str, status: int
 ) -> None:
     things.create([{"name": "a"}, {"name": "b"}])
-    shop = Shop(source, with_methods(things))
+    shop = Shop(with_methods(things))
     answer = shop.client.post("/things/renameAll", json={"name": "x", "fail": fail})
     assert answer.status_code == status
     assert names(things) == (["a", "b"] if fail else ["x", "x"])
@@ -488,7 +558,7 @@ def test_hooks_are_in_the_transaction_of_their_method(source: DataSource, things
         if ctx.args["name"] == "bad":
             raise Conflict("bad")
 
-    shop = Shop(source, with_methods(things))
+    shop = Shop(with_methods(things))
     assert shop.client.post("/things/renameAll", json={"name": "bad"}).status_code == 409
     assert names(things) == []
     assert shop.client.post("/things/renameAll", json={"name": "good"}).status_code == 200
@@ -501,7 +571,7 @@ def test_an_answer_that_says_it_failed_keeps_nothing(source: DataSource, things:
         ctx.res.status_code = int(ctx.args["fail"])
 
     things.create(name="a")
-    shop = Shop(source, with_methods(things))
+    shop = Shop(with_methods(things))
     for status, expected in ((418, ["a"]), (202, ["x"])):
         body = {"name": "x", "fail": str(status)}
         assert shop.client.post("/things/renameAll", json=body).status_code == status
@@ -523,11 +593,13 @@ def test_a_commit_that_fails_is_the_answer(postgresql: Server) -> None:
         both.wait(PATIENCE)
         return "done"
 
-    shop = Shop(source, things)
+    shop = Shop(things)
     statuses = at_once(
-        lambda number: shop.app.test_client()
-        .post("/things/swap", json={"read": "ab"[number], "write": "ba"[number]})
-        .status_code,
+        lambda number: (
+            shop.app.test_client()
+            .post("/things/swap", json={"read": "ab"[number], "write": "ba"[number]})
+            .status_code
+        ),
         threads=2,
     )
     assert sorted(statuses) == [200, 409]
@@ -542,8 +614,8 @@ def test_options_of_a_methods_transaction_are_heeded(source: DataSource, things:
             cls.create(name="written")
         return int(cls.count())
 
-    shop = Shop(source, things)
-    assert shop.client.get("/things/peek").json == {"result": 0}
+    shop = Shop(things)
+    assert shop.client.get("/things/peek").json == 0
     assert shop.client.get("/things/peek?write=true").status_code == 500
     assert things.count() == 0
 
@@ -568,7 +640,7 @@ def test_a_stream_is_no_transaction(source: DataSource, things: Things) -> None:
         yield "a"
 
     with pytest.raises(DefinitionError, match="a stream is sent after the end of a transaction"):
-        Shop(source, things)
+        Shop(things)
 
 
 def test_a_stream_that_a_method_turns_out_to_give_is_refused(
@@ -579,7 +651,7 @@ def test_a_stream_that_a_method_turns_out_to_give_is_refused(
         cls.create(name="kept?")
         return iter(["a"])
 
-    shop = Shop(source, things)
+    shop = Shop(things)
     shop.app.testing = True
     with pytest.raises(RuntimeError, match="ends before a stream is sent"):
         shop.client.post("/things/lines")
@@ -613,7 +685,7 @@ def test_each_request_of_a_model_can_be_a_transaction(source: DataSource) -> Non
     )
     source.auto_update()
     after_create_refuse(things)
-    shop = Shop(source, things)
+    shop = Shop(things)
     assert shop.client.post("/things", json={"name": "good"}).status_code == 200
     assert shop.client.post("/things", json={"name": "bad"}).status_code == 409
     assert names(things) == ["good"]
@@ -655,7 +727,7 @@ def make_things_of_app(app: Flask, db: DataSource) -> Things:
 
 def test_each_request_of_an_app_can_be_a_transaction(tmp_path: Path) -> None:
     seen: list[bool] = []
-    app, things, lines = shop_with_sources(["db", "log"], tmp_path, seen)
+    app, _, lines = shop_with_sources(["db", "log"], tmp_path, seen)
     client = app.test_client()
     assert client.post("/things", json={"name": "good"}).status_code == 200
     assert client.post("/things", json={"name": "bad"}).status_code == 409

@@ -19,15 +19,22 @@ from .base import (
 )
 
 ENTRY_POINT_GROUP = "flask_loop.connectors"
+#: Other names of ours, as URLs have them.
+_ALIASES = {"mariadb": "mysql", "postgres": "postgresql"}
 
 
 def find_connector(name: str) -> type[Connector]:
     """Give the connector class of a name.
 
-    :param name: the name of an entry point in the group ``flask_loop.connectors``.
+    :param name: the name of an entry point in the group ``flask_loop.connectors``, which may have
+        LoopBack's ``loopback-connector-`` before it; ``postgres`` and ``mariadb`` are
+        ``postgresql`` and ``mysql``.
     :raises DefinitionError: where there is none, or the package that it needs is missing.
     """
     found = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in found:
+        name = name.removeprefix("loopback-connector-")
+        name = _ALIASES.get(name, name)
     if name not in found:
         known = ", ".join(sorted(found)) or "none; is flask-loop installed?"
         raise DefinitionError(

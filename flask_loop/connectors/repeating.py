@@ -63,14 +63,13 @@ def repeated(function: Callable[P, T]) -> Callable[P, T]:
             return function(*arguments, **named)
         except TransactionConflict as error:
             conflict = error
-        return again(
-            partial(function, *arguments, **named),
-            conflict,
-            ATTEMPTS,
-            lambda: _done.count == before,
-        )
+        return _again_unless_done(partial(function, *arguments, **named), conflict, before)
 
     return run
+
+
+def _again_unless_done(run: Callable[[], T], conflict: TransactionConflict, before: int) -> T:
+    return again(run, conflict, ATTEMPTS, lambda: _done.count == before)
 
 
 def again(

@@ -88,6 +88,9 @@ class RequestTransactions:
                 for connector, asked in connectors.items()
                 if connector is not self._own_connector()
             }
+        around = getattr(self._model.data_source, "around_call", None)
+        if around is not None:
+            stack.enter_context(around())
         for connector, asked in connectors.items():
             stack.enter_context(outbox.transaction(connector, asked))
 

@@ -137,7 +137,7 @@ def _property(
         written.update(described)
     if column in ids:
         written["id"] = ids.index(column) + 1
-    written.update(_made(column, said or written, mapped))
+    written.update(_made(column, mapped))
     written["unique"], written["index"] = bool(column.unique), bool(column.index)
     description = column.comment or column.doc
     if description:
@@ -155,7 +155,7 @@ def _as_dict(override: Any) -> Written:
     return dict(override) if isinstance(override, Mapping) else {"type": override}
 
 
-def _made(column: sa.Column[Any], written: Written, mapped: Mapped) -> Written:
+def _made(column: sa.Column[Any], mapped: Mapped) -> Written:
     """What of a property is the app's or the database's to make, or is its default."""
     mapper = mapped.mapper
     if column.computed is not None:
@@ -168,13 +168,20 @@ def _made(column: sa.Column[Any], written: Written, mapped: Mapped) -> Written:
     found: Written = {}
     is_made = column is column.table.autoincrement_column or column.server_default is not None
     default = column.default
-    if isinstance(default, sa.ColumnDefault) and default.is_scalar and "id" not in written:
-        found["default"] = default.arg
+    is_plain = isinstance(default, sa.ColumnDefault) and default.is_scalar
+    if is_plain and column not in mapped.ids and not isinstance(column.type, sa.TypeDecorator):
+        found["default"] = _default(column, default.arg)  # type: ignore[union-attr]
     elif default is not None or is_made:
         found["generated"] = True
     if column.onupdate is not None or column.server_onupdate is not None:
         found["generated"] = True
     return found
+
+
+def _default(column: sa.Column[Any], value: Any) -> Any:
+    """A default as values of the property are: of some enums the names of members."""
+    is_named = isinstance(value, enum.Enum) and (_described(column.type) or {}).get("enum")
+    return value.name if is_named else value
 
 
 def _described(kind: Any) -> Written | None:

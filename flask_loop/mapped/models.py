@@ -41,13 +41,18 @@ class Models:
         if not isinstance(sa.inspect(target, raiseerr=False), orm.Mapper):
             raise DefinitionError(f"{target!r} is no class that SQLAlchemy maps to a table")
         orm.configure_mappers()
-        if target in self._given:
-            self._refuse_other(base, target, options)
-        elif target in self._made:
-            self._redefine(base, target, options)
-        else:
-            self._make(base, target, options)
-        self._given[target] = dict(options)
+        made = dict(self._made)
+        try:
+            if target in self._given:
+                self._refuse_other(base, target, options)
+            elif target in self._made:
+                self._redefine(base, target, options)
+            else:
+                self._make(base, target, options)
+        except BaseException:
+            self._made = made  # without those that lead to what there is not
+            raise
+        self._given.setdefault(target, dict(options))
         return self._made[target]
 
     def find(self, target: Any) -> type[Any]:
@@ -59,13 +64,9 @@ class Models:
     def _make(self, base: type[Any], target: Any, options: Mapping[str, Any]) -> None:
         definition = define(base, target, options)
         self._made[target] = model = make_model(definition, base)
-        try:
-            model.attach_to(self._source(target))
-            if not isinstance(target, sa.Table):
-                relate(self, model, target, options)
-        except BaseException:
-            del self._made[target]
-            raise
+        model.attach_to(self._source(target))
+        if not isinstance(target, sa.Table):
+            relate(self, model, target, options)
 
     def _redefine(self, base: type[Any], target: Any, options: Mapping[str, Any]) -> None:
         """Let a model that is there by relations be what somebody asks for."""
@@ -105,5 +106,5 @@ class Models:
         try:
             place = {"mapper": mapped.mapper} if mapped.mapper else {"clause": mapped.table}
             return self.host.get_bind(place).engine
-        except (RuntimeError, sa.exc.UnboundExecutionError):
+        except RuntimeError:
             return None

@@ -36,12 +36,18 @@ def relate(models: Models, model: Any, target: type, options: Mapping[str, Any])
             continue
         try:
             _declare(models, model, each)
+        except _LeadsNowhere:
+            raise
         except DefinitionError as error:
-            raise DefinitionError(
-                f"{target.__name__}.{each.key}: {error}; exclude=[{each.key!r}] leaves the "
-                "relationship out"
+            raise _LeadsNowhere(
+                f"{target.__name__}.{each.key}: {error}; Model.from_sqlalchemy({target.__name__}, "
+                f"…, exclude=[{each.key!r}]) leaves the relationship out"
             ) from None
     model.definition.resolve()
+
+
+class _LeadsNowhere(DefinitionError):
+    """A relationship leads to what cannot be a model; which one is said already."""
 
 
 def _declare(models: Models, model: Any, relationship: orm.RelationshipProperty[Any]) -> None:

@@ -447,8 +447,12 @@ class Pair:
 
     def __init__(self, memory: DataSource, database: DataSource) -> None:
         self.database = database.connector.name
+        properties, indexes = PROPERTIES, INDEXES
+        if self.database == "firebird":  # whose indexes refuse the least of all whole numbers
+            properties = {**PROPERTIES, "whole": int}
+            indexes = {**INDEXES, "triple": {"keys": ["size", "text"]}}
         self.models = [
-            source.create_model("thing", PROPERTIES, indexes=INDEXES)
+            source.create_model("thing", properties, indexes=indexes)
             for source in (memory, database)
         ]
         for source in (memory, database):

@@ -54,6 +54,8 @@ class Codec:
     :ivar to_python: gives the Python value from the raw ones, or None where they are the same.
     :ivar to_wire: gives the JSON value from the raw ones, or None where they are the same.
     :ivar suffixes: what the columns' names end with.
+    :ivar read_as: the SQL type that columns are read as, where the driver has that sooner; the ways
+        back take both.
     :ivar server_defaults: what the database puts into columns, by suffix, for rows of others.
     :ivar json: whether the raw value is JSON text.
     :ivar equals: whether SQL finds the values that are equal to one.
@@ -67,6 +69,7 @@ class Codec:
     to_python: Callable[..., Any] | None = None
     to_wire: Callable[..., Any] | None = None
     suffixes: tuple[str, ...] = ("",)
+    read_as: Any = None
     server_defaults: Mapping[str, str] = field(default_factory=dict)
     json: bool = False
     equals: bool = True

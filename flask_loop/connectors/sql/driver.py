@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..base import TransactionOptions
@@ -46,6 +47,8 @@ class Driver:
     fails_whole = False
     #: The statement that begins a transaction.
     begin_statement = "BEGIN"
+    #: Whether a cursor runs one statement after another, and a new one costs some of a query.
+    keeps_cursors = False
 
     # Statements
 
@@ -99,6 +102,14 @@ class Driver:
     def is_idle(self, connection: Any) -> bool:
         """Whether the connection has no transaction open, and so may be kept for others."""
         return not self.is_open(connection)
+
+    @contextmanager
+    def trying(self, connection: Any) -> Iterator[None]:
+        """A block in which a connection is tried.
+
+        A server that says nothing is given up in it as soon as one that is connected to.
+        """
+        yield
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
         """Whether an error says that the connection is lost, other than SQLAlchemy knows."""

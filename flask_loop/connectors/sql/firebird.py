@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from threading import Lock
 from typing import Any, cast
 
 import firebird.driver
 import sqlalchemy as sa
-from firebird.driver import DatabaseError, Isolation, TraAccessMode, tpb
+from firebird.driver import (
+    TPB,
+    DatabaseError,
+    Isolation,
+    TableAccessMode,
+    TableShareMode,
+    TraAccessMode,
+    driver_config,
+    tpb,
+)
 from sqlalchemy.dialects import registry
 from sqlalchemy_firebird import types as fb
 from sqlalchemy_firebird.base import FBCompiler
 from sqlalchemy_firebird.firebird import FBDialect_firebird
 
 from ...definition import Property
-from ...errors import DefinitionError, NotIndexable, TransactionConflict, Unavailable
+from ...errors import BadRequest, DefinitionError, NotIndexable, TransactionConflict, Unavailable
 from ...query import Compare
 from ...query.patterns import MAX_PATTERN
+from ...types import MIN_INTEGER, Integer
 from ..base import TransactionOptions
 from .codecs import Codec, Codecs, wire_datetime, with_utc
 from .comparing import Patterns, compare
@@ -73,9 +84,21 @@ class FirebirdCodecs(Codecs):
 
     def codec(self, property_: Property, *, is_indexed: bool = False) -> Codec:
         codec = super().codec(property_, is_indexed=is_indexed)
+        if is_indexed and isinstance(property_.type, Integer):
+            return replace(codec, bind=_indexable)
         if is_indexed and (codec.json or not codec.equals):
             raise NotIndexable(f"{property_.name!r} is a blob in firebird, which has no index")
         return codec
+
+
+def _indexable(value: int) -> int:
+    """A whole number that an index has in its place: Firebird's put the least of all last.
+
+    :raises BadRequest: where it is that one.
+    """
+    if value == MIN_INTEGER:
+        raise BadRequest(f"Firebird cannot have {MIN_INTEGER} in an index.")
+    return value
 
 
 #: What a text that ends with a blank, or with this, has at its end, as blanks at the end make no
@@ -225,6 +248,19 @@ class FilledDialect(FBDialect_firebird):  # type: ignore[misc]
         # SQLAlchemy looks in the class itself, and else warns of the old name in the base.
         return firebird.driver
 
+    def create_connect_args(self, url: sa.URL) -> Any:
+        # sqlalchemy-firebird has one place in the process for each path, which is of two databases
+        # where two servers have the same.
+        arguments, options = super().create_connect_args(url)
+        if url.host:
+            host = f"[{url.host}]" if ":" in url.host else url.host
+            options["database"] = f"{host}/{url.port or 3050}:{url.database}"
+        return arguments, options
+
+    def connect(self, *arguments: Any, connect_timeout: int = 10, **options: Any) -> Any:
+        place = _place(options.pop("database"), connect_timeout)
+        return super().connect(*arguments, database=place, **options)
+
     def do_execute(self, cursor: Any, *arguments: Any, **options: Any) -> None:
         cursor.stream_blob_threshold = -1
         super().do_execute(cursor, *arguments, **options)
@@ -233,11 +269,26 @@ class FilledDialect(FBDialect_firebird):  # type: ignore[misc]
         self.do_close(dbapi_connection)
 
 
+_placing = Lock()
+
+
+def _place(dsn: str, seconds: int) -> str:
+    """The name under which the driver finds where a database is, and how long to wait for it."""
+    name = f"{dsn} in {seconds} s"
+    with _placing:
+        if driver_config.get_database(name) is None:
+            place = driver_config.register_database(name)
+            place.dsn.value, place.timeout.value = dsn, seconds
+    return name
+
+
 registry.register("firebird.loop", __name__, FilledDialect.__name__)
 
 
 _ISOLATIONS = {
-    "serializable": Isolation.SERIALIZABLE,
+    # What they hold is reserved; their own level would find that two wait for each other only
+    # after seconds.
+    "serializable": Isolation.READ_COMMITTED_RECORD_VERSION,
     "repeatable read": Isolation.SNAPSHOT,
     "read committed": Isolation.READ_COMMITTED_RECORD_VERSION,
 }
@@ -249,10 +300,13 @@ class FirebirdDriver(Driver):
     """firebird-driver's connections, whose every statement is in a transaction.
 
     :param isolation: of transactions that do not say theirs.
+    :param tables: gives the names of the tables that serializable transactions reserve.
     """
 
-    def __init__(self, isolation: str) -> None:
+    def __init__(self, isolation: str, tables: Callable[[], Iterable[str]]) -> None:
         self._isolation = isolation
+        self._tables = tables
+        self._there: set[str] = set()
 
     def execute(self, cursor: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
         cursor.stream_blob_threshold = -1
@@ -265,10 +319,29 @@ class FirebirdDriver(Driver):
         connection.rollback()
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
-        access = TraAccessMode.READ if options.read_only else TraAccessMode.WRITE
-        isolation = _ISOLATIONS[options.isolation or self._isolation]
+        isolation = options.isolation or self._isolation
         wait = min(_LOCK_SECONDS, max(1, round(options.timeout or _LOCK_SECONDS)))
-        transaction.driver_connection.begin(tpb(isolation, wait, access))
+        parameters = TPB(
+            access_mode=TraAccessMode.READ if options.read_only else TraAccessMode.WRITE,
+            isolation=_ISOLATIONS[isolation],
+            lock_timeout=wait,
+        )
+        connection = transaction.driver_connection
+        if isolation == "serializable" and not options.read_only:
+            # Who else would write these tables waits: what is read here stays true.
+            for name in self._reserved(connection):
+                parameters.reserve_table(name, TableShareMode.PROTECTED, TableAccessMode.LOCK_WRITE)
+        connection.begin(parameters.get_buffer())
+
+    def _reserved(self, connection: Any) -> list[str]:
+        """The names of the tables that are reserved and there, always in one order."""
+        wanted = set(self._tables())
+        if not wanted <= self._there:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT TRIM(RDB$RELATION_NAME) FROM RDB$RELATIONS")
+                self._there = {name for (name,) in cursor.fetchall()}
+            connection.commit()
+        return sorted(wanted & self._there)
 
     def commit(self, transaction: Running) -> None:
         transaction.driver_connection.commit()
@@ -295,7 +368,13 @@ class FirebirdConnector(ServerConnector):
         return FirebirdDialect()
 
     def make_driver(self) -> Driver:
-        return FirebirdDriver(self.isolation)
+        return FirebirdDriver(self.isolation, self._stored_names)
+
+    def _stored_names(self) -> list[str]:
+        """The names of the models' tables, as Firebird has them."""
+        dialect = self.session.engine.dialect
+        tables = [self._of(each).table for each in self._statements.known()]
+        return [str(dialect.denormalize_name(table.name)) for table in tables]
 
     def engine_options(self) -> dict[str, Any]:
         return {}
@@ -310,7 +389,7 @@ class FirebirdConnector(ServerConnector):
                     f"the firebird connector has no {key}: it is a setting of the server and its "
                     "client library"
                 )
-        return {}
+        return {"connect_timeout": max(1, round(self.seconds("connect_timeout", 10) or 10))}
 
     def prepare(self) -> Callable[[Any], None]:
         reads = tpb(Isolation.READ_COMMITTED_RECORD_VERSION, _LOCK_SECONDS)

@@ -26,7 +26,7 @@ from .statements import ModelStatements, Statements, StatementTooLarge
 #: The most values of one list, which are bound one by one: so they have their columns' types.
 _MOST_VALUES = 1000
 #: SQLAlchemy's names of databases that connectors have under others.
-_ALIASES = {"mariadb": "mysql"}
+_ALIASES = {"mariadb": "mysql", "firebird.firebird": "firebird"}
 
 
 class HostConnector(SqlConnector):

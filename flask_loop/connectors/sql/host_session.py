@@ -6,7 +6,7 @@ where one is open. Otherwise each write, and each block, is a transaction of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from ..base import ISOLATIONS, PLAIN, TransactionOptions
 from .driver import affected
 from .session import Read, Translate, Values, raise_translated
 
-#: Under this key a session notes the transaction that has writes of ours.
+#: Under this key a session notes the last transaction that has writes of ours.
 _WRITTEN = "flask_loop_written"
 
 
@@ -63,13 +63,17 @@ class Host:
         """What sessions are bound to for some tables, in this context.
 
         :param place: the arguments of the session's own ``get_bind``.
-        :raises RuntimeError: outside of an app context, where it takes one to know.
+        :raises RuntimeError: outside of an app context, where it takes one to know, and where they
+            are bound to nothing.
         """
         session = self.current()
-        if session is not None:
-            return session.get_bind(**place)
-        with self.make() as made:
-            return made.get_bind(**place)
+        try:
+            if session is not None:
+                return session.get_bind(**place)
+            with self.make() as made:
+                return made.get_bind(**place)
+        except sa.exc.UnboundExecutionError as error:
+            raise RuntimeError(f"the session is bound to no engine: {error}") from error
 
 
 @dataclass(eq=False)
@@ -164,36 +168,39 @@ class HostSession:
         :param options: what is asked of it.
         :param around: nothing: the schema is the app's.
         """
-        with self._translated():
-            session = self._current()
-            if session is None or not session.in_transaction():
-                with self._own_transaction(session, options):
-                    yield
-                return
+        session = self._current()
+        if session is None or not session.in_transaction():
+            with self._own_transaction(session, options):
+                yield
+            return
+        of_caller: list[BaseException] = []
+        with self._translated(of_caller):
             connection = self._connection(session)
             _refuse_stricter(connection, options.isolation)
             if not options.read_only:
                 self._join(session)
-            with session.begin_nested(), self._in_block(session, options):
+            with session.begin_nested(), self._in_block(session, options), _noting(of_caller):
                 yield
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """A block around a call of a remote caller: what it wrote is kept when it ends.
+        """A block around a call of a remote caller: where it wrote, all is kept when it ends.
 
-        A transaction that the app has begun by ``session.begin()`` is left to the app.
+        A transaction that the app has begun by ``session.begin()`` is left to the app, and a block
+        around it to itself.
         """
         session = self._host.current()
-        if session is None or _is_explicit(session):
+        if session is None or _is_explicit(session) or self._own_block() is not None:
             yield
             return
+        before = session.info.get(_WRITTEN)
         try:
             yield
         except BaseException:
-            if _has_writes(session) or not session.is_active:
+            if session.info.get(_WRITTEN) is not before or not session.is_active:
                 session.rollback()
             raise
-        if _has_writes(session):
+        if session.info.get(_WRITTEN) is not before and session.in_transaction():
             with self._translated():
                 _commit(session)
 
@@ -208,12 +215,14 @@ class HostSession:
         bind = self._host.get_bind(self._place) if made is None else None
         if isinstance(bind, sa.Connection) and bind.in_transaction():
             _begin_on_sqlite(bind)
+        of_caller: list[BaseException] = []
         try:
-            with self._translated(), used.begin(), self._in_block(used, options):
+            with self._translated(of_caller), used.begin(), self._in_block(used, options):
                 connection = self._connection(used, self._execution_options(options))
                 if not options.read_only:
                     _begin_on_sqlite(connection)
-                yield
+                with _noting(of_caller):
+                    yield
         except TransactionConflict as error:
             error.is_over = True
             raise
@@ -311,7 +320,7 @@ class HostSession:
         """A connection that writes, in the transaction that is open or in one of its own."""
         session = self._current()
         if session is None or not session.in_transaction():
-            with self._own_transaction(session, PLAIN):
+            with self._own_transaction(session, PLAIN), self._translated():
                 current = self._current()
                 assert current is not None  # noqa: S101 - it is in a transaction
                 yield self._join(current)
@@ -348,7 +357,7 @@ class HostSession:
         if block is not None:
             block.refuse_late()
         if session.autoflush:
-            session.flush()
+            _flush(session)
         return self._prepared(
             session.connection(
                 bind_arguments=self._place, execution_options=execution_options or {}
@@ -368,10 +377,16 @@ class HostSession:
         return connection
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, of_caller: Sequence[BaseException] = ()) -> Iterator[None]:
+        """A block whose errors are ours.
+
+        :param of_caller: those that are raised as they are.
+        """
         try:
             yield
         except sa.exc.SQLAlchemyError as error:
+            if error in of_caller or _OF_APP in getattr(error, "__notes__", ()):
+                raise
             raise_translated(error, self._translated_error)
 
     def _translated_error(self, error: Exception) -> Exception:
@@ -380,6 +395,16 @@ class HostSession:
         if not isinstance(error, sa.exc.DBAPIError) or not isinstance(error.orig, Exception):
             return error
         return self._translate(error.orig)
+
+
+@contextmanager
+def _noting(errors: list[BaseException]) -> Iterator[None]:
+    """Take note of what a block raises."""
+    try:
+        yield
+    except BaseException as error:
+        errors.append(error)
+        raise
 
 
 def _given(values: Values) -> Any:
@@ -428,14 +453,24 @@ def _is_explicit(session: orm.Session) -> bool:
     )
 
 
-def _has_writes(session: orm.Session) -> bool:
-    """Whether the transaction that a session is in has writes of ours."""
-    transaction = session.get_transaction()
-    return transaction is not None and session.info.get(_WRITTEN) is transaction
+def _flush(session: orm.Session) -> None:
+    """Write what waits in a session, whose errors are the app's own."""
+    try:
+        session.flush()
+    except sa.exc.SQLAlchemyError as error:
+        error.add_note(_OF_APP)
+        raise
+
+
+#: What errors of the app's objects say, which are not ours to translate.
+_OF_APP = (
+    "It is about the app's own objects, which were flushed before Flask-Loop used the session."
+)
 
 
 def _commit(session: orm.Session) -> None:
     try:
+        _flush(session)
         session.commit()
     except BaseException:
         session.rollback()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from ...definition import ModelDefinition, Property
+from ...definition import MISSING, ModelDefinition, Property
 from ...errors import DefinitionError
 from ...types import (
     AnyValue,
@@ -158,7 +158,8 @@ class MappedTable(ModelTable):
         values: dict[sa.Column[Any], Any] = {}
         for name in self.columns:
             column, value = self.column(name), record.get(name)
-            if column.computed is not None or (value is None and _makes_itself(column)):
+            is_left = value is None and not self._has_default(name) and _makes_itself(column)
+            if column.computed is not None or is_left:
                 continue
             values[column] = self._to_host(name, value)
         if self._version is not None:
@@ -199,12 +200,19 @@ class MappedTable(ModelTable):
         return values[0] if len(values) == 1 else tuple(values)
 
     def _to_host(self, name: str, value: Any) -> Any:
+        if value is None and isinstance(self.column(name).type, sa.JSON):
+            return sa.null()  # and not the JSON text of it
         convert = self.to_host[name]
         return value if value is None or convert is None else convert(value)
 
     def _from_host(self, name: str, value: Any) -> Any:
         convert = self.from_host[name]
         return value if value is None or convert is None else convert(value)
+
+    def _has_default(self, name: str) -> bool:
+        """Whether a property has a default of its own, so that null was given where it is null."""
+        property_ = self.definition.properties[name]
+        return property_.default_fn is not None or property_.default not in (MISSING, None)
 
     def _column_of(self, property_: Property) -> sa.Column[Any]:
         attribute = property_.options.get(OPTIONS, {}).get("attribute", property_.name)

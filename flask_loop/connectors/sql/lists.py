@@ -102,7 +102,7 @@ class ArrayLists(Lists):
         return len(codec.types) == 1 or super().can_list(codec, operand)
 
     def listed(self, raw: list[Any], width: int = 1) -> tuple[list[Any], int]:
-        return super().listed(raw, width) if width > 1 else ([raw], 0)
+        return super().listed(raw, width) if width > 1 else ([_array(raw)], 0)
 
     def is_in(
         self, columns: Sequence[Expression], many: int, parameter: NextParameter
@@ -113,6 +113,12 @@ class ArrayLists(Lists):
 
     def key_chunks(self, raw: list[Any], width: int) -> list[list[Any]]:
         return [raw] if width == 1 else super().key_chunks(raw, width)
+
+
+def _array(raw: list[Any]) -> list[Any] | str:
+    """An array as the driver takes it, to which the text of one is less work than a list."""
+    are_integers = set(map(type, raw)) == {int}
+    return f"{{{','.join(map(str, raw))}}}" if are_integers else raw
 
 
 class JsonLists(Lists):

@@ -135,6 +135,7 @@ class MysqlConnector(ServerConnector):
 
     name = "mysql"
     driver_name = "mysql+pymysql"
+    schemes = ("mariadb",)
     migration = MysqlMigration
 
     def make_dialect(self) -> Dialect:
@@ -144,17 +145,27 @@ class MysqlConnector(ServerConnector):
         return MysqlDriver(self.seconds("statement_timeout"))
 
     def connect_arguments(self) -> dict[str, Any]:
+        patience = self.seconds("connect_timeout", 10)
         arguments: dict[str, Any] = {
-            "connect_timeout": max(1, round(self.seconds("connect_timeout", 10) or 10)),
+            "connect_timeout": patience,
+            # Until it is connected; then the limit of statements holds.
+            "read_timeout": patience,
             "charset": "utf8mb4",
         }
-        limit = self.seconds("statement_timeout")
-        if limit is not None:  # a server that says nothing more at all
-            arguments["read_timeout"] = arguments["write_timeout"] = limit + _GRACE
+        limit = self._reading_limit()
+        if limit is not None:
+            arguments["write_timeout"] = limit
+        if self.refuses_tls:
+            arguments["ssl_disabled"] = True
         tls = self.tls()
         if tls is not None:
             arguments["ssl"] = tls.context()
         return arguments
+
+    def _reading_limit(self) -> float | None:
+        """The seconds after which a server that says nothing at all is given up."""
+        limit = self.seconds("statement_timeout")
+        return None if limit is None else limit + _GRACE
 
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")
@@ -165,7 +176,10 @@ class MysqlConnector(ServerConnector):
             f"SESSION TRANSACTION ISOLATION LEVEL {self.isolation.upper()}",
         )
 
+        reading = self._mapping("connect_args").get("read_timeout", self._reading_limit())
+
         def prepare(connection: Any) -> None:
+            connection._read_timeout = reading  # for which it has no other way
             with connection.cursor() as cursor:
                 cursor.execute(f"SET {', '.join(settings[:2])}")
                 cursor.execute(f"SET {settings[2]}")

@@ -27,6 +27,7 @@ from .driver import Driver, Running
 from .lists import Expression, Lists, NextParameter
 from .oracle_migration import OracleMigration
 from .server import RETRY_AFTER, ServerConnector
+from .session import Session
 
 #: The most characters of a VARCHAR2, which has 4,000 bytes.
 _MOST_CHARACTERS = 1000
@@ -67,6 +68,7 @@ class OracleCodecs(Codecs):
             to_wire=_read_text,
             equals=is_short,
             sorts=is_short,
+            exact=is_short,
         )
 
     def boolean(self, property_: Property) -> Codec:
@@ -241,6 +243,17 @@ class OracleDriver(Driver):
         return _code(error) in _LOST
 
 
+#: The words that are reserved in Oracle and that SQLAlchemy does not know.
+_WORDS = """
+    access add audit column column_value file immediate increment initial maxextents mlslabel modify
+    nested_table_id noaudit offline online row rowid rownum rows session successful sysdate user
+    validate whenever
+"""
+_RESERVED = frozenset(_WORDS.split())
+_PORT = 1521
+#: How far an id that is given may be beyond the next one that would be made, so that those that
+#: are made go on after it.
+_MOST_SKIPPED = 1_000_000
 #: What oracledb would otherwise make numbers, which have fewer values, or days.
 _SIZES = {float: oracledb.DB_TYPE_BINARY_DOUBLE, dt.datetime: oracledb.DB_TYPE_TIMESTAMP}
 
@@ -250,6 +263,8 @@ class OracleConnector(ServerConnector):
 
     name = "oracle"
     driver_name = "oracle+oracledb"
+    #: A name of the driver's own file, ``tnsnames.ora``, has all.
+    needs_database = False
     migration = OracleMigration
 
     def make_dialect(self) -> Dialect:
@@ -257,6 +272,12 @@ class OracleConnector(ServerConnector):
 
     def make_driver(self) -> Driver:
         return OracleDriver(self.isolation)
+
+    def make_session(self) -> Session:
+        session = super().make_session()
+        preparer = session.engine.dialect.identifier_preparer
+        preparer.reserved_words = preparer.reserved_words | _RESERVED
+        return session
 
     def engine_options(self) -> dict[str, Any]:
         return {"isolation_level": "AUTOCOMMIT"}
@@ -269,19 +290,27 @@ class OracleConnector(ServerConnector):
         return url.set(database="").update_query_dict({"service_name": str(service)})
 
     def connect_arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "tcp_connect_timeout": self.seconds("connect_timeout", 10),
-        }
+        timeout = self.seconds("connect_timeout", 10)
         tls = self.tls()
-        if tls is not None:
-            if tls.verify == "none":
-                raise DefinitionError("oracle always verifies the server: ssl.verify is full or ca")
-            arguments.update(
-                protocol="tcps",
-                ssl_context=tls.context(),
-                ssl_server_dn_match=tls.verify == "full",
-            )
-        return arguments
+        if tls is None:
+            return {"tcp_connect_timeout": timeout}
+        if tls.verify == "none":
+            raise DefinitionError("oracle always verifies the server: ssl.verify is full or ca")
+        url = self.url()
+        service = url.query.get("service_name")
+        if not (service or url.database):
+            raise DefinitionError("ssl of oracle needs a host and a database")
+        # In a dsn, which SQLAlchemy makes without it, the protocol would be that of no encryption.
+        place = oracledb.ConnectParams(
+            host=url.host,
+            port=url.port or _PORT,
+            service_name=service,
+            sid=url.database,
+            protocol="tcps",
+            tcp_connect_timeout=timeout,
+            ssl_server_dn_match=tls.verify == "full",
+        )
+        return {"dsn": place.get_connect_string(), "ssl_context": tls.context()}
 
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")
@@ -303,7 +332,7 @@ class OracleConnector(ServerConnector):
         table, dialect = statements.table, self.session.engine.dialect
         column = statements.model_table.columns[statements.ids[0]][0]
         found = self.session.fetch(
-            "SELECT c.sequence_name, s.last_number FROM user_tab_identity_cols c "
+            "SELECT c.sequence_name, s.last_number - s.cache_size FROM user_tab_identity_cols c "
             "JOIN user_sequences s ON s.sequence_name = c.sequence_name "
             "WHERE c.table_name = :table_name AND c.column_name = :column_name",
             {
@@ -312,13 +341,13 @@ class OracleConnector(ServerConnector):
             },
         )
         if found:
-            ((sequence, _),) = found
-            ((now,),) = self.session.fetch(f'SELECT "{sequence}".NEXTVAL FROM DUAL')  # noqa: S608
-            if now < id:
-                self.session.fetch(
-                    f'SELECT MAX(n) FROM (SELECT "{sequence}".NEXTVAL AS n FROM DUAL '  # noqa: S608
-                    "CONNECT BY LEVEL <= :many)",
-                    {"many": id - now},
+            ((sequence, reached),) = found
+            # To set it takes a statement that would end the transaction.
+            if reached <= id < reached + _MOST_SKIPPED:
+                self.session.run(
+                    "DECLARE made NUMBER := 0; BEGIN WHILE made < :given LOOP "
+                    f'made := "{sequence}".NEXTVAL; END LOOP; END;',
+                    {"given": id},
                 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -58,11 +59,15 @@ class PostgresqlCodecs(Codecs):
     def text_type(self, length: int | None) -> Any:
         return sa.Text(collation="C") if length is None else sa.String(length, collation="C")
 
+    # What the driver would make of numbers and instants takes longer than what is made of a text.
+
     def number(self, property_: Property) -> Codec:
-        return Codec((sa.Numeric(),), _bind_number, read_any_number, read_any_number)
+        kind = sa.Numeric()
+        return Codec((kind,), _bind_number, _read_number, _read_number, read_as=sa.Text())
 
     def datetime(self, property_: Property) -> Codec:
-        return Codec((self.datetime_type,), None, None, wire_datetime)
+        kind = self.datetime_type
+        return Codec((kind,), None, _read_datetime, _wire_datetime, read_as=sa.Text())
 
     def uuid(self, property_: Property) -> Codec:
         return Codec((self.uuid_type,), None, None, str)
@@ -81,6 +86,29 @@ class PostgresqlCodecs(Codecs):
 def _bind_number(value: float) -> Decimal:
     """A number as PostgreSQL compares it with others: a double would make a double of these."""
     return Decimal(repr(value))
+
+
+def _read_number(raw: str | Decimal) -> float:
+    if type(raw) is not str:
+        return read_any_number(raw)
+    if "." not in raw:
+        return read_any_number(int(raw))
+    number = float(raw)
+    return read_any_number(Decimal(raw)) if number.is_integer() else number
+
+
+def _read_datetime(raw: str | dt.datetime) -> dt.datetime:
+    return dt.datetime.fromisoformat(raw) if isinstance(raw, str) else raw
+
+
+def _wire_datetime(raw: str | dt.datetime) -> str:
+    """What :func:`wire_datetime` gives of an instant, which often is a part of its text."""
+    if isinstance(raw, str) and len(raw) == _WITH_MILLISECONDS and raw[10] == " ":
+        return f"{raw[:10]}T{raw[11:23]}Z"
+    return wire_datetime(_read_datetime(raw))
+
+
+_WITH_MILLISECONDS = len("2024-05-01 10:00:00.125+00")
 
 
 class PostgresqlPlaces(JsonPlaces):
@@ -151,6 +179,7 @@ class PostgresqlDriver(Driver):
     """
 
     fails_whole = True
+    keeps_cursors = True
 
     def __init__(self, isolation: str, statement_timeout: float | None) -> None:
         self._isolation = isolation
@@ -181,6 +210,7 @@ class PostgresqlConnector(ServerConnector):
 
     name = "postgresql"
     driver_name = "postgresql+psycopg"
+    schemes = ("postgres",)
     migration = PostgresqlMigration
 
     def make_dialect(self) -> Dialect:
@@ -194,19 +224,22 @@ class PostgresqlConnector(ServerConnector):
             # libpq counts whole seconds, and takes 1 for 2.
             "connect_timeout": max(2, round(self.seconds("connect_timeout", 10) or 10)),
         }
+        if self.refuses_tls:
+            arguments["sslmode"] = "disable"
         tls = self.tls()
         if tls is not None:
             modes = {"full": "verify-full", "ca": "verify-ca", "none": "require"}
             arguments["sslmode"] = modes[tls.verify]
             if tls.verify != "none":
-                arguments["sslrootcert"] = tls.ca or "system"
+                # Of the system's the psycopg that brings its own libpq does not know.
+                arguments["sslrootcert"] = tls.authorities or "system"
             if tls.cert is not None:
                 arguments.update(sslcert=tls.cert, sslkey=tls.key or tls.cert)
         return arguments
 
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")
-        statement = "SET TIME ZONE 'UTC'; SET standard_conforming_strings = on"
+        statement = "SET TIME ZONE 'UTC'; SET datestyle = ISO; SET standard_conforming_strings = on"
         if limit is not None:
             statement += f"; SET statement_timeout = {max(1, round(limit * 1000))}"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -18,6 +16,7 @@ from .connector import SqlConnector
 from .driver import Driver
 from .replicas import ReplicatedSession
 from .session import Session
+from .tls import Tls
 
 #: The settings of every server, with LoopBack's other names for them.
 SETTINGS = (
@@ -57,7 +56,7 @@ class ServerConnector(SqlConnector):
         ``pre_ping``, whether one that was not used for a moment is tried first (true);
         ``connect_timeout``, the seconds to wait for the server (10); ``statement_timeout``, the
         seconds that a statement may take (none); ``isolation``, how far transactions are kept from
-        one another (``serializable``); ``ssl``, see :func:`tls_of`; ``connect_args``, what else the
+        one another (``serializable``); ``ssl``, see :class:`Tls`; ``connect_args``, what else the
         driver is given; ``echo``, to log statements; ``replicas``, a list of copies of the
         database that answer what is read outside of transactions: of each its URL, or a dict with
         what differs from these settings.
@@ -66,10 +65,15 @@ class ServerConnector(SqlConnector):
 
     #: What SQLAlchemy calls the database and its driver: ``postgresql+psycopg``.
     driver_name: ClassVar[str]
+    #: What URLs of the database begin with, beside the connector's name.
+    schemes: ClassVar[tuple[str, ...]] = ()
+    #: Whether a URL has to name a database.
+    needs_database: ClassVar[bool] = True
     #: What is settings beside those of every server.
     own_settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        _refuse_twice(settings)
         given = {_ALIASES.get(key, key): value for key, value in settings.items()}
         known = (*SETTINGS, *self.own_settings)
         for key in given:
@@ -109,10 +113,10 @@ class ServerConnector(SqlConnector):
             self.url(),
             connect_args={**self.connect_arguments(), **self._mapping("connect_args")},
             echo=self.settings.get("echo", False),
-            pool_size=int(self.number("pool_size", 5, least=1)),
-            max_overflow=int(self.number("max_overflow", 10, least=0)),
+            pool_size=self.whole("pool_size", 5, least=1),
+            max_overflow=self.whole("max_overflow", 10, least=0),
             pool_timeout=self.number("pool_timeout", 30, least=0),
-            pool_recycle=int(self.number("pool_recycle", -1, least=-1)),
+            pool_recycle=self.whole("pool_recycle", -1, least=-1),
             hide_parameters=True,
             **self.engine_options(),
         )
@@ -124,7 +128,7 @@ class ServerConnector(SqlConnector):
         sa.event.listen(engine, "connect", connected)
         translate = _translated_by(self.translator())
         options: dict[str, Any] = {
-            "ping": self.dialect.ping if self.settings.get("pre_ping", True) else None,
+            "ping": self.dialect.ping if self.switch("pre_ping") else None,
             "isolation": self.isolation,
         }
         replicas = self._replicas()
@@ -137,7 +141,9 @@ class ServerConnector(SqlConnector):
         """The connections of the replicas."""
         given = self.settings.get("replicas") or []
         if not isinstance(given, list | tuple):
-            raise DefinitionError(f"replicas is a list of URLs or dicts, not a {type(given)}")
+            raise DefinitionError(
+                f"replicas is a list of URLs or dicts, not {type(given).__name__}"
+            )
         sessions = []
         for place, each in enumerate(given):
             try:
@@ -152,6 +158,7 @@ class ServerConnector(SqlConnector):
             given = {"url": given}
         if not isinstance(given, Mapping):
             raise DefinitionError(f"a replica is a URL or a dict, not {type(given).__name__}")
+        _refuse_twice(given)
         own = {str(_ALIASES.get(key, key)): value for key, value in given.items()}
         if "replicas" in own:
             raise DefinitionError("a replica has no replicas of its own")
@@ -171,19 +178,28 @@ class ServerConnector(SqlConnector):
         given = self.settings.get("url")
         parts = {key: self.settings[key] for key in _IN_URL if self.settings.get(key) is not None}
         if "port" in parts:
-            parts["port"] = int(self.number("port", 0, least=1))
+            parts["port"] = self.whole("port", 0, least=1, most=65_535)
         for key in parts.keys() - {"port"}:
             parts[key] = str(parts[key])
         if given is None:
             if "database" not in parts:
-                raise DefinitionError(f"a {self.name} data source needs a url or a database")
+                raise DefinitionError(f"the {self.name} data source needs a url or a database")
             return sa.URL.create(self.driver_name, **{"host": "localhost", **parts})
         try:
             url = sa.make_url(given)
         except (sa.exc.ArgumentError, ValueError):
             # The text is not shown, as it may have a password.
             raise DefinitionError(f"the url of the {self.name} data source is none") from None
-        return url.set(drivername=self.driver_name, **parts)
+        known = (self.name, *self.schemes)
+        if url.get_backend_name() not in known:
+            raise DefinitionError(
+                f"the url of the {self.name} data source begins with {known[0]}://, not "
+                f"{url.drivername}://"
+            )
+        url = url.set(drivername=self.driver_name, **parts)
+        if self.needs_database and not url.database:
+            raise DefinitionError(f"the url of the {self.name} data source names no database")
+        return url
 
     def number(self, key: str, default: float, *, least: float) -> float:
         """A setting that is a number.
@@ -198,6 +214,27 @@ class ServerConnector(SqlConnector):
             raise DefinitionError(f"{key} is a number from {least}, not {given!r}")
         return given
 
+    def whole(self, key: str, default: int, *, least: int, most: int | None = None) -> int:
+        """A setting that is a whole number.
+
+        :raises DefinitionError: where it is none, too small or too great.
+        """
+        found = self.number(key, default, least=least)
+        if found != int(found) or (most is not None and found > most):
+            bounds = f"from {least}" if most is None else f"from {least} to {most}"
+            raise DefinitionError(f"{key} is a whole number {bounds}, not {found!r}")
+        return int(found)
+
+    def switch(self, key: str) -> bool:
+        """A setting that is true unless it says otherwise.
+
+        :raises DefinitionError: where it is neither true nor false.
+        """
+        given = self.settings.get(key)
+        if given is not None and not isinstance(given, bool):
+            raise DefinitionError(f"{key} is true or false, not {given!r}")
+        return given is not False
+
     def seconds(self, key: str, default: float | None = None) -> float | None:
         """A setting that is a time limit, or None where there is none."""
         if self.settings.get(key) is None and default is None:
@@ -207,67 +244,23 @@ class ServerConnector(SqlConnector):
     def _mapping(self, key: str) -> Mapping[str, Any]:
         given = self.settings.get(key) or {}
         if not isinstance(given, Mapping):
-            raise DefinitionError(f"{key} is a dict, not {given!r}")
+            raise DefinitionError(f"{key} is a dict, not {type(given).__name__}")
         return given
 
     def tls(self) -> Tls | None:
         """The setting ``ssl``: None where it does not say that connections are encrypted."""
         return Tls.of(self.settings.get("ssl"))
 
+    @property
+    def refuses_tls(self) -> bool:
+        """Whether the setting ``ssl`` says that connections are not encrypted."""
+        return self.settings.get("ssl") is False
 
-class Tls:
-    """What the setting ``ssl`` says.
 
-    It is true, for a server whose certificate a known authority signed for its host, or a dict:
-    ``ca``, the file of the authorities that are trusted; ``cert`` and ``key``, the client's own;
-    ``verify``: ``full`` (the default), ``ca``, which takes any host's certificate, or ``none``.
-
-    :raises DefinitionError: where it is something else, or a file is not there.
-    """
-
-    VERIFY = ("full", "ca", "none")
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        known = ("ca", "cert", "key", "verify")
-        for key in given:
-            if key not in known:
-                raise DefinitionError(f"ssl has no {key!r}{nearest(key, known)}")
-        self.verify = given.get("verify", "full")
-        if self.verify not in self.VERIFY:
-            raise DefinitionError(f"ssl.verify is one of {', '.join(self.VERIFY)}")
-        self.ca, self.cert, self.key = (self._file(key, given.get(key)) for key in known[:3])
-        if self.key is not None and self.cert is None:
-            raise DefinitionError("ssl.key needs ssl.cert")
-
-    @classmethod
-    def of(cls, given: Any) -> Tls | None:
-        """The setting's value: true, false, None or a dict."""
-        if given is None or given is False:
-            return None
-        if given is True:
-            return cls({})
-        if not isinstance(given, Mapping):
-            raise DefinitionError("ssl is true or a dict: ca, cert, key, verify")
-        return cls(given)
-
-    def context(self) -> ssl.SSLContext:
-        """The same, for drivers that use Python's own TLS."""
-        context = ssl.create_default_context(cafile=self.ca)
-        if self.verify != "full":
-            context.check_hostname = False
-        if self.verify == "none":
-            context.verify_mode = ssl.CERT_NONE
-        if self.cert is not None:
-            context.load_cert_chain(self.cert, self.key)
-        return context
-
-    @staticmethod
-    def _file(key: str, given: Any) -> str | None:
-        if given is None:
-            return None
-        if not Path(str(given)).is_file():
-            raise DefinitionError(f"ssl.{key}: there is no file {given}")
-        return str(given)
+def _refuse_twice(given: Mapping[str, Any]) -> None:
+    for alias, name in _ALIASES.items():
+        if alias in given and name in given:
+            raise DefinitionError(f"{alias} and {name} are one setting, which is given twice")
 
 
 def _names_user(url: Any) -> bool:

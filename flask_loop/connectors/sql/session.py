@@ -8,6 +8,7 @@ events, or SQLAlchemy logs statements, its own Connection runs the same text, so
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -34,6 +35,8 @@ Read = Callable[[Any], Any]
 
 #: The most connections that a session keeps beside the engine's pool.
 KEPT_CONNECTIONS = 4
+#: The most rows that a cursor may have read which is kept: it holds on to them until its next use.
+KEPT_ROWS = 200
 #: The seconds for which a connection that worked is not tried before it is used.
 TRUSTED_SECONDS = 1.0
 
@@ -148,7 +151,7 @@ class Session:
             with outer.savepoint(options):
                 yield
             return
-        deadline = _deadline(options.timeout)
+        deadline = None if options.timeout is None else _deadline(options.timeout)
         with self._turn:
             transaction = _Transaction(
                 self._check_out(),
@@ -227,6 +230,8 @@ class Session:
 
     def _forget(self) -> None:
         self._idle: list[_DriverConnection] = []
+        #: One for each caller who waits for a connection of the engine's pool.
+        self._waiting: list[None] = []
         if self._closing is not None:
             self._closing.detach()
         # A driver warns of connections that are left to the garbage collector.
@@ -248,10 +253,18 @@ class Session:
             if _is_watched(engine):
                 self._release()
                 return _WatchedConnection(engine, self.driver, self._translate)
-            return self._kept() or _DriverConnection(engine, self.driver, self._translate)
+            return self._kept() or self._from_pool()
         except Exception as error:  # noqa: BLE001 - it is raised again
             self.lost_at = monotonic()
             raise_translated(error, self._translate)
+
+    def _from_pool(self) -> _DriverConnection:
+        self._waiting.append(None)
+        try:
+            # One that came back since is seen here; one that comes back later sees who waits.
+            return self._kept() or _DriverConnection(self.engine, self.driver, self._translate)
+        finally:
+            self._waiting.pop()
 
     def _check_in(self, connection: _Connection) -> None:
         """Keep a connection for the next caller: the engine's pool costs more than a query."""
@@ -263,14 +276,18 @@ class Session:
             if self._ping is not None:
                 connection.since = monotonic()
             self._idle.append(connection)
+            if self._waiting:
+                self._release()
         else:
             if connection.driver_connection is None:
-                self._lost()
+                self._lost(connection)
             connection.close()
 
-    def _lost(self) -> None:
+    def _lost(self, connection: _Connection) -> None:
         """Leave the connections that were opened before one was lost: they may be lost too."""
         self.lost_at = monotonic()
+        if isinstance(connection, _DriverConnection) and not connection.is_current:
+            return  # those who were opened with it are left already
         self._release()
         if not self._single:
             self.engine.dispose()
@@ -289,7 +306,7 @@ class Session:
         """Whether a connection still works, as far as is known."""
         if self._ping is None or monotonic() - connection.since < TRUSTED_SECONDS:
             return True
-        with suppress(Exception):
+        with suppress(Exception), self.driver.trying(connection.driver_connection):
             connection.fetch(self._ping)
             return True
         return False
@@ -335,6 +352,8 @@ class _Connection(Protocol):
 
     def close(self) -> None: ...
 
+    def discard(self, error: Exception) -> None: ...
+
     @property
     def driver_connection(self) -> Any:
         """The driver's own connection, or None where it was lost."""
@@ -379,7 +398,8 @@ class _Transaction:
         return self.connection.driver_connection
 
     def begin(self) -> None:
-        self._refuse_late()
+        if self._deadline is not None:
+            self._refuse_late()
         self.driver.begin(self, self._options)
 
     def fetch(self, sql: str, values: Values = ()) -> list[Any]:
@@ -407,12 +427,14 @@ class _Transaction:
         """
         if self._read_only:
             raise RuntimeError("nothing is written in a transaction that is read_only")
-        return self.guard(sql, values, read)
+        if self._guarded or self._deadline is not None:
+            return self.guard(sql, values, read)
+        return self.run(sql, values, read)
 
     def guard(self, sql: str, values: Values, read: Read) -> Any:
         """Run a statement after whose refusal the caller may go on."""
-        self._refuse_ended()
         if self._deadline is not None:
+            self._refuse_ended()
             self._limit()
         if not self._guarded:
             return self.run(sql, values, read)
@@ -434,15 +456,20 @@ class _Transaction:
         outer = self._guarded, self._read_only, self._deadline
         self._guarded = options.guarded and self.driver.fails_whole
         self._read_only = self._read_only or options.read_only
-        self._deadline = _sooner(self._deadline, _deadline(options.timeout))
+        if options.timeout is not None:
+            self._deadline = min(self._deadline or math.inf, _deadline(options.timeout))
         name = f"loop_{self._depth}"
         try:
             self.driver.savepoint(self, name)
             yield
-            self._refuse_late()
+            if self._deadline is not None:
+                self._refuse_late()
         except BaseException:
             if not self._ended and self._is_ours():
-                self.driver.roll_back_to(self, name)
+                try:
+                    self.driver.roll_back_to(self, name)
+                except Exception:  # noqa: BLE001 - the caller's error matters
+                    self._ended = True
             raise
         else:
             self.driver.release(self, name)
@@ -456,26 +483,30 @@ class _Transaction:
     def commit(self) -> None:
         if self._is_ours():
             self._refuse_ended()
-            self._refuse_late()
+            if self._deadline is not None:
+                self._refuse_late()
             self.driver.commit(self)
 
     def rollback(self) -> None:
         driver_connection = self.connection.driver_connection
         if self._is_ours() and driver_connection is not None:
-            self.driver.roll_back(driver_connection)
+            try:
+                self.driver.roll_back(driver_connection)
+            except Exception as error:  # noqa: BLE001 - the caller's error matters
+                self.connection.discard(error)
 
     def close(self) -> None:
         self.thread = None
         if self._is_ours():
-            self._restore()
+            if self._deadline is not None or self._read_only:
+                self._restore()
             self._check_in(self.connection)
         else:
             _of_parent.append(self.connection)
 
     def _restore(self) -> None:
         """Leave the connection to others as it was."""
-        is_plain = self._options.timeout is None and not self._options.read_only
-        if not is_plain and self.driver_connection is not None:
+        if self.driver_connection is not None:
             with suppress(Exception):  # where it is lost, there is nothing to leave
                 self.driver.restore(self, self._options)
 
@@ -500,7 +531,7 @@ class _Transaction:
             raise Unavailable("The data source has ended the transaction.")
 
     def _refuse_late(self) -> None:
-        if self._deadline is not None and monotonic() >= self._deadline:
+        if monotonic() >= (self._deadline or math.inf):
             raise Unavailable("The transaction took too long.")
 
     def _limit(self) -> None:
@@ -516,9 +547,9 @@ class _Transaction:
             )
 
 
-def _deadline(timeout: float | None) -> float | None:
+def _deadline(timeout: float) -> float:
     """When a time is over that begins now, on the monotonic clock."""
-    return None if timeout is None else monotonic() + timeout
+    return monotonic() + timeout
 
 
 def _left(deadline: float | None) -> float:
@@ -526,14 +557,10 @@ def _left(deadline: float | None) -> float:
     return max(0.001, 0.0 if deadline is None else deadline - monotonic())
 
 
-def _sooner(one: float | None, other: float | None) -> float | None:
-    return min(filter(None, (one, other)), default=None)
-
-
 class _DriverConnection:
     """The driver's connection, out of the engine's pool."""
 
-    __slots__ = ("_driver", "_engine", "_fairy", "_pool", "_translate", "since")
+    __slots__ = ("_cursor", "_driver", "_engine", "_fairy", "_pool", "_translate", "since")
 
     def __init__(self, engine: sa.Engine, driver: Driver, translate: Translate) -> None:
         self._engine = engine
@@ -541,15 +568,16 @@ class _DriverConnection:
         self._driver = driver
         self._translate = translate
         self._fairy = engine.raw_connection()
+        self._cursor: Any = None
         #: When it was last used, on the monotonic clock.
         self.since = 0.0
 
     def fetch(self, sql: str, values: Values = (), *, settle: bool = True) -> list[Any]:
         try:
-            cursor = self._fairy.cursor()
+            cursor = self._take_cursor()
             self._driver.execute(cursor, sql, values)
             rows = cursor.fetchall()
-            cursor.close()
+            self._leave(cursor, len(rows))
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
@@ -560,21 +588,36 @@ class _DriverConnection:
         self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True
     ) -> Any:
         try:
-            cursor = self._fairy.cursor()
+            cursor = self._take_cursor()
             self._driver.execute(cursor, sql, values)
             found = read(cursor)
-            cursor.close()
+            self._leave(cursor, cursor.rowcount)
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
             self._fail(error, settle=settle)
         return found
 
+    def _take_cursor(self) -> Any:
+        cursor, self._cursor = self._cursor, None
+        return cursor or self._fairy.cursor()
+
+    def _leave(self, cursor: Any, rows: int) -> None:
+        """Keep a cursor that has read so many rows for the next statement, or close it."""
+        if self._driver.keeps_cursors and rows <= KEPT_ROWS:
+            self._cursor = cursor
+        else:
+            cursor.close()
+
     def close(self) -> None:
         """Give the connection back to its pool; one that was closed meanwhile takes none back."""
         if not self.is_current and self._fairy.is_valid:
             self._fairy.invalidate()
         self._fairy.close()
+
+    def discard(self, error: Exception) -> None:
+        """Throw the connection away, as nobody knows what state it is in."""
+        self._fairy.invalidate(error)
 
     @property
     def driver_connection(self) -> Any:
@@ -646,6 +689,9 @@ class _WatchedConnection:
 
     def close(self) -> None:
         self._connection.close()
+
+    def discard(self, error: Exception) -> None:
+        self._connection.invalidate(error)
 
     @property
     def driver_connection(self) -> Any:

@@ -21,7 +21,7 @@ from ...geo import haversine
 from ...query import Pattern
 from ...query.patterns import searcher
 from ...types import DateTime, DecimalNumber
-from ..base import TransactionOptions
+from ..base import PLAIN, TransactionOptions
 from .codecs import Codec, Codecs
 from .comparing import FunctionPatterns, Patterns
 from .connector import Refused, SqlConnector
@@ -137,6 +137,9 @@ class SqliteDriver(Driver):
         self._timeout = timeout
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
+        if options is PLAIN:
+            transaction.run(self.begin_statement)
+            return
         if options.timeout is not None:
             self.limit(transaction, options.timeout)
         if options.read_only:

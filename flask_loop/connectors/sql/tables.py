@@ -156,9 +156,14 @@ class ModelTable:
             return self.every_layout
         return Layout({name: self.every_layout.columns[name] for name in fields})
 
-    def selected(self, fields: tuple[str, ...] | None) -> list[sa.Column[Any]]:
-        """The columns of these properties, in the order of the layout."""
-        return self.columns_of(self.columns if fields is None else fields)
+    def selected(self, fields: tuple[str, ...] | None) -> list[sa.ColumnElement[Any]]:
+        """The columns of these properties as they are read, in the order of the layout."""
+        return [
+            column if read_as is None else sa.cast(column, read_as)
+            for name in (self.columns if fields is None else fields)
+            for read_as in [self.codecs[name].read_as]
+            for column in self.columns[name]
+        ]
 
     def binder(self, names: tuple[str, ...]) -> Binder:
         """A function that gives the raw values of a record's properties."""
