@@ -50,9 +50,10 @@ class Proxy:
 
     def cut(self) -> None:
         """Cut all connections."""
-        while self._sockets:
-            with suppress(KeyError):
-                self._close(self._sockets.pop())
+        # Those of connections that are made meanwhile are others.
+        sockets, self._sockets = self._sockets, set()
+        for each in sockets.copy():
+            self._close(each)
 
     def cut_after(self, words: bytes) -> None:
         """Cut all connections when the server has answered a client's words, and lose the answer.
@@ -66,7 +67,7 @@ class Proxy:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection((LOOPBACK, self._to))
-                self._sockets |= {client, server}
+                self._sockets.update({client, server})
                 self._start(self._hear, client, server)
                 self._start(self._answer, server, client)
 
@@ -79,7 +80,7 @@ class Proxy:
                 chunk(data, target)  # type: ignore[operator]
         self._close(source)
         self._close(target)
-        self._sockets -= {source, target}
+        self._sockets.difference_update({source, target})
 
     def _hear(self, data: bytes, server: socket.socket) -> None:
         if self._last_words is not None and self._last_words in data:

@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...definition import Link, ModelDefinition, Property
-from ...geo import bounding_boxes
 from ...query import And, Compare, Inside, Near, Not, Order, Related, Where, conjuncts
 from ...types import DecimalNumber, Integer, Number
 from .lists import ALWAYS, NEVER, Expression, NextParameter
@@ -128,8 +127,7 @@ class Conditions:
         if operator == "eq" and operand is None:
             return (*key, "null")
         if operator == "near":
-            boxes = _near_values(operand, values)
-            return (*key, boxes, operand.minimum is None, operand.maximum is None)
+            return (*key, *self._near_shape(name, operand, values))
         if operator in ("like", "regexp"):
             return (*key, self.dialect.patterns.values(node, codec, values))
         if operator == "inq":
@@ -173,29 +171,28 @@ class Conditions:
             return self.dialect.is_in(columns, many, codec, parameter)
         return self.dialect.compare(node.operator, columns, codec, parameter)
 
+    def _near_shape(self, name: str, near: Near, values: list[Any]) -> Any:
+        values.extend((near.point.lat, near.point.lng))
+        if near.minimum is not None:
+            values.append(near.minimum)
+        if near.maximum is None:
+            return (near.minimum is None, None)
+        values.append(near.maximum)
+        circles = self.dialect.circles(self.table, name)
+        return (near.minimum is None, circles.values(near, near.maximum, values))
+
     def _near(
         self, node: Compare, columns: Sequence[Expression], parameter: NextParameter
     ) -> Expression:
         near: Near = node.operand
-        lat, lng = columns
         distance = self.distance(node, parameter)
-        parts: list[Expression] = [lat.is_not(None)]
+        parts: list[Expression] = [columns[0].is_not(None)]
         if near.minimum is not None:
             parts.append(distance >= parameter())
         if near.maximum is not None:
             parts.append(distance <= parameter())
-            boxes = bounding_boxes(near.point, near.maximum)
-            parts.append(
-                sa.or_(
-                    *(
-                        sa.and_(
-                            lat.between(parameter(), parameter()),
-                            lng.between(parameter(), parameter()),
-                        )
-                        for _ in boxes
-                    )
-                )
-            )
+            circles = self.dialect.circles(self.table, node.path.property.name)
+            parts.append(circles.expression(near, near.maximum, columns, parameter))
         return sa.and_(*parts)
 
     def distance(self, node: Compare, parameter: NextParameter) -> Expression:
@@ -333,16 +330,3 @@ def _are_stored_alike(here: Property, there: Property) -> bool:
     if isinstance(one, DecimalNumber):
         return isinstance(other, DecimalNumber) and one.scale == other.scale
     return type(one) is type(other) and one.python is other.python
-
-
-def _near_values(near: Near, values: list[Any]) -> int:
-    values.extend((near.point.lat, near.point.lng))
-    if near.minimum is not None:
-        values.append(near.minimum)
-    if near.maximum is None:
-        return 0
-    values.append(near.maximum)
-    boxes = bounding_boxes(near.point, near.maximum)
-    for box in boxes:
-        values.extend((box.south, box.north, box.west, box.east))
-    return len(boxes)

@@ -423,7 +423,7 @@ class SqlConnector(SqlDiscovering, Connector):
         near: Near = cast("Compare", filter.near).operand
         radius = max(FIRST_RADIUS, 2 * (near.minimum or 0.0))
         while radius < (math.pi if near.maximum is None else near.maximum):
-            rows = self._select(statements, _within(filter, radius))
+            rows = self._select(statements, within(filter, radius))
             if len(rows) == filter.limit:
                 return rows
             radius *= 4
@@ -664,7 +664,7 @@ def _refused() -> Conflict:
     return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 
 
-def _within(filter: Filter, radius: float) -> Filter:
+def within(filter: Filter, radius: float) -> Filter:
     """The same filter inside a circle around the point that it is near to."""
     wide = cast("Compare", filter.near)
     close = replace(wide, operand=replace(wide.operand, maximum=radius))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
+from .circles import Circles
 from .codecs import Codec, Codecs
 from .comparing import Patterns, compare
 from .driver import first_value, last_id
 from .json_places import Places
 from .lists import Expression, Lists, NextParameter
 
+if TYPE_CHECKING:
+    from .tables import ModelTable
+
 #: LoopBack's, as in :mod:`flask_loop.geo`.
 RADIANS_PER_DEGREE = 0.01745329252
+
+
+_BOXES = Circles()
 
 
 class Dialect:
@@ -64,6 +71,19 @@ class Dialect:
 
     def make_places(self) -> Places:
         return Places()
+
+    # What is near
+
+    def circles(self, model_table: ModelTable, name: str) -> Circles:
+        """How a table's records are narrowed down to those whose property is near a point."""
+        return _BOXES
+
+    def further_indexes(self, model_table: ModelTable, table: sa.Table) -> list[sa.Index]:
+        """The indexes that a model's table has beside those over its columns.
+
+        :param table: a copy of the table, which the indexes are made of.
+        """
+        return []
 
     # Names
 

@@ -72,9 +72,7 @@ def metadata_of(
     metadata = sa.MetaData()
     for each in tables:
         table = constrained(each, keys_of(each), find, metadata)
-        for index in each.indexes():
-            columns = (table.c[column.name] for column in index.columns)
-            sa.Index(index.name, *columns, unique=index.unique)
+        each.indexes(table)
     return metadata
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from .dialect import Dialect
 from .driver import Driver, Running
 from .lists import Lists
 from .mysql_migration import MysqlMigration
-from .server import RETRY_AFTER, ServerConnector
+from .server import GRACE, RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 
 
@@ -91,10 +92,12 @@ class MysqlDriver(Driver):
     """PyMySQL's connections in autocommit.
 
     :param statement_timeout: the seconds that a statement may take, or None.
+    :param connect_timeout: the seconds to wait for the server.
     """
 
-    def __init__(self, statement_timeout: float | None) -> None:
+    def __init__(self, statement_timeout: float | None, connect_timeout: float) -> None:
         self._statement_timeout = statement_timeout
+        self._connect_timeout = connect_timeout
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         if options.isolation is not None:
@@ -119,7 +122,23 @@ class MysqlDriver(Driver):
         return f"SET max_execution_time = {round(limit * 1000)}, innodb_lock_wait_timeout = {wait}"
 
     def is_open(self, connection: Any) -> bool:
-        return bool(connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+        # An error does not say it, and some end the transaction by the server's settings.
+        with suppress(pymysql.MySQLError, OSError):
+            connection.ping(reconnect=False)
+            return not self.is_idle(connection)
+        return False
+
+    def is_idle(self, connection: Any) -> bool:
+        return not connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
+
+    @contextmanager
+    def trying(self, connection: Any) -> Iterator[None]:
+        usual = connection._read_timeout
+        connection._read_timeout = min(filter(None, (usual, self._connect_timeout)))
+        try:
+            yield
+        finally:
+            connection._read_timeout = usual
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
         return _code(error) in _LOST
@@ -142,7 +161,8 @@ class MysqlConnector(ServerConnector):
         return MysqlDialect()
 
     def make_driver(self) -> Driver:
-        return MysqlDriver(self.seconds("statement_timeout"))
+        limits = self.seconds("statement_timeout"), self.seconds("connect_timeout", 10) or 10
+        return MysqlDriver(*limits)
 
     def connect_arguments(self) -> dict[str, Any]:
         patience = self.seconds("connect_timeout", 10)
@@ -165,7 +185,7 @@ class MysqlConnector(ServerConnector):
     def _reading_limit(self) -> float | None:
         """The seconds after which a server that says nothing at all is given up."""
         limit = self.seconds("statement_timeout")
-        return None if limit is None else limit + _GRACE
+        return None if limit is None else limit + GRACE
 
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")
@@ -206,10 +226,6 @@ _MODES = (
     "NO_ENGINE_SUBSTITUTION",
     "ERROR_FOR_DIVISION_BY_ZERO",
 )
-#: The seconds that a server is given beyond the time limit of a statement to say that it is over.
-_GRACE = 5
-
-
 # Errors
 
 

@@ -1,4 +1,4 @@
-"""psycopg's connections, which give up a server that says nothing: psycopg has no limit for that."""
+"""psycopg's connections, which give up a server that says nothing."""
 
 from __future__ import annotations
 

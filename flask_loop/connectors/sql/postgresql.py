@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import orjson
 import psycopg
@@ -17,20 +19,25 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import UserDefinedType
 
-from ...definition import Property
+from ...definition import ModelDefinition, Property
 from ...errors import TransactionConflict, Unavailable
-from ...query import Compare
-from ..base import TransactionOptions
+from ...query import Compare, Filter
+from ..base import Rows, TransactionOptions
+from .circles import Circles
 from .codecs import Codec, Codecs, read_any_number, wire_datetime
 from .comparing import Patterns, RegexPatterns
-from .connector import Refused
+from .connector import Refused, within
 from .dialect import Dialect
 from .driver import Driver, Running
 from .json_places import JsonPlaces, Places
 from .lists import ArrayLists, Expression, Lists, NextParameter
+from .patient import PatientConnection, connect_patiently
+from .postgis import Postgis
 from .postgresql_migration import PostgresqlMigration
-from .server import RETRY_AFTER, ServerConnector
-from .statements import StatementTooLarge
+from .server import GRACE, RETRY_AFTER, ServerConnector
+from .session import Session
+from .statements import ModelStatements, StatementTooLarge
+from .tables import ModelTable
 
 
 class Json(UserDefinedType[Any]):
@@ -157,6 +164,8 @@ class PostgresqlDialect(Dialect):
     """PostgreSQL's SQL."""
 
     name = "postgresql"
+    #: What the database has of PostGIS, where somebody looks there.
+    postgis: Postgis | None = None
 
     def make_codecs(self) -> Codecs:
         return PostgresqlCodecs(self.name)
@@ -170,20 +179,31 @@ class PostgresqlDialect(Dialect):
     def make_places(self) -> Places:
         return PostgresqlPlaces(self.lists, self.patterns)
 
+    def circles(self, model_table: ModelTable, name: str) -> Circles:
+        found = self.postgis and self.postgis.circles(model_table, name)
+        return found or super().circles(model_table, name)
+
+    def further_indexes(self, model_table: ModelTable, table: sa.Table) -> list[sa.Index]:
+        return self.postgis.indexes(model_table, table) if self.postgis else []
+
 
 class PostgresqlDriver(Driver):
     """psycopg's connections in autocommit.
 
     :param isolation: of transactions that do not say theirs.
     :param statement_timeout: the seconds that a statement may take, or None.
+    :param connect_timeout: the seconds to wait for the server.
     """
 
     fails_whole = True
     keeps_cursors = True
 
-    def __init__(self, isolation: str, statement_timeout: float | None) -> None:
+    def __init__(
+        self, isolation: str, statement_timeout: float | None, connect_timeout: float
+    ) -> None:
         self._isolation = isolation
         self._statement_timeout = statement_timeout
+        self._connect_timeout = connect_timeout
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         isolation = options.isolation or self._isolation
@@ -204,6 +224,20 @@ class PostgresqlDriver(Driver):
     def is_open(self, connection: Any) -> bool:
         return bool(connection.pgconn.transaction_status != TransactionStatus.IDLE)
 
+    @contextmanager
+    def trying(self, connection: PatientConnection) -> Iterator[None]:
+        usual = connection.patience
+        connection.patience = min(filter(None, (usual, self._connect_timeout)))
+        try:
+            yield
+        finally:
+            connection.patience = usual
+
+    def is_disconnect(self, error: Exception, connection: Any) -> bool:
+        # The end of the connection may come after the reason for it, and be seen later.
+        state = getattr(error, "sqlstate", None) or ""
+        return state.startswith(_ENDS)
+
 
 class PostgresqlConnector(ServerConnector):
     """Records in a PostgreSQL database."""
@@ -212,12 +246,24 @@ class PostgresqlConnector(ServerConnector):
     driver_name = "postgresql+psycopg"
     schemes = ("postgres",)
     migration = PostgresqlMigration
+    dialect: PostgresqlDialect
 
-    def make_dialect(self) -> Dialect:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        preparer = self.session.engine.dialect.identifier_preparer
+        self.postgis = self.dialect.postgis = Postgis(self.session.fetch, preparer)
+
+    def make_dialect(self) -> PostgresqlDialect:
         return PostgresqlDialect()
 
     def make_driver(self) -> Driver:
-        return PostgresqlDriver(self.isolation, self.seconds("statement_timeout"))
+        limits = self.seconds("statement_timeout"), self.seconds("connect_timeout", 10) or 10
+        return PostgresqlDriver(self.isolation, *limits)
+
+    def make_session(self) -> Session:
+        session = super().make_session()
+        sa.event.listen(session.engine, "do_connect", connect_patiently)
+        return session
 
     def connect_arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -248,6 +294,7 @@ class PostgresqlConnector(ServerConnector):
             # Of months and days a timedelta keeps hours alone.
             connection.adapters.register_loader("interval", TextLoader)
             connection.execute(statement)
+            connection.patience = None if limit is None else limit + GRACE
 
         return prepare
 
@@ -256,6 +303,41 @@ class PostgresqlConnector(ServerConnector):
 
     def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
         return [line for (line,) in self.session.fetch(f"EXPLAIN {sql}", values)]
+
+    def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
+        super().auto_update(definitions)
+        self.postgis.forget()
+
+    def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
+        super().auto_migrate(definitions)
+        self.postgis.forget()
+
+    def close(self) -> None:
+        super().close()
+        self.postgis.forget()
+
+    def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
+        self.postgis.forget()
+        return super()._tables(definitions)
+
+    def _nearest(self, statements: ModelStatements, filter: Filter) -> Rows:
+        """The same by the order that a spatial index has, where there is one.
+
+        That order is not quite the formula's. So the first records of the index say only how large
+        a circle is that surely has those of the formula.
+        """
+        wanted: Compare = cast("Compare", filter.near)
+        name = wanted.path.property.name
+        circles = self.postgis.circles(statements.model_table, name)
+        if circles is None or wanted.operand.minimum is not None:
+            return super()._nearest(statements, filter)
+        values: list[Any] = []
+        most = filter.skip + cast("int", filter.limit)
+        columns = statements.conditions.columns[name]
+        closeness = partial(circles.closeness, columns)
+        statement = statements.farthest(replace(filter, limit=most), closeness, values)
+        ((count, radius),) = self.session.fetch(statement.sql, statement.arrange(values))
+        return self._select(statements, within(filter, radius) if count == most else filter)
 
     def _given_id(self, statements: Any, id: Any) -> None:
         table = statements.table
@@ -298,9 +380,12 @@ def translate(error: Exception) -> Exception:
     return error
 
 
-#: The classes of errors that are the server's or the network's: connection, resources, operator
-#: intervention, system; and a server that only reads.
-_FAULTS = ("08", "53", "57P", "58", "25006")
+#: The states in which the server ends a session: connection, operator intervention, and time
+#: limits on transactions.
+_ENDS = ("08", "57P", "25P03", "25P04")
+#: The classes of errors that are the server's or the network's: those, resources, system; and a
+#: server that only reads.
+_FAULTS = (*_ENDS, "53", "58", "25006")
 _REFUSALS = {"23505": "unique", "23502": "null", "23503": "foreign_key", "23514": "other"}
 
 

@@ -41,6 +41,8 @@ SETTINGS = (
 )
 #: The seconds after which a server that is not available may be asked again.
 RETRY_AFTER = 5
+#: The seconds that a server is given beyond the time limit of a statement to say that it is over.
+GRACE = 5
 _ALIASES = {"user": "username", "db": "database", "hostname": "host"}
 _IN_URL = ("host", "port", "database", "username", "password")
 

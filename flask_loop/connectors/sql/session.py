@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from threading import RLock, get_ident
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet, finalize
 
@@ -278,6 +278,7 @@ class Session:
             self._idle.append(connection)
             if self._waiting:
                 self._release()
+                sleep(0)  # otherwise this thread would be the first to have it again
         else:
             if connection.driver_connection is None:
                 self._lost(connection)
@@ -573,6 +574,7 @@ class _DriverConnection:
         self.since = 0.0
 
     def fetch(self, sql: str, values: Values = (), *, settle: bool = True) -> list[Any]:
+        cursor = None
         try:
             cursor = self._take_cursor()
             self._driver.execute(cursor, sql, values)
@@ -581,12 +583,13 @@ class _DriverConnection:
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            self._fail(error, settle=settle)
+            self._fail(error, cursor, settle=settle)
         return rows  # type: ignore[return-value]
 
     def run(
         self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True
     ) -> Any:
+        cursor = None
         try:
             cursor = self._take_cursor()
             self._driver.execute(cursor, sql, values)
@@ -595,7 +598,7 @@ class _DriverConnection:
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            self._fail(error, settle=settle)
+            self._fail(error, cursor, settle=settle)
         return found
 
     def _take_cursor(self) -> Any:
@@ -640,8 +643,11 @@ class _DriverConnection:
     def of_sqlalchemy(self) -> sa.Connection:
         return sa.Connection(self._engine, self._fairy)
 
-    def _fail(self, error: Exception, *, settle: bool) -> NoReturn:
+    def _fail(self, error: Exception, cursor: Any, *, settle: bool) -> NoReturn:
         """Raise an error as ours; where it says that the connection is broken, throw that away."""
+        if cursor is not None:
+            with suppress(Exception):
+                cursor.close()
         driver = self._fairy.dbapi_connection
         if driver is not None and self._is_disconnect(error, driver):
             self._fairy.invalidate(error)

@@ -97,14 +97,17 @@ class ModelTable:
         usual = codecs.codec(property_)
         return existing_codec(property_, backend, usual) or usual
 
-    def indexes(self) -> list[sa.Index]:
-        """The indexes that the definition asks for now, as objects of a copy of the table."""
-        table = self.table.to_metadata(sa.MetaData())
-        return [
+    def indexes(self, table: sa.Table | None = None) -> list[sa.Index]:
+        """The indexes that the definition asks for now.
+
+        :param table: the copy of the table that they are made of, or None for one of their own.
+        """
+        made_of = self.table.to_metadata(sa.MetaData()) if table is None else table
+        found = [
             sa.Index(
                 self._index_name(index.keys, index.unique),
                 *(
-                    table.c[column.name]
+                    made_of.c[column.name]
                     for property_name in index.keys
                     for column in self.columns[property_name]
                 ),
@@ -113,6 +116,7 @@ class ModelTable:
             for index in self.definition.indexes()
             if not self._is_id(index.keys)
         ]
+        return found + self.dialect.further_indexes(self, made_of)
 
     def index_prefix(self) -> str:
         """What the names of our own indexes of this table begin with."""
