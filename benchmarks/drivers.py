@@ -79,7 +79,7 @@ class Driver(ABC):
 
 
 class SqliteDriver(Driver):
-    """``sqlite3``. A date is kept as the text that the wire shows, so that reading costs nothing."""
+    """``sqlite3``. A date is kept as the text that the wire shows, so reading it costs nothing."""
 
     mark = "?"
     types: ClassVar[dict[str, str]] = {

@@ -402,8 +402,9 @@ def make_connector(settings: Mapping[str, Any]) -> Connector:
     """
     if not isinstance(settings, Mapping):
         # They are not shown, as a URL may have a password.
-        kind = type(settings).__name__
-        raise DefinitionError(f"the settings of a data source are a dict, not {kind}")
+        raise DefinitionError(
+            f"the settings of a data source are a dict, not {type(settings).__name__}"
+        )
     given = dict(settings)
     connector = given.pop("connector", None)
     given.pop("name", None)

@@ -838,9 +838,8 @@ def small(server: Faulty, url: str, disk: Path) -> Iterator[None]:
         )
     else:
         folder = server.folder / "data" / DATABASE
-        shutil.copytree(folder, disk, dirs_exist_ok=True)
-        shutil.rmtree(folder)
-        folder.symlink_to(disk)
+        shutil.move(folder, disk)
+        folder.symlink_to(disk / DATABASE)
         yield
         server.run(f"DROP DATABASE {DATABASE}")
 
@@ -909,12 +908,12 @@ def meeting(source: DataSource, parcels: Any) -> Callable[..., None]:
     barrier = threading.Barrier(2)
     parcels.create([{"label": "one", "weight": 0}, {"label": "two", "weight": 0}])
 
-    def change(first: str, then: str, *, runs: list[int]) -> None:
+    def change(first: int, then: int, *, runs: list[int]) -> None:
         runs.append(1)
-        parcels.update_all({"label": first}, {"weight": 1})
+        parcels.update_all({"id": first}, {"weight": 1})
         if len(runs) == 1:
             barrier.wait(PATIENCE)
-        parcels.update_all({"label": then}, {"weight": 1})
+        parcels.update_all({"id": then}, {"weight": 1})
 
     return change
 
@@ -922,18 +921,18 @@ def meeting(source: DataSource, parcels: Any) -> Callable[..., None]:
 def test_of_two_that_wait_for_each_other_one_is_409(
     source: DataSource, parcels: Any, meeting: Callable[..., None]
 ) -> None:
-    def cross(first: str, then: str) -> None:
+    def cross(first: int, then: int) -> None:
         meeting(first, then, runs=[])
 
-    texts = [{"arg": "first", "type": "string"}, {"arg": "then", "type": "string"}]
-    parcels.remote_method("cross", staticmethod(cross), accepts=texts, transaction=True)
+    ids = [{"arg": "first", "type": "number"}, {"arg": "then", "type": "number"}]
+    parcels.remote_method("cross", staticmethod(cross), accepts=ids, transaction=True)
     app = app_of(parcels)
 
-    def call(first: str, then: str) -> TestResponse:
+    def call(first: int, then: int) -> TestResponse:
         return app.test_client().post(f"/api/parcels/cross?first={first}&then={then}")
 
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(call, ("one", "two"), ("two", "one")))
+        answers = list(pool.map(call, (1, 2), (2, 1)))
     assert sorted(each.status_code for each in answers) == [204, 409]
     conflict = max(answers, key=lambda each: each.status_code)
     assert conflict.headers["Retry-After"] == "1"
@@ -948,11 +947,11 @@ def test_of_two_that_wait_for_each_other_one_is_run_again_where_it_may_be(
 ) -> None:
     runs: list[list[int]] = [[], []]
 
-    def call(first: str, then: str, own: list[int]) -> None:
+    def call(first: int, then: int, own: list[int]) -> None:
         source.in_transaction(lambda: meeting(first, then, runs=own))
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(call, ("one", "two"), ("two", "one"), runs))
+        list(pool.map(call, (1, 2), (2, 1), runs))
     assert 3 <= sum(map(len, runs)) <= 1 + 4
     assert [each.weight for each in parcels.find()] == [1, 1]
     assert in_use(source) == 0

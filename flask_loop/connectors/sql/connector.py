@@ -7,18 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, cast
-
-import sqlalchemy as sa
+from typing import Any, cast
 
 from ...definition import ForeignKey, Link, ModelDefinition
-from ...errors import (
-    Conflict,
-    DefinitionError,
-    DuplicateId,
-    ForeignKeyViolation,
-    UniqueViolation,
-)
 from ...query import (
     EVERYTHING,
     And,
@@ -32,7 +23,6 @@ from ...query import (
     Where,
     conjuncts,
     has_related,
-    keys_where,
     predicate,
 )
 from ..base import (
@@ -45,15 +35,14 @@ from ..base import (
     TransactionOptions,
     id_where,
 )
+from .changing import Changing
 from .conditions import comparisons
 from .dialect import Dialect
-from .differences import TableDifferences
 from .discovery import SqlDiscovering
 from .driver import affected
 from .executing import compiled, rows_or_count
-from .foreign_keys import constrained, constraint_name, in_order, metadata_of, referring
 from .leftover import Sorting, paged_by_key, settled, sorting_of, unpaged
-from .migration import Migration
+from .refusing import Refused, Refusing, refused
 from .session import Session
 from .statements import ModelStatements, Statements, StatementTooLarge
 from .tables import ModelTable
@@ -67,15 +56,13 @@ MOST_IDS = 128
 FIRST_RADIUS = 0.002
 
 
-class SqlConnector(SqlDiscovering, Connector):
+class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
     """Records in tables.
 
     :param settings: ``url``, and what a dialect adds.
     """
 
     capabilities = Capabilities(undeclared=False, joins=True, foreign_keys=True, discovery=True)
-    #: How tables are brought to their models.
-    migration: ClassVar[type[Migration]]
     session: Session
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -183,7 +170,7 @@ class SqlConnector(SqlDiscovering, Connector):
             try:
                 return int(self.session.run(statement.sql, statement.arrange(values)))
             except Refused as error:
-                raise self._refusal(statements, error, changes, where=where) from None
+                raise self.refusal(statements, error, changes, where=where) from None
 
         return self._write_matching(statements, where, run)
 
@@ -204,7 +191,7 @@ class SqlConnector(SqlDiscovering, Connector):
                     raise
                 return self._delete_unlinked(statements, where, keys)
         except Refused as error:
-            raise self._refusal(statements, error, {}, where=where) from None
+            raise self.refusal(statements, error, {}, where=where) from None
 
     def _delete_unlinked(
         self, statements: ModelStatements, where: Where, keys: Sequence[ForeignKey]
@@ -237,72 +224,10 @@ class SqlConnector(SqlDiscovering, Connector):
                 statement, values, rows_or_count
             )
         except Refused:
-            raise _refused() from None
+            raise refused() from None
         except sa_dialect.dbapi.Error as error:  # type: ignore[union-attr]
             raise RuntimeError(f"the database does not take the statement: {error}") from error
         return done
-
-    # The schema
-
-    def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:
-        tables = self._tables(definitions)
-        with self.session.inspection() as connection:
-            if all(each.is_updated() for each in self._migrations(connection, tables)):
-                return
-        with self.session.schema_change() as connection, self.migration.turn(connection):
-            migrations = self._migrations(connection, tables)
-            for each in migrations:
-                each.update()
-            for each in migrations:
-                each.update_foreign_keys()
-
-    def auto_migrate(self, definitions: Iterable[ModelDefinition]) -> None:
-        tables = self._tables(definitions)
-        with self.session.schema_change() as connection, self.migration.turn(connection):
-            migrations = self._migrations(connection, tables)
-            for each in migrations:
-                each.loosen()
-            for each in reversed(migrations):
-                each.drop()
-            for each in migrations:
-                each.create()
-            for each in migrations:
-                each.update_foreign_keys()
-
-    def is_actual(self, definitions: Iterable[ModelDefinition]) -> bool:
-        tables = self._tables(definitions)
-        with self.session.inspection() as connection:
-            return all(each.is_actual() for each in self._migrations(connection, tables))
-
-    def existing(self, definitions: Iterable[ModelDefinition]) -> list[str]:
-        tables = self._tables(definitions)
-        with self.session.inspection() as connection:
-            migrations = self._migrations(connection, tables)
-            return [each.table.fullname for each in migrations if each.exists()]
-
-    def metadata(self, definitions: Iterable[ModelDefinition]) -> sa.MetaData:
-        """The tables that models ask for, with their indexes and foreign keys."""
-        return metadata_of(self._tables(definitions), self._kept_keys, self._table_of)
-
-    def differences(
-        self, definitions: Iterable[ModelDefinition], *, as_if_empty: bool = False
-    ) -> list[TableDifferences]:
-        """What each table differs in from the one that its model asks for.
-
-        :param as_if_empty: whether to say what a database without tables differs in.
-        :returns: of all tables, those that others refer to before these.
-        """
-        tables = self._tables(definitions)
-        wanted = metadata_of(tables, self._kept_keys, self._table_of)
-        if as_if_empty:
-            return [
-                TableDifferences(wanted.tables[each.table.key], exists=False) for each in tables
-            ]
-        with self.session.inspection() as connection:
-            return [
-                self.migration(connection, each, wanted.tables[each.table.key]).differences()
-                for each in tables
-            ]
 
     def explain(self, definition: ModelDefinition, filter: Filter) -> dict[str, Any]:
         """Say how a filter is answered.
@@ -344,48 +269,6 @@ class SqlConnector(SqlDiscovering, Connector):
     def _of(self, definition: ModelDefinition) -> ModelStatements:
         return self._statements.of(definition)
 
-    def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
-        """The tables of models.
-
-        :returns: those that others refer to before these.
-        :raises DefinitionError: where two models would have one table.
-        """
-        tables = [self._of(definition).model_table for definition in in_order(definitions)]
-        owners: dict[Any, str] = {}
-        for each in tables:
-            key = (each.table.schema, each.table.name.lower())
-            owner = owners.setdefault(key, each.definition.name)
-            if owner != each.definition.name:
-                raise DefinitionError(
-                    f"the models {owner!r} and {each.definition.name!r} would both be the table "
-                    f"{each.table.name!r}; give one another name by its options"
-                )
-        return tables
-
-    def _migrations(
-        self, connection: sa.Connection, tables: Iterable[ModelTable]
-    ) -> list[Migration]:
-        return [
-            self.migration(
-                connection, each, constrained(each, self._kept_keys(each), self._table_of)
-            )
-            for each in tables
-        ]
-
-    def _table_of(self, definition: ModelDefinition) -> ModelTable:
-        return self._of(definition).model_table
-
-    def _kept_keys(self, table: ModelTable) -> list[ForeignKey]:
-        """The foreign keys to records that are kept here, and not by another data source."""
-        return [key for key in table.definition.foreign_keys if self._keeps(key.target)]
-
-    def _keeps(self, definition: ModelDefinition) -> bool:
-        model = definition.model
-        if model is None:
-            return True
-        source = getattr(model, "data_source", None)
-        return source is not None and source.connector is self
-
     def _insert_one(self, definition: ModelDefinition, record: Record, index: int) -> Any:
         statements = self._of(definition)
         id = definition.id_of(record)
@@ -397,7 +280,7 @@ class SqlConnector(SqlDiscovering, Connector):
                 self.dialect.made_id if id is None else affected,
             )
         except Refused as error:
-            raise self._refusal(statements, error, record, index) from None
+            raise self.refusal(statements, error, record, index) from None
         if id is None:
             return made
         if len(statements.ids) == 1 and definition.id.generated:
@@ -479,105 +362,6 @@ class SqlConnector(SqlDiscovering, Connector):
             self._looks_at(item, table) for item in where.items
         )
 
-    # What constraints refuse
-
-    def _refusal(
-        self,
-        statements: ModelStatements,
-        error: Refused,
-        written: Record,
-        index: int | None = None,
-        where: Where | None = None,
-    ) -> Exception:
-        """What a constraint's refusal means for the model.
-
-        :param written: the record, or the changes; nothing where records were deleted.
-        :param index: where a new record is among those that are written together.
-        :param where: which records were changed or deleted.
-        """
-        definition, table = statements.definition, statements.model_table
-        if error.kind == "foreign_key":
-            with self.session.primary():
-                return self._unlinked(definition, error.constraint, written, index, where)
-        names = table.properties_of(error.columns) if error.columns else ()
-        if error.constraint and not names:
-            names = self._properties_of_constraint(table, error.constraint)
-        if error.kind == "unique" and names:
-            if set(names) == set(statements.ids):
-                return DuplicateId(definition.name, written and definition.id_of(written))
-            return UniqueViolation(names, index)
-        if error.kind == "null":
-            return RuntimeError(
-                f"{error.columns} cannot be null in the database, other than in the model "
-                f"{definition.name!r}; change one of them"
-            )
-        return _refused()
-
-    def _properties_of_constraint(self, table: ModelTable, name: str) -> tuple[str, ...]:
-        """The properties that a unique index, or the primary key, of a table is over."""
-        with self.session.apart() as connection:
-            inspector = sa.inspect(connection)
-            there, schema = table.table.name, table.table.schema
-            primary = inspector.get_pk_constraint(there, schema)
-            if name in (primary["name"], "PRIMARY"):
-                return table.properties_of_columns(primary["constrained_columns"])
-            for each in inspector.get_indexes(there, schema):
-                if each["name"] == name:
-                    return table.properties_of_columns(filter(None, each["column_names"]))
-            for unique in inspector.get_unique_constraints(there, schema):
-                if unique["name"] == name:
-                    return table.properties_of_columns(unique["column_names"])
-        return ()
-
-    def _unlinked(
-        self,
-        definition: ModelDefinition,
-        constraint: str,
-        written: Record,
-        index: int | None,
-        where: Where | None,
-    ) -> Exception:
-        """What it means that a foreign key refused a write.
-
-        :param constraint: its name, where the database tells; many do not.
-        """
-        if constraint:
-            return self._unlinked_by(definition, constraint, index, is_delete=not written)
-        for key in definition.foreign_keys:
-            values = tuple(map(written.get, key.names))
-            if None not in values:
-                wanted = values[0] if len(values) == 1 else values
-                if not self.count(key.target, keys_where(key.target, key.target_names, [wanted])):
-                    return ForeignKeyViolation(key.names, index)
-        holders = list(referring(definition, self._statements.known()))
-        done = "changed" if written else "deleted"
-        for other, key in holders:
-            link = Link(definition, key.names, key.target_names)
-            if where is not None and self.count(other, Related(link, where)):
-                return held(definition, done, other)
-        for key in definition.foreign_keys:
-            if not written.keys().isdisjoint(key.names):  # a part of the key was changed
-                return ForeignKeyViolation(key.names, index)
-        if holders and where is not None:  # what would be deleted with it is held on to
-            return held(definition, done)
-        return _refused()
-
-    def _unlinked_by(
-        self, definition: ModelDefinition, constraint: str, index: int | None, *, is_delete: bool
-    ) -> Exception:
-        """What it means that the foreign key of a name refused a write."""
-        own = self._of(definition).model_table
-        for key in [] if is_delete else definition.foreign_keys:
-            if constraint_name(own, key) == constraint:
-                return ForeignKeyViolation(key.names, index)
-        done = "deleted" if is_delete else "changed"
-        known = dict.fromkeys([definition, *self._statements.known()])
-        for target in known:
-            for other, key in referring(target, known):
-                if constraint_name(self._of(other).model_table, key) == constraint:
-                    return held(definition, done, other if target is definition else None)
-        return _refused()
-
     # In Python
 
     def _select_in_python(
@@ -633,35 +417,6 @@ class SqlConnector(SqlDiscovering, Connector):
         records = self.select(definition, Filter(where=where, fields=names)).records()
         values = (tuple(map(record.__getitem__, names)) for record in records)
         return dict.fromkeys(each[0] if len(names) == 1 else each for each in values)
-
-
-class Refused(Exception):
-    """A constraint refused a write; dialects raise it with what the driver tells.
-
-    :param kind: ``unique``, ``null``, ``foreign_key`` or ``other``.
-    :param columns: the columns that the driver names, as one text: ``table.column, …``.
-    :param constraint: the name of the constraint or the index, where the driver gives it.
-    """
-
-    def __init__(self, kind: str, columns: str = "", constraint: str = "") -> None:
-        super().__init__(kind, columns, constraint)
-        self.kind = kind
-        self.columns = columns
-        self.constraint = constraint
-
-
-def held(definition: ModelDefinition, done: str, holder: ModelDefinition | None = None) -> Conflict:
-    """The error of what other records hold on to.
-
-    :param holder: the model of these, or None where they hold on to what goes with it.
-    """
-    holds = f'"{holder.name}" holds on to it' if holder else "records hold on to what goes with it"
-    return Conflict(f'"{definition.name}" cannot be {done}: {holds}.', error_code="RESTRICTED")
-
-
-def _refused() -> Conflict:
-    """The error of what a constraint refuses that no model knows of."""
-    return Conflict("The data source refused the record.", error_code="CONSTRAINT")
 
 
 def within(filter: Filter, radius: float) -> Filter:

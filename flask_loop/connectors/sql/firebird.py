@@ -34,11 +34,11 @@ from ...types import MIN_INTEGER, Integer
 from ..base import TransactionOptions
 from .codecs import Codec, Codecs, wire_datetime, with_utc
 from .comparing import Patterns, compare
-from .connector import Refused
 from .dialect import Dialect
 from .driver import Driver, Running
 from .firebird_migration import FirebirdMigration
 from .lists import Expression, Lists, NextParameter
+from .refusing import Refused
 from .server import RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 

@@ -14,10 +14,11 @@ from ...errors import DefinitionError, ForeignKeyViolation
 from ...query import Where
 from .. import find_connector
 from ..base import Record
-from .connector import Refused, SqlConnector, held
+from .connector import SqlConnector
 from .host_session import Host, HostSession
 from .host_tables import MappedTable, Raw
 from .lists import Lists
+from .refusing import Refused, held
 from .server import ServerConnector
 from .session import Session
 from .sqlite import add_functions, translate
@@ -64,7 +65,7 @@ class HostConnector(SqlConnector):
             try:
                 return int(self.host_session.execute(statement, lambda result: result.rowcount))
             except Refused as error:
-                raise self._refusal(statements, error, changes, where=where) from None
+                raise self.refusal(statements, error, changes, where=where) from None
             except RecursionError:
                 raise StatementTooLarge from None
 
@@ -84,7 +85,7 @@ class HostConnector(SqlConnector):
                 table.insertion(record), lambda result: tuple(result.inserted_primary_key or ())
             )
         except Refused as error:
-            raise self._refusal(statements, error, record, index) from None
+            raise self.refusal(statements, error, record, index) from None
         return table.inserted_id(key, record)
 
     def _unlinked_by(

@@ -30,7 +30,7 @@ from .tables import ModelTable
 #: How texts in a column are compared. Where the model does not say it, that is the database's.
 _COLLATED = re.compile(r' (?:CHARACTER SET|COLLATE) (?:"[^"]*"|\S+)')
 #: The columns of an index, and whether it is unique.
-_IndexShape: TypeAlias = tuple[tuple[str, ...], bool]
+IndexShape: TypeAlias = tuple[tuple[str, ...], bool]
 #: Foreign keys by what is to be equal in two that are the same.
 _Keys: TypeAlias = dict[tuple[Any, ...], sa.ForeignKeyConstraint]
 
@@ -276,7 +276,7 @@ class Migration:
         return {each["name"].lower(): _reflected_column(each) for each in found}
 
     @cached_property
-    def _indexes_there(self) -> dict[str, _IndexShape]:
+    def _indexes_there(self) -> dict[str, IndexShape]:
         """The indexes of ours that are there."""
         if not self._exists:
             return {}
@@ -341,7 +341,7 @@ class Migration:
         return [
             index
             for name, index in self._indexes_wanted.items()
-            if self._indexes_there.get(name) != _shape_of(index)
+            if self._indexes_there.get(name) != shape_of(index)
         ]
 
     @property
@@ -350,10 +350,10 @@ class Migration:
         return [
             self._index_there(name, shape)
             for name, shape in self._indexes_there.items()
-            if shape != _shape_of(self._indexes_wanted.get(name))
+            if shape != shape_of(self._indexes_wanted.get(name))
         ]
 
-    def _index_there(self, name: str, shape: _IndexShape) -> sa.Index:
+    def _index_there(self, name: str, shape: IndexShape) -> sa.Index:
         names, unique = shape
         table = self._bare_table(names)
         return sa.Index(name, *(table.c[each] for each in names), unique=unique)
@@ -465,7 +465,7 @@ class Migration:
         return isinstance(error, sa.exc.IntegrityError)
 
 
-def _shape_of(index: sa.Index | None) -> _IndexShape | None:
+def shape_of(index: sa.Index | None) -> IndexShape | None:
     if index is None:
         return None
     return tuple(column.name for column in index.columns), bool(index.unique)

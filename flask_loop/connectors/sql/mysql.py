@@ -18,11 +18,11 @@ from ...definition import Property
 from ...errors import TransactionConflict, Unavailable
 from ..base import TransactionOptions
 from .codecs import Codec, Codecs
-from .connector import Refused
 from .dialect import Dialect
 from .driver import Driver, Running
 from .lists import Lists
 from .mysql_migration import MysqlMigration
+from .refusing import Refused
 from .server import GRACE, RETRY_AFTER, ServerConnector
 from .statements import StatementTooLarge
 

@@ -21,11 +21,11 @@ from ...types import DecimalNumber
 from ..base import TransactionOptions
 from .codecs import Codec, Codecs
 from .comparing import Patterns
-from .connector import Refused
 from .dialect import Dialect
 from .driver import Driver, Running
 from .lists import Expression, Lists, NextParameter
 from .oracle_migration import OracleMigration
+from .refusing import Refused
 from .server import RETRY_AFTER, ServerConnector
 from .session import Session
 
@@ -308,9 +308,12 @@ class OracleConnector(ServerConnector):
             sid=url.database,
             protocol="tcps",
             tcp_connect_timeout=timeout,
-            ssl_server_dn_match=tls.verify == "full",
         )
-        return {"dsn": place.get_connect_string(), "ssl_context": tls.context()}
+        return {
+            "dsn": place.get_connect_string(),
+            "ssl_context": tls.context(),
+            "ssl_server_dn_match": tls.verify == "full",
+        }
 
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")

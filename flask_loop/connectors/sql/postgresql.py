@@ -26,7 +26,7 @@ from ..base import Rows, TransactionOptions
 from .circles import Circles
 from .codecs import Codec, Codecs, read_any_number, wire_datetime
 from .comparing import Patterns, RegexPatterns
-from .connector import Refused, within
+from .connector import within
 from .dialect import Dialect
 from .driver import Driver, Running
 from .json_places import JsonPlaces, Places
@@ -34,6 +34,7 @@ from .lists import ArrayLists, Expression, Lists, NextParameter
 from .patient import PatientConnection, connect_patiently
 from .postgis import Postgis
 from .postgresql_migration import PostgresqlMigration
+from .refusing import Refused
 from .server import GRACE, RETRY_AFTER, ServerConnector
 from .session import Session
 from .statements import ModelStatements, StatementTooLarge
@@ -96,7 +97,7 @@ def _bind_number(value: float) -> Decimal:
 
 
 def _read_number(raw: str | Decimal) -> float:
-    if type(raw) is not str:
+    if not isinstance(raw, str):
         return read_any_number(raw)
     if "." not in raw:
         return read_any_number(int(raw))

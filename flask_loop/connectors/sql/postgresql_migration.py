@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .migration import Migration, _IndexShape, _shape_of
+from .migration import IndexShape, Migration, shape_of
 
 _COLLATIONS = sa.text(
     "SELECT a.attname, c.collname FROM pg_attribute AS a "
@@ -41,17 +41,15 @@ class PostgresqlMigration(Migration):
         return found
 
     @cached_property
-    def _indexes_there(self) -> dict[str, _IndexShape]:
+    def _indexes_there(self) -> dict[str, IndexShape]:
         """Of an index over an expression its name alone says what it is over."""
         found = super()._indexes_there
         return {
-            name: (_shape_of(self._indexes_wanted.get(name)) or shape)
-            if None in shape[0]
-            else shape
+            name: (shape_of(self._indexes_wanted.get(name)) or shape) if None in shape[0] else shape
             for name, shape in found.items()
         }
 
-    def _index_there(self, name: str, shape: _IndexShape) -> sa.Index:
+    def _index_there(self, name: str, shape: IndexShape) -> sa.Index:
         there = self._inspector.get_indexes(self.table.name, schema=self.table.schema)
         expressions = next(each.get("expressions") for each in there if each["name"] == name)
         if expressions is None:

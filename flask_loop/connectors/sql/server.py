@@ -111,6 +111,7 @@ class ServerConnector(SqlConnector):
     # How
 
     def make_session(self) -> Session:
+        recycle = self.whole("pool_recycle", -1, least=-1)
         engine = sa.create_engine(
             self.url(),
             connect_args={**self.connect_arguments(), **self._mapping("connect_args")},
@@ -118,7 +119,7 @@ class ServerConnector(SqlConnector):
             pool_size=self.whole("pool_size", 5, least=1),
             max_overflow=self.whole("max_overflow", 10, least=0),
             pool_timeout=self.number("pool_timeout", 30, least=0),
-            pool_recycle=self.whole("pool_recycle", -1, least=-1),
+            pool_recycle=recycle,
             hide_parameters=True,
             **self.engine_options(),
         )
@@ -131,6 +132,7 @@ class ServerConnector(SqlConnector):
         translate = _translated_by(self.translator())
         options: dict[str, Any] = {
             "ping": self.dialect.ping if self.switch("pre_ping") else None,
+            "recycle": None if recycle < 0 else recycle,
             "isolation": self.isolation,
         }
         replicas = self._replicas()

@@ -50,6 +50,7 @@ class Session:
     :param around_schema: the statements before and after a transaction that changes the schema.
     :param ping: the statement by which a connection is tried that was not used for a moment, or
         None where it is not tried.
+    :param recycle: the seconds after which a connection is not used any more, or None.
     :param single: whether all share one connection, as with a database in memory; one thread at a
         time uses it then.
     :param isolation: of transactions that do not say theirs.
@@ -63,12 +64,14 @@ class Session:
         *,
         around_schema: tuple[str, str] | None = None,
         ping: str | None = None,
+        recycle: float | None = None,
         single: bool = False,
         isolation: str = "serializable",
     ) -> None:
         self.engine = engine
         self.isolation = isolation
         self._ping = ping
+        self._recycle = recycle
         self.driver = driver
         self._translate = translate
         self._around_schema = around_schema
@@ -298,13 +301,15 @@ class Session:
         while self._idle:
             with suppress(IndexError):  # another thread was faster
                 connection = self._idle.pop()
-                if connection.is_current and self._answers(connection):
+                if connection.is_current and self._is_of_use(connection):
                     return connection
                 connection.close()
         return None
 
-    def _answers(self, connection: _DriverConnection) -> bool:
-        """Whether a connection still works, as far as is known."""
+    def _is_of_use(self, connection: _DriverConnection) -> bool:
+        """Whether a connection is not too old, and still works as far as is known."""
+        if self._recycle is not None and monotonic() - connection.opened > self._recycle:
+            return False
         if self._ping is None or monotonic() - connection.since < TRUSTED_SECONDS:
             return True
         with suppress(Exception), self.driver.trying(connection.driver_connection):
@@ -561,7 +566,16 @@ def _left(deadline: float | None) -> float:
 class _DriverConnection:
     """The driver's connection, out of the engine's pool."""
 
-    __slots__ = ("_cursor", "_driver", "_engine", "_fairy", "_pool", "_translate", "since")
+    __slots__ = (
+        "_cursor",
+        "_driver",
+        "_engine",
+        "_fairy",
+        "_pool",
+        "_translate",
+        "opened",
+        "since",
+    )
 
     def __init__(self, engine: sa.Engine, driver: Driver, translate: Translate) -> None:
         self._engine = engine
@@ -570,6 +584,8 @@ class _DriverConnection:
         self._translate = translate
         self._fairy = engine.raw_connection()
         self._cursor: Any = None
+        #: When it was first used, on the monotonic clock.
+        self.opened: float = self._fairy.info.setdefault("loop_opened", monotonic())
         #: When it was last used, on the monotonic clock.
         self.since = 0.0
 
@@ -578,13 +594,13 @@ class _DriverConnection:
         try:
             cursor = self._take_cursor()
             self._driver.execute(cursor, sql, values)
-            rows = cursor.fetchall()
+            rows: list[Any] = cursor.fetchall()
             self._leave(cursor, len(rows))
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
         except Exception as error:  # noqa: BLE001 - it is raised again
             self._fail(error, cursor, settle=settle)
-        return rows  # type: ignore[return-value]
+        return rows
 
     def run(
         self, sql: str, values: Values = (), read: Read = affected, *, settle: bool = True

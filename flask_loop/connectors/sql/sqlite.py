@@ -24,11 +24,12 @@ from ...types import DateTime, DecimalNumber
 from ..base import PLAIN, TransactionOptions
 from .codecs import Codec, Codecs
 from .comparing import FunctionPatterns, Patterns
-from .connector import Refused, SqlConnector
+from .connector import SqlConnector
 from .dialect import Dialect
 from .driver import Driver, Running
 from .json_places import JsonEachPlaces, Places
 from .lists import Expression, JsonLists, Lists
+from .refusing import Refused
 from .session import Session
 from .sqlite_migration import SqliteMigration
 from .statements import StatementTooLarge
