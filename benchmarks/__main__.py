@@ -32,7 +32,7 @@ TITLES = {
     "core": "Core + Marshmallow + jsonify",
     "loop": "Flask-Loop",
 }
-PACKAGES = ("flask", "werkzeug", "sqlalchemy", "marshmallow", "orjson", "psycopg")
+PACKAGES = ("flask", "werkzeug", "sqlalchemy", "marshmallow", "orjson")
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def document(
     data: dict[str, Any] = {
         "machine": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in (*PACKAGES, *database.packages)},
         "database": database.title,
         "requests": {
             row: {

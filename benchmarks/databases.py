@@ -19,6 +19,8 @@ class Database(ABC):
     title: ClassVar[str]
     #: The driver that it is reached by.
     driver: ClassVar[str]
+    #: The package that has it, where it is not Python's own.
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def fresh(self, name: str) -> str:
@@ -61,6 +63,7 @@ class Postgresql(Database):
 
     title = "PostgreSQL"
     driver = "psycopg"
+    packages = ("psycopg",)
 
     class Server(servers.Postgresql):
         """A server of its own on loopback, or the one that a variable names."""

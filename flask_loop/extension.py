@@ -357,10 +357,10 @@ class _BeforeRequest:
             if self._generation == number:
                 return  # another thread did it while this one waited
             rules = len(app.view_functions)
-            problems: list[DefinitionError] = []
-            for blueprint in app.blueprints.values():
-                if isinstance(blueprint, ModelBlueprint):
-                    problems += blueprint.route_new_methods(app)
+            ours = [each for each in app.blueprints.values() if isinstance(each, ModelBlueprint)]
+            # All are resolved before any has routes, which may go on into another's relations.
+            problems = [problem for each in ours for problem in each.resolve()]
+            problems += [problem for each in ours for problem in each.route_new_methods(app)]
             if self._generation == -1:
                 self._warn(app)
             if len(app.view_functions) > rules:

@@ -104,18 +104,24 @@ class ModelBlueprint(Blueprint):
         self._endpoints = f"{name_prefix}.{self.name}" if name_prefix else self.name
         self._add_rules(app)
 
+    def resolve(self) -> list[DefinitionError]:
+        """Resolve the model's relations, which have routes only then.
+
+        :returns: what is wrong with those that cannot be resolved, and with its scopes.
+        """
+        return list(faults_of(self.model))
+
     def route_new_methods(self, app: Flask) -> list[DefinitionError]:
         """Add rules for methods that were declared since the model was exposed.
 
-        :returns: what is wrong with those that have none: a declaration that means nothing, a
-            relation to a model that does not exist, or a path that is taken by the app, by another
-            model or by another method.
+        :returns: what is wrong with those that have none: a declaration that means nothing, or a
+            path that is taken by the app, by another model or by another method.
         """
         try:
             methods = self.exposure.declared()
         except DefinitionError as error:
             return [error]
-        problems = list(faults_of(self.model))
+        problems = []
         for method in methods:
             try:
                 if self._is_new(method):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import pytest
 from flask import Flask, Response
 
 from benchmarks import core_floor, driver_floor, loop_app, workload
+from benchmarks.databases import DATABASES, Database
 from benchmarks.products import products
+from tests.servers import Postgresql
 
 ROOT = Path(__file__).parents[1]
-CONTESTANTS: dict[str, Callable[[Path, Iterable[dict[str, Any]]], Flask]] = {
+CONTESTANTS: dict[str, Callable[[str, Iterable[dict[str, Any]]], Flask]] = {
     "driver": driver_floor.create_app,
     "core": core_floor.create_app,
     "loop": loop_app.create_app,
@@ -26,13 +28,31 @@ def test_a_product_is_the_same_in_every_run() -> None:
     assert list(products(20)) == list(islice(products(), 20))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest) -> str:
+    """The name of each database that is here."""
+    if request.param != "sqlite":
+        request.getfixturevalue(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def database(db: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    if db == "postgresql":
+        server: Postgresql = request.getfixturevalue("postgresql")
+        url = server.url.render_as_string(hide_password=False)
+        request.getfixturevalue("monkeypatch").setenv("LOOP_BENCH_POSTGRESQL_URL", url)
+    with DATABASES[db].running() as database:
+        yield database
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Path) -> None:
+def test_the_command_compares_all_answers_and_writes_every_measure(db: str, tmp_path: Path) -> None:
     file = tmp_path / "measures.json"
     options = ("--rounds", "1", "--batch", "2", "--processes", "1", "--json", str(file))
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *options],
+        [sys.executable, "-m", "benchmarks", "--db", db, *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -41,6 +61,7 @@ def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert "answers compared: all contestants agree." in done.stdout
     measures = json.loads(file.read_bytes())
+    assert measures["database"] == DATABASES[db].title
     rows = ["get one", "list 20", "list 100", "create", "patch", "hooked"]
     rows += ["20 with one", "20 with 10"]
     assert list(measures["requests"]) == rows
@@ -55,9 +76,9 @@ def test_the_command_compares_all_answers_and_writes_every_measure(tmp_path: Pat
     )
 
 
-def test_contestants_that_answer_differently_are_not_measured(tmp_path: Path) -> None:
+def test_contestants_that_answer_differently_are_not_measured(database: Database) -> None:
     floor, other = (
-        driver_floor.create_app(tmp_path / f"{name}.sqlite", products()) for name in ("a", "b")
+        driver_floor.create_app(database.fresh(name), products()) for name in ("a", "b")
     )
 
     def changed(environ: Any, start_response: Any) -> Any:

@@ -12,6 +12,7 @@ The blocks of one page run in order and share their names, in a folder of their 
   time now. Of the headers that ``curl -i`` gives, those on the page must be there. ``$ flask`` runs
   on the app likewise.
   ``$ make run`` makes the example app the page's app. Other commands are not run.
+- The page of a database has a URL of it, in whose place the tests' own server is used.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ from flask import Flask
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse
 
+from tests.servers import Server
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(ROOT.glob("docs/*.rst"))
 README = ROOT / "README.md"
@@ -45,6 +48,12 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCTEST = re.compile(r"^>>> (?:.+\n)+", re.MULTILINE)
 FILE_NAME = re.compile(r"[\w./-]+\.\w+")
 
+#: The URLs that pages have of databases, by page.
+DATABASES = {
+    "postgresql": "postgresql://shop:secret@db.example/shop",
+    "mysql": "mysql://shop:secret@db.example/shop",
+    "firebird": "firebird://shop:secret@db.example//data/shop.fdb",
+}
 NOT_RUN = ("cd", "export", "git", "make", "mkdir", "pip", "pytest", "python", "source")
 IGNORED_OPTIONS = {"-s", "-g", "-gs", "-sg", "-N"}
 NDJSON = "application/x-ndjson"
@@ -105,15 +114,21 @@ def line_of(text: str, position: int) -> int:
 
 
 class Page:
-    """A page while it is run."""
+    """A page while it is run.
 
-    def __init__(self, path: Path, folder: Path) -> None:
+    :param replaced: a text on the page, and what is in its place.
+    """
+
+    def __init__(self, path: Path, folder: Path, replaced: tuple[str, str] | None) -> None:
         self.path, self.folder = path, folder
+        self.replaced = replaced
         self.names: dict[str, Any] = {"__name__": "page"}
         self.apps: list[Flask] = []
 
     def close(self) -> None:
         """Close what the page opened, and forget the modules that it wrote."""
+        if self.replaced:
+            self.names["db"].close()
         for app in self.apps:
             state = app.extensions.get("loop")
             with app.app_context():
@@ -126,6 +141,8 @@ class Page:
 
     def run(self) -> None:
         for block in blocks(self.path):
+            if self.replaced:
+                block.text = block.text.replace(*self.replaced)
             if block.file:
                 self.write(block, self.folder / block.file)
             elif block.is_doctest:
@@ -319,11 +336,16 @@ def check_output(app: Flask, words: list[str], expected: str, place: str) -> Non
 
 @pytest.mark.parametrize("path", [README, *PAGES], ids=lambda path: path.name)
 def test_what_a_page_shows_is_what_happens(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    get_server: Callable[[str], Server],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    page = Page(path, tmp_path)
+    shown = DATABASES.get(path.stem)
+    replaced = (shown, get_server(path.stem).fresh("docs")) if shown else None
+    page = Page(path, tmp_path, replaced)
     try:
         page.run()
     finally:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flask_loop import DataSource, GeoPoint, Model, create_data_source, memory
+from flask_loop.migrations import migrations_of
 from tests.servers import Missing, Postgresql
 
 POINTS = {"name": str, "open": bool, "location": {"type": "GeoPoint", "index": True}}
@@ -225,3 +227,40 @@ def test_points_without_an_index_of_their_own_are_found_without_one(spatial: Dat
     model.create([{"name": "a", "location": [10, 10]}, {"name": "b", "location": None}])
     filter = {"where": {"location": {"near": "11,10"}}, "limit": 5}
     assert [each.name for each in model.find(filter)] == ["a"]
+
+
+def test_revisions_make_a_spatial_index_and_take_it_away(
+    spatial: DataSource, spatial_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = "SELECT indexname FROM pg_indexes WHERE tablename = 'postgis_versioned' ORDER BY 1"
+    spatial_names = [
+        "loop_postgis_versioned__location",
+        "loop_postgis_versioned__location:postgis",
+    ]
+
+    def upgraded(properties: dict[str, Any]) -> Any:
+        source = create_data_source(connector="postgresql", url=spatial_url, name="db")
+        source.create_model("postgisVersioned", properties)
+        migrations = migrations_of(source)
+        migrations.revision("change")
+        migrations.upgrade()
+        assert source.is_actual()
+        assert migrations.diff() == []
+        source.close()
+        return migrations
+
+    def names() -> list[str]:
+        found = [each["indexname"] for each in spatial.execute(known)]
+        return [each for each in found if each.startswith("loop")]
+
+    upgraded({"name": str})
+    assert names() == []
+    upgraded(POINTS)
+    assert names() == spatial_names
+    migrations = upgraded({**POINTS, "location": "GeoPoint"})
+    assert names() == []
+    migrations.downgrade("-1", allow_drop=True)
+    assert names() == spatial_names
+    migrations.downgrade("-1", allow_drop=True)
+    assert names() == []

@@ -127,6 +127,9 @@ class FaultyPostgresql(_Faulty, Postgresql):
         "CREATE TRIGGER conflict BEFORE UPDATE ON parcel FOR ROW EXECUTE FUNCTION conflict()",
     )
     attempts = "SELECT last_value + 1 FROM attempts"
+    limit_user = f"ALTER ROLE {USER} CONNECTION LIMIT {{}}"
+    no_limit = -1
+    shorten = "ALTER TABLE parcel ALTER weight TYPE smallint"
     short_wait = {"options": "-c lock_timeout=300"}
     short_idle = {"options": "-c idle_in_transaction_session_timeout=100"}
     lock = "LOCK TABLE parcel"
@@ -157,6 +160,9 @@ class FaultyMysql(_Faulty, Mysql):
         """,
     )
     attempts = "SELECT count(*) FROM attempts"
+    limit_user = f"ALTER USER {USER}@'{LOOPBACK}' WITH MAX_USER_CONNECTIONS {{}}"
+    no_limit = 0
+    shorten = "ALTER TABLE parcel MODIFY weight SMALLINT"
     short_wait = {"init_command": "SET innodb_lock_wait_timeout = 1"}
     short_idle = {"init_command": "SET idle_transaction_timeout = 1"}
     lock = "SELECT * FROM parcel FOR UPDATE"
@@ -212,8 +218,16 @@ def connect(server: Faulty, url: str) -> Iterator[Callable[..., DataSource]]:
 
 
 @pytest.fixture
-def source(connect: Callable[..., DataSource]) -> DataSource:
-    return connect()
+def source(request: pytest.FixtureRequest, connect: Callable[..., DataSource]) -> DataSource:
+    source = connect()
+    if getattr(request, "param", "") == "watched":
+        engine = source.connector.session.engine  # type: ignore[attr-defined]
+        sa.event.listen(engine, "before_cursor_execute", lambda *arguments: None)
+    return source
+
+
+#: For each way in which connections run statements.
+each_way = pytest.mark.parametrize("source", ["plain", "watched"], indirect=True)
 
 
 @pytest.fixture
@@ -356,13 +370,13 @@ def test_a_server_that_is_killed_under_load_loses_nothing_that_was_acknowledged(
     parcels = make_parcels(source)
     app = app_of(parcels)
     with Load(app, 8) as load:
-        until(lambda: load.count > 100, "a load before the server is killed")
+        until(lambda: load.count > 50, "a load before the server is killed")
         for _ in range(times):
             server.kill()
             sleep(0.2)
             before = load.count
             server.start()
-            until(lambda b=before: load.count > b + 100, "a load after the server has started")  # type: ignore[misc]
+            until(lambda b=before: load.count > b + 50, "a load after the server has started")  # type: ignore[misc]
     assert load.unexpected == []
     assert set(load.answers) == {(200, False), (503, True)}
     assert in_use(source) == 0
@@ -388,6 +402,15 @@ def test_a_server_that_is_down_at_start_is_used_when_it_is_there(
     assert is_unavailable(client.get("/api/parcels"))
     assert is_unavailable(client.post("/api/parcels", json={"label": "b"}))
     assert monotonic() - began < 2
+    actions: list[Callable[[], Any]] = [
+        source.ping,
+        source.auto_update,
+        source.is_actual,
+        source.discover_model_definitions,
+    ]
+    for act in actions:
+        with pytest.raises(Unavailable):
+            act()
     server.start()
     assert [each["label"] for each in client.get("/api/parcels").json or ()] == ["a"]
     assert in_use(source) == 0
@@ -408,6 +431,7 @@ def test_a_server_that_was_restarted_is_not_noticed_by_those_who_read(
 # A connection ends
 
 
+@each_way
 def test_a_session_that_is_ended_in_a_statement_is_503(
     server: Faulty, client: FlaskClient, source: DataSource
 ) -> None:
@@ -420,6 +444,7 @@ def test_a_session_that_is_ended_in_a_statement_is_503(
     assert len(server.sessions()) == 1
 
 
+@each_way
 def test_a_session_that_is_ended_in_a_transaction_keeps_nothing(
     server: Faulty, client: FlaskClient, source: DataSource
 ) -> None:
@@ -433,6 +458,7 @@ def test_a_session_that_is_ended_in_a_transaction_keeps_nothing(
     assert in_use(source) == 0
 
 
+@each_way
 def test_a_session_that_is_ended_between_statements_keeps_nothing(
     server: Faulty, source: DataSource, parcels: Any
 ) -> None:
@@ -450,28 +476,43 @@ def test_a_session_that_is_ended_between_statements_keeps_nothing(
     assert in_use(source) == 0
 
 
+@each_way
 def test_a_lost_session_hides_no_error_of_the_caller(
     server: Faulty, source: DataSource, parcels: Any
 ) -> None:
-    with pytest.raises(LookupError, match="the caller's"), source.transaction():
+    def fail() -> None:
         parcels.create(label="before")
         server.end_sessions(server.sessions())
         raise LookupError("the caller's")
-    with pytest.raises(LookupError, match="the caller's"), source.transaction():
-        parcels.create(label="before")
-        with source.transaction():
-            server.end_sessions(server.sessions())
-            raise LookupError("the caller's")
+
+    def fail_inside() -> None:
+        parcels.create(label="outside")
+        source.in_transaction(fail)
+
+    for function in (fail, fail_inside):
+        with pytest.raises(LookupError, match="the caller's"):
+            source.in_transaction(function)
+
+    def go_on() -> None:
+        with suppress(LookupError):
+            fail_inside()
+
+    with pytest.raises(Unavailable):
+        source.in_transaction(go_on)
     assert parcels.count() == 0
     assert in_use(source) == 0
 
 
+@each_way
 def test_a_session_that_is_ended_before_the_commit_keeps_nothing(
     server: Faulty, source: DataSource, parcels: Any
 ) -> None:
-    with pytest.raises(Unavailable) as error, source.transaction():
+    def create() -> None:
         parcels.create(label="before")
         server.end_sessions(server.sessions())
+
+    with pytest.raises(Unavailable) as error:
+        source.in_transaction(create)
     assert error.value.retry_after
     assert parcels.count() == 0
     assert in_use(source) == 0
@@ -482,10 +523,15 @@ def test_a_transaction_in_which_nothing_happens_may_be_ended_by_the_server(
 ) -> None:
     source = connect(connect_args=server.short_idle)
     parcels = make_parcels(source)
-    with pytest.raises(Unavailable), source.transaction():
+
+    def wait() -> None:
         parcels.create(label="before")
         until(lambda: not server.sessions(), "the server ends the session")
         parcels.create(label="after")
+
+    with pytest.raises(Unavailable) as error:
+        source.in_transaction(wait)
+    assert error.value.retry_after
     assert parcels.count() == 0
     assert in_use(source) == 0
 
@@ -632,7 +678,8 @@ def test_a_server_that_says_nothing_more_is_given_up_after_the_time_of_a_stateme
     proxy.answers = False
     began = monotonic()
     assert is_unavailable(client.post("/api/parcels", json={"label": "a"}))
-    assert 0.5 < monotonic() - began < 9
+    # The server is given five seconds more to say that the time is over.
+    assert 5.4 < monotonic() - began < 9
     proxy.cut()
     proxy.answers = True
     assert parcels.count() == 1
@@ -679,7 +726,7 @@ def test_those_who_wait_for_a_connection_get_their_turn(
 ) -> None:
     source = connect(pool_size=1, max_overflow=0, pool_timeout=2)
     parcels = make_parcels(source)
-    done = monotonic() + 3
+    done = monotonic() + 2.2
 
     def work(number: int) -> int:
         count = 0
@@ -738,6 +785,24 @@ def test_a_server_with_too_many_connections_is_503(
         assert is_unavailable(client.post("/api/parcels", json={"label": "b"}))
     until(lambda: len(server.sessions()) < 2, "the others go")
     assert [each["label"] for each in client.get("/api/parcels").json or ()] == ["a"]
+    assert in_use(source) == 0
+
+
+def test_a_user_with_too_many_connections_is_503(
+    server: Faulty, source: DataSource, client: FlaskClient, url: str
+) -> None:
+    source.close()
+    server.run(server.limit_user.format(1))
+    try:
+        other = sa.create_engine(
+            sa.make_url(url).set(drivername=server.url.drivername), poolclass=sa.NullPool
+        )
+        with other.connect():
+            assert is_unavailable(client.get("/api/parcels"))
+    finally:
+        server.run(server.limit_user.format(server.no_limit))
+    until(lambda: server.sessions() == [], "the other goes")
+    assert client.get("/api/parcels").json == []
     assert in_use(source) == 0
 
 
@@ -1029,17 +1094,39 @@ def test_what_follows_in_a_transaction_that_a_wait_has_ended_is_not_kept(
         with source.transaction():
             parcels.create(label="before")
             with suppress(Unavailable):
-                parcels.update_all({"label": "a"}, {"weight": 1})
+                parcels.update_all({"id": 1}, {"weight": 1})
             parcels.create(label="after")
 
     with server.admin.connect() as other:
         other.exec_driver_sql("BEGIN")
-        other.exec_driver_sql("UPDATE parcel SET weight = 2 WHERE label = 'a'")
-        with suppress(Unavailable):
+        other.exec_driver_sql("UPDATE parcel SET weight = 2 WHERE id = 1")
+        if server.connector == "mysql":
+            with pytest.raises(Unavailable, match="has ended the transaction"):
+                go_on()
+        else:
             go_on()
         other.exec_driver_sql("ROLLBACK")
-    labels = sorted(each.label for each in parcels.find())
-    assert labels in (["a"], ["a", "after", "before"])
+    whole = [] if server.connector == "mysql" else ["after", "before"]
+    assert sorted(each.label for each in parcels.find()) == ["a", *whole]
+    assert in_use(source) == 0
+
+
+# Tables that change
+
+
+def test_a_column_of_another_type_is_read_by_apps_that_run(
+    server: Faulty, source: DataSource, client: FlaskClient
+) -> None:
+    for number in range(10):  # some drivers prepare what they are asked for often
+        label = f"{number}"
+        assert client.post("/api/parcels", json={"label": label}).status_code == 200
+        assert len(client.get("/api/parcels").json or ()) == number + 1
+    with source.transaction():
+        source.execute("SELECT 1 AS one")
+    server.run(server.shorten)
+    assert len(client.get("/api/parcels").json or ()) == 10
+    assert client.post("/api/parcels", json={"label": "more", "weight": 5}).status_code == 200
+    assert client.get("/api/parcels/11").status_code == 200
     assert in_use(source) == 0
 
 
@@ -1133,6 +1220,7 @@ def test_a_client_that_leaves_in_a_transaction_does_not_end_it(
 
 FORKS = """
 import os, sys
+from contextlib import nullcontext
 from flask_loop import create_data_source
 
 source = create_data_source(connector=sys.argv[1], url=sys.argv[2])
@@ -1142,26 +1230,26 @@ source.auto_update()
 session = lambda: source.execute(own_id)[0]["id"]
 before = session()
 children = []
-for number in range(3):
+for number in range(2):
     reading, writing = os.pipe()
-    with source.transaction():
+    with source.transaction() if number else nullcontext():
         parcels.create(label=f"parent {number}")
         child = os.fork()
         if child:
             inside = session()
     if not child:
-        for _ in range(50):
+        for _ in range(20):
             parcels.create(label=f"child {number}")
         os.write(writing, str(session()).encode())
         sys.exit()
-    for _ in range(50):
+    for _ in range(20):
         parcels.create(label=f"parent {number}")
     assert inside == session() == before, "the parent has its connection"
     os.close(writing)
     children.append(int(os.read(reading, 100)))
     assert os.waitpid(child, 0)[1] == 0
     assert session() == before, "a child that ends leaves the parent's connection"
-assert len({before, *children}) == 4, (before, children)
+assert len({before, *children}) == 3, (before, children)
 print(parcels.count(), source.connector.session.in_use)
 source.close()
 """
@@ -1177,5 +1265,5 @@ def test_a_forked_process_has_connections_of_its_own(server: Faulty, url: str) -
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == [str(3 * (50 + 50 + 1)), "0"]
+    assert done.stdout.split() == [str(2 * (20 + 20 + 1)), "0"]
     until(lambda: server.sessions() == [], "all connections are closed")

@@ -54,6 +54,7 @@ class Capabilities:
     :ivar foreign_keys: whether it keeps foreign key constraints.
     :ivar replicas: whether reads outside of transactions, and of blocks of
         :meth:`Connector.primary`, may not see what was written last.
+    :ivar returns_changes: whether it has :meth:`Connector.update_returning`.
     :ivar discovery: whether it tells of the tables that are there; see
         :class:`~flask_loop.connectors.discovering.Discovering`.
     """
@@ -66,6 +67,7 @@ class Capabilities:
     foreign_keys: bool = False
     discovery: bool = False
     replicas: bool = False
+    returns_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,20 @@ class Connector(Discovering, ABC):
         :raises UniqueViolation: where a unique index refuses; nothing is changed then.
         :raises ForeignKeyViolation: where a foreign key of the backend does, likewise.
         """
+
+    def update_returning(
+        self, definition: ModelDefinition, id: Any, where: Where, changes: Record
+    ) -> Rows | None:
+        """Set some properties of the record with an id, and give it as it is then.
+
+        It is called where the capability ``returns_changes`` says that it can be.
+
+        :param where: what the record must match; the same object comes again and again.
+        :returns: one row, or none where nothing matches; None, with nothing changed, where the
+            backend cannot tell what matches.
+        :raises UniqueViolation: where a unique index refuses; nothing is changed then.
+        """
+        raise NotImplementedError
 
     def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
         """Put a record in the place of the one with an id, and give how many there were.

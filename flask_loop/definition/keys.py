@@ -41,6 +41,14 @@ def find_property(definition: ModelDefinition, name: str) -> Property | None:
     return found or definition.by_wire.get(wire_name(name))
 
 
+def length_of(*named: Property) -> dict[str, int]:
+    """What bounds a key: the length of the longest that it may equal, or nothing."""
+    lengths: list[int] = [
+        each.constraints["max_length"] for each in named if "max_length" in each.constraints
+    ]
+    return {"max_length": max(lengths)} if lengths and len(lengths) == len(named) else {}
+
+
 def made_property(
     holder: ModelDefinition,
     name: str,

@@ -14,7 +14,7 @@ from ..errors import DefinitionError
 from ..types import AnyValue, Array, Integer, PropertyType, String
 from .declarations import Declaration, snake
 from .embedding import Embedded
-from .keys import default_keys, find_property, made_property, refuse_other_type
+from .keys import default_keys, find_property, length_of, made_property, refuse_other_type
 from .naming import unfit_property_name
 from .property import Property
 from .registry import Registry
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 #: Says of a model whether it is used.
 About = Callable[[Any], bool]
 MakeModel = Callable[[str, Mapping[str, Any], Mapping[str, Any]], Any]
+
+#: What bounds the property with a model's name, as databases index only texts that are bounded.
+_MODEL_NAME = {"max_length": 255}
 
 
 class Linking:
@@ -255,6 +258,9 @@ class Linking:
             if len({type(each) for each in kinds}) > 1:
                 raise DefinitionError(f"the ids are of several types; declare the property {name}")
             foreign = self._add(self.owner, made_property(self.owner, name, kinds[0]))
+        if foreign.made:
+            # The other side of the relation may have made it, which knows one of the models alone.
+            self._bound(self.owner, foreign, *(self._definition(each).id for each in allowed))
         relation, models, owner = self.relation, self.declared.models, self.owner
         relation.discriminator = self._discriminator(self.owner, base, allowed)
         relation.foreign_key = (foreign.name,)
@@ -280,12 +286,12 @@ class Linking:
         """
         name = self.options.discriminator or f"{base}_type"
         found = find_property(holder, name) or self._add(
-            holder, made_property(holder, name, String())
+            holder, made_property(holder, name, String(), constraints=_MODEL_NAME)
         )
         names = tuple(each.__name__ for each in allowed)
         if names and found.made:
             # The other side of the relation may have made it, which does not know them.
-            holder.add_property(replace(found, constraints={"enum": names}))
+            holder.add_property(replace(found, constraints={**_MODEL_NAME, "enum": names}))
         return found.name
 
     def _primary_key(self, holder: ModelDefinition) -> tuple[str, ...]:
@@ -328,18 +334,34 @@ class Linking:
             )
         names = []
         for name, key in zip(wanted, primary, strict=True):
-            found = find_property(holder, name)
+            found, named = find_property(holder, name), target.properties[key]
             if found is None:
-                kind = target.properties[key].type
-                made = made_property(holder, name, kind, nullable=not required, required=required)
+                made = made_property(
+                    holder,
+                    name,
+                    named.type,
+                    nullable=not required,
+                    required=required,
+                    constraints=length_of(named),
+                )
                 found = self._add(holder, made)
             else:
-                refuse_other_type(holder, found, found.type, target.properties[key].type)
+                refuse_other_type(holder, found, found.type, named.type)
+                if found.made:
+                    found = self._bound(holder, found, found, named)
             if required and not found.required:
                 # The other side of the relation may have made it, which does not say so.
                 holder.add_property(replace(found, nullable=False, required=True))
             names.append(found.name)
         return tuple(names)
+
+    def _bound(self, holder: ModelDefinition, made: Property, *named: Property) -> Property:
+        """Let a key that a relation made be as long as each that it may equal."""
+        bounds = length_of(*named)
+        if made.constraints != bounds:
+            made = replace(made, constraints=bounds)
+            holder.add_property(made)
+        return made
 
     def _add(self, holder: ModelDefinition, made: Property) -> Property:
         if problem := unfit_property_name(made.name):

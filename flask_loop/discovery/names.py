@@ -31,9 +31,9 @@ def camel_names(kind: str, name: str) -> str:
     :param kind: ``"table"``, ``"column"`` or ``"relation"``.
     :param name: the name in the database.
     """
-    words = _words(name)
-    joined = "".join(map(_capitalised, words))
-    return _identifier(joined if kind == "table" else lower_camel(joined))
+    first, *others = _words(name) or [""]
+    start = _capitalised(first) if kind == "table" else _uncapitalised(lower_camel(first))
+    return _identifier("".join([start, *map(_capitalised, others)]))
 
 
 def snake_names(kind: str, name: str) -> str:
@@ -57,7 +57,11 @@ def _words(name: str) -> list[str]:
 
 
 def _capitalised(word: str) -> str:
-    return word[0].upper() + word[1:]
+    return word[:1].upper() + word[1:]
+
+
+def _uncapitalised(word: str) -> str:
+    return word[:1].lower() + word[1:]
 
 
 def _identifier(name: str) -> str:

@@ -109,6 +109,10 @@ class ObservedPlan(Plan):
     def _own_transaction(self) -> AbstractContextManager[Any]:
         return self.transaction()
 
+    @property
+    def _changes_at_once(self) -> bool:
+        return False
+
     def _tell(self, event: str, observation: Observation) -> None:
         observation.event = event
         for observer in self._observers.get(event, ()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Record, id_where
@@ -20,6 +20,7 @@ from ..errors import (
     DefinitionError,
     Failure,
     FilterError,
+    LoopError,
 )
 from ..methods import RemoteMethod
 from ..query import And, Bounds, Compare, Filter, Not, Where, both, conjuncts, equality
@@ -30,6 +31,7 @@ from ..schema import Serializer
 from ..validation import Batch, Presence, Validator
 from .acceptance import Acceptance
 from .arguments import unsaved
+from .at_once import AtOnce
 from .base import OPERATION_OF, OPERATIONS
 from .plan_storing import StoringPlan
 from .write import Write, failed_names
@@ -132,6 +134,9 @@ class Plan(StoringPlan):
         :param bounds: a remote caller's, whose data is by wire names.
         :raises ModelNotFound: where there is none with the id.
         """
+        changed = self._patch_at_once(id, data, validate, bounds)
+        if changed is not None:
+            return changed
         with self.transaction():
             write = self._existing(id, data, partial=True)
             if bounds is not None:
@@ -140,6 +145,46 @@ class Plan(StoringPlan):
             self._raise(self._problems(write, validate))
             self._store(write)
         return write.record
+
+    def _patch_at_once(
+        self, id: Any, data: Mapping[str, Any], validate: bool, bounds: Bounds | None
+    ) -> Record | None:
+        """Like :meth:`patch`, in one statement.
+
+        :returns: None where something has to see the record before, and where there is something
+            to say against the changes: then nothing is changed.
+        """
+        if not (
+            self._changes_at_once
+            and self.connector.capabilities.returns_changes
+            and self.scope is None
+            and self._acceptance.holding.isdisjoint(data)
+        ):
+            return None
+        try:
+            if bounds is not None:
+                data = self.accept(data, bounds, creating=False)
+            values, failures = self.serializer.load(self._own_data(data), partial=True)
+            self._refuse_new_id(id, values)
+        except LoopError:
+            return None
+        valid = self._at_once.where(values, validate=validate)
+        if failures or not values or valid is None:
+            return None
+        if validate and self.validator.check_values(values, only=values):
+            return None
+        with self._refusals_as_failures([Write(data)]):
+            rows = self.connector.update_returning(self.definition, id, valid, values)
+        return {**rows.records()[0], **values} if rows else None
+
+    @property
+    def _changes_at_once(self) -> bool:
+        """Whether a change of a record needs nothing but what is changed and wheres."""
+        return not (self._looks_first or self._made or self.definition.foreign_keys)
+
+    @cached_property
+    def _at_once(self) -> AtOnce:
+        return AtOnce(self.definition, self.validator)
 
     @repeated
     def replace(self, id: Any, data: Mapping[str, Any], *, bounds: Bounds | None = None) -> Record:

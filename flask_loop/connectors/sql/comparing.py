@@ -6,6 +6,7 @@ A pattern that starts with plain text is also a range, which an index answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,6 +117,7 @@ class RegexPatterns(Patterns):
 _ESCAPE = "!"
 
 
+@lru_cache(maxsize=256)
 def _escaped(pattern: str) -> str:
     """A ``like`` pattern with the escapes of ours, which no database takes for its own."""
     parts = []

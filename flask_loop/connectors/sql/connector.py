@@ -39,7 +39,7 @@ from .changing import Changing
 from .conditions import comparisons
 from .dialect import Dialect
 from .discovery import SqlDiscovering
-from .driver import affected
+from .driver import affected, every_row
 from .executing import compiled, rows_or_count
 from .leftover import Sorting, paged_by_key, settled, sorting_of, unpaged
 from .refusing import Refused, Refusing, refused
@@ -173,6 +173,26 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
                 raise self.refusal(statements, error, changes, where=where) from None
 
         return self._write_matching(statements, where, run)
+
+    def update_returning(
+        self, definition: ModelDefinition, id: Any, where: Where, changes: Record
+    ) -> Rows | None:
+        statements = self._of(definition)
+        names = tuple(name for name in changes if name not in statements.computed)
+        known = statements.known(where)
+        if not names or known is None:
+            return None
+        table = statements.model_table
+        values = table.binder(names)(changes) + table.binder(statements.ids)(
+            definition.id_values(id)
+        )
+        statement = statements.update_returning(names, known, values)
+        try:
+            raw = self.session.run(statement.sql, statement.arrange(values), every_row)
+        except Refused as error:
+            there = And((id_where(definition, id), where))
+            raise self.refusal(statements, error, changes, where=there) from None
+        return Rows(raw, table.layout())
 
     def delete(self, definition: ModelDefinition, where: Where) -> int:
         statements = self._of(definition)

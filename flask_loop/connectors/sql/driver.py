@@ -25,6 +25,11 @@ def first_value(cursor: Any) -> Any:
     return None if row is None else row[0]
 
 
+def every_row(cursor: Any) -> Any:
+    """The rows that the statement of a cursor returns."""
+    return cursor.fetchall()
+
+
 class Running(Protocol):
     """A transaction that runs statements."""
 
@@ -113,4 +118,11 @@ class Driver:
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
         """Whether an error says that the connection is lost, other than SQLAlchemy knows."""
+        return False
+
+    def is_cut_off(self, connection: Any) -> bool:
+        """Whether what interrupted a statement, such as a signal, left its answer unread.
+
+        Who used the connection next would take that for the answer to his own statement.
+        """
         return False

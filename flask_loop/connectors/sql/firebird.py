@@ -135,6 +135,10 @@ class FirebirdPatterns(Patterns):
         return super().matches(node, value, lambda: sa.cast(parameter(), pattern))
 
 
+#: No id that a generator makes is as little as this but after the greatest of all.
+_WRAPPED = MIN_INTEGER + 2**32
+
+
 class FirebirdDialect(Dialect):
     """Firebird's SQL."""
 
@@ -152,6 +156,12 @@ class FirebirdDialect(Dialect):
 
     def make_patterns(self) -> Patterns:
         return FirebirdPatterns()
+
+    def made_id(self, cursor: Any) -> Any:
+        made = super().made_id(cursor)
+        if type(made) is int and made <= _WRAPPED:
+            raise Refused("other")
+        return made
 
     def typed(self, parameter: NextParameter, codec: Codec) -> NextParameter:
         if isinstance(codec.types[0], sa.DOUBLE_PRECISION):

@@ -20,8 +20,8 @@ NextParameter = Callable[[], Expression]
 
 
 #: Conditions that hold for every row and for none; some databases have no boolean values.
-ALWAYS: Expression = sa.literal_column("1 = 1", sa.Boolean())
-NEVER: Expression = sa.literal_column("1 = 0", sa.Boolean())
+ALWAYS: Expression = sa.literal_column("1") == sa.literal_column("1")
+NEVER: Expression = sa.literal_column("1") == sa.literal_column("0")
 
 
 def padded(count: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
@@ -99,6 +99,11 @@ class MysqlDriver(Driver):
         self._statement_timeout = statement_timeout
         self._connect_timeout = connect_timeout
 
+    def execute(self, cursor: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
+        statement = cursor.mogrify(sql, values)
+        with _answered(cursor.connection):
+            cursor.execute(statement)
+
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         if options.isolation is not None:
             transaction.run(f"SET TRANSACTION ISOLATION LEVEL {options.isolation.upper()}")
@@ -121,6 +126,10 @@ class MysqlDriver(Driver):
         wait = "DEFAULT" if seconds is None else max(1, round(seconds))
         return f"SET max_execution_time = {round(limit * 1000)}, innodb_lock_wait_timeout = {wait}"
 
+    def roll_back(self, connection: Any) -> None:
+        with _answered(connection):
+            connection.rollback()
+
     def is_open(self, connection: Any) -> bool:
         # An error does not say it, and some end the transaction by the server's settings.
         with suppress(pymysql.MySQLError, OSError):
@@ -129,7 +138,8 @@ class MysqlDriver(Driver):
         return False
 
     def is_idle(self, connection: Any) -> bool:
-        return not connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
+        in_transaction = connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
+        return bool(connection.open and not in_transaction)
 
     @contextmanager
     def trying(self, connection: Any) -> Iterator[None]:
@@ -142,6 +152,24 @@ class MysqlDriver(Driver):
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
         return _code(error) in _LOST
+
+    def is_cut_off(self, connection: Any) -> bool:
+        return not connection.open
+
+
+@contextmanager
+def _answered(connection: Any) -> Iterator[None]:
+    """A block that ends with an answer, or with an error of the driver, or closes the connection.
+
+    PyMySQL itself does so only where it is interrupted while it waits for the answer.
+    """
+    try:
+        yield
+    except pymysql.MySQLError:
+        raise
+    except BaseException:
+        connection._force_close()
+        raise
 
 
 def is_mariadb(connection: Any) -> bool:
@@ -271,6 +299,9 @@ _REFUSALS = {
     ER.TRUNCATED_WRONG_VALUE: "other",
     ER.TRUNCATED_WRONG_VALUE_FOR_FIELD: "other",
     ER.DATA_TOO_LONG: "other",
+    # No id is left that is greater than the greatest.
+    ER.AUTOINC_READ_FAILED: "other",
+    167: "other",
 }
 _CONFLICTS = (ER.LOCK_DEADLOCK, ER.CHECKREAD)
 _TOO_LONG = (ER.QUERY_INTERRUPTED, 1969, 3024, 4024)
@@ -280,7 +311,8 @@ _FAULTS = (
     *_LOST,
     *(ER.CON_COUNT_ERROR, ER.HOST_IS_BLOCKED, ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR),
     *(ER.BAD_DB_ERROR, ER.DISK_FULL, ER.ERROR_ON_WRITE, ER.RECORD_FILE_FULL, ER.GET_ERRNO),
-    *(ER.OUT_OF_RESOURCES, ER.OUTOFMEMORY, ER.TOO_MANY_USER_CONNECTIONS),
+    *(ER.OUT_OF_RESOURCES, ER.OUTOFMEMORY, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED),
+    *(ER.ERROR_ON_READ, ER.ERROR_DURING_COMMIT, ER.LOCK_TABLE_FULL),
     *(ER.OPTION_PREVENTS_STATEMENT, 1792, 1836, 2002, 2005, 2026),
 )
 

@@ -300,6 +300,7 @@ class OracleConnector(ServerConnector):
         service = url.query.get("service_name")
         if not (service or url.database):
             raise DefinitionError("ssl of oracle needs a host and a database")
+        by_name = tls.verify == "full"
         # In a dsn, which SQLAlchemy makes without it, the protocol would be that of no encryption.
         place = oracledb.ConnectParams(
             host=url.host,
@@ -308,11 +309,12 @@ class OracleConnector(ServerConnector):
             sid=url.database,
             protocol="tcps",
             tcp_connect_timeout=timeout,
+            ssl_server_dn_match=by_name,
         )
         return {
             "dsn": place.get_connect_string(),
             "ssl_context": tls.context(),
-            "ssl_server_dn_match": tls.verify == "full",
+            "ssl_server_dn_match": by_name,  # what is false is not said in a dsn
         }
 
     def prepare(self) -> Callable[[Any], None]:

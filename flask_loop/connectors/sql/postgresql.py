@@ -235,9 +235,11 @@ class PostgresqlDriver(Driver):
             connection.patience = usual
 
     def is_disconnect(self, error: Exception, connection: Any) -> bool:
-        # The end of the connection may come after the reason for it, and be seen later.
-        state = getattr(error, "sqlstate", None) or ""
-        return state.startswith(_ENDS)
+        return _is_of_older_tables(error)
+
+    def is_cut_off(self, connection: Any) -> bool:
+        is_active = connection.pgconn.transaction_status == TransactionStatus.ACTIVE
+        return bool(connection.closed or is_active)
 
 
 class PostgresqlConnector(ServerConnector):
@@ -247,6 +249,7 @@ class PostgresqlConnector(ServerConnector):
     driver_name = "postgresql+psycopg"
     schemes = ("postgres",)
     migration = PostgresqlMigration
+    capabilities = replace(ServerConnector.capabilities, returns_changes=True)
     dialect: PostgresqlDialect
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -344,6 +347,7 @@ class PostgresqlConnector(ServerConnector):
         table = statements.table
         column = statements.model_table.columns[statements.ids[0]][0]
         quoted = self.session.engine.dialect.identifier_preparer.format_table(table)
+        quoted = quoted.replace("%%", "%")  # it is no part of the statement's text
         self.session.fetch(
             "SELECT setval(made.name, %s) FROM (SELECT pg_get_serial_sequence(%s, %s) AS name) "
             "AS made WHERE %s > coalesce(pg_sequence_last_value(made.name::regclass), 0)",
@@ -365,29 +369,45 @@ def translate(error: Exception) -> Exception:
         return _refused(error, kind)
     if state in ("40001", "40P01"):
         return TransactionConflict()
-    if state == "57014":
-        return Unavailable("The data source took too long.")
-    if state == "55P03":
-        return Unavailable("The data source is busy.", retry_after=1)
+    if state in _UNAVAILABLE:
+        message, retry_after = _UNAVAILABLE[state]
+        return Unavailable(message, retry_after=retry_after)
     if state in ("42P01", "42703"):
         text = error.diag.message_primary
         return RuntimeError(f"{text}; call auto_update() on the data source, or migrate")
     if state == "54001":
         return StatementTooLarge(str(error))
-    if state == "25P02":
-        return Unavailable("The data source has ended the transaction.")
+    if _is_of_older_tables(error):
+        return Unavailable("The data source was changed meanwhile.", retry_after=1)
     if state.startswith(_FAULTS) or (not state and isinstance(error, psycopg.OperationalError)):
         return Unavailable("The data source is not available.", retry_after=RETRY_AFTER)
     return error
 
 
-#: The states in which the server ends a session: connection, operator intervention, and time
-#: limits on transactions.
-_ENDS = ("08", "57P", "25P03", "25P04")
-#: The classes of errors that are the server's or the network's: those, resources, system; and a
-#: server that only reads.
-_FAULTS = (*_ENDS, "53", "58", "25006")
-_REFUSALS = {"23505": "unique", "23502": "null", "23503": "foreign_key", "23514": "other"}
+#: The classes of errors that are the server's or the network's: connection, resources, operator
+#: intervention, system; time limits on transactions, and a server that only reads.
+_FAULTS = ("08", "53", "57P", "58", "25P03", "25P04", "25006")
+_UNAVAILABLE = {
+    "57014": ("The data source took too long.", None),
+    "55P03": ("The data source is busy.", 1),
+    "25P02": ("The data source has ended the transaction.", None),
+}
+_REFUSALS = {
+    "23505": "unique",
+    "23502": "null",
+    "23503": "foreign_key",
+    "23514": "other",
+    "54000": "other",  # a value that is too long for an index
+}
+
+
+def _is_of_older_tables(error: Any) -> bool:
+    """Whether a connection has prepared a statement for columns of other types than there are now.
+
+    psycopg does not prepare it again.
+    """
+    is_unsupported = getattr(error, "sqlstate", None) == "0A000"
+    return is_unsupported and error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _refused(error: psycopg.Error, kind: str) -> Refused:

@@ -164,8 +164,8 @@ class Session:
                 isolation=self.isolation,
                 deadline=deadline,
             )
-            self._open.set(transaction)
             try:
+                self._open.set(transaction)
                 if around is not None:
                     transaction.run(around[0])
                 transaction.begin()
@@ -177,11 +177,13 @@ class Session:
                     error.is_over = True
                 raise
             finally:
-                if around is not None:
-                    transaction.connection.run(around[1])
-                transaction.close()
-                if self._open.get() is transaction:
-                    self._open.set(None)
+                try:
+                    if around is not None:
+                        transaction.connection.run(around[1])
+                finally:
+                    transaction.close()
+                    if self._open.get() is transaction:
+                        self._open.set(None)
 
     @contextmanager
     def inspection(self) -> Iterator[sa.Connection]:
@@ -339,8 +341,10 @@ def _let_go(engine: sa.Engine, idle: list[_DriverConnection]) -> None:
         engine.dispose()
 
 
-def raise_translated(error: Exception, translate: Translate) -> NoReturn:
+def raise_translated(error: BaseException, translate: Translate) -> NoReturn:
     """Raise an error as one of ours, with the driver's for its cause."""
+    if not isinstance(error, Exception):
+        raise error
     translated = translate(error)
     if translated is error:
         raise error
@@ -358,7 +362,7 @@ class _Connection(Protocol):
 
     def close(self) -> None: ...
 
-    def discard(self, error: Exception) -> None: ...
+    def discard(self, error: BaseException) -> None: ...
 
     @property
     def driver_connection(self) -> Any:
@@ -414,7 +418,7 @@ class _Transaction:
             self._limit()
         try:
             return self.connection.fetch(sql, values, settle=False)
-        except Exception as error:
+        except BaseException as error:
             self._note_end(error)
             raise
 
@@ -422,7 +426,7 @@ class _Transaction:
         self._refuse_ended()
         try:
             return self.connection.run(sql, values, read, settle=False)
-        except Exception as error:
+        except BaseException as error:
             self._note_end(error)
             raise
 
@@ -498,8 +502,10 @@ class _Transaction:
         if self._is_ours() and driver_connection is not None:
             try:
                 self.driver.roll_back(driver_connection)
-            except Exception as error:  # noqa: BLE001 - the caller's error matters
+            except BaseException as error:
                 self.connection.discard(error)
+                if not isinstance(error, Exception):  # otherwise the caller's error matters
+                    raise
 
     def close(self) -> None:
         self.thread = None
@@ -520,7 +526,7 @@ class _Transaction:
         """Whether this is not a forked child, to which the connection does not belong."""
         return self._process == os.getpid()
 
-    def _note_end(self, error: Exception) -> None:
+    def _note_end(self, error: BaseException) -> None:
         """Take note of a transaction that the database rolled back by itself, as after some errors.
 
         What follows must not be kept alone.
@@ -598,7 +604,7 @@ class _DriverConnection:
             self._leave(cursor, len(rows))
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
-        except Exception as error:  # noqa: BLE001 - it is raised again
+        except BaseException as error:  # noqa: BLE001 - it is raised again
             self._fail(error, cursor, settle=settle)
         return rows
 
@@ -613,7 +619,7 @@ class _DriverConnection:
             self._leave(cursor, cursor.rowcount)
             if settle:
                 self._driver.settle(self._fairy.dbapi_connection)
-        except Exception as error:  # noqa: BLE001 - it is raised again
+        except BaseException as error:  # noqa: BLE001 - it is raised again
             self._fail(error, cursor, settle=settle)
         return found
 
@@ -634,7 +640,7 @@ class _DriverConnection:
             self._fairy.invalidate()
         self._fairy.close()
 
-    def discard(self, error: Exception) -> None:
+    def discard(self, error: BaseException) -> None:
         """Throw the connection away, as nobody knows what state it is in."""
         self._fairy.invalidate(error)
 
@@ -659,7 +665,7 @@ class _DriverConnection:
     def of_sqlalchemy(self) -> sa.Connection:
         return sa.Connection(self._engine, self._fairy)
 
-    def _fail(self, error: Exception, cursor: Any, *, settle: bool) -> NoReturn:
+    def _fail(self, error: BaseException, cursor: Any, *, settle: bool) -> NoReturn:
         """Raise an error as ours; where it says that the connection is broken, throw that away."""
         if cursor is not None:
             with suppress(Exception):
@@ -672,10 +678,13 @@ class _DriverConnection:
                 self._driver.abandon(driver)
         raise_translated(error, self._translate)
 
-    def _is_disconnect(self, error: Exception, driver: Any) -> bool:
+    def _is_disconnect(self, error: BaseException, driver: Any) -> bool:
         dialect = self._engine.dialect
-        return isinstance(error, dialect.dbapi.Error) and bool(  # type: ignore[union-attr]
-            dialect.is_disconnect(error, driver, None) or self._driver.is_disconnect(error, driver)
+        if not isinstance(error, dialect.dbapi.Error):  # type: ignore[union-attr]
+            return self._driver.is_cut_off(driver)
+        return bool(
+            dialect.is_disconnect(error, driver, None)
+            or self._driver.is_disconnect(error, driver)
         )
 
 
@@ -712,7 +721,7 @@ class _WatchedConnection:
     def close(self) -> None:
         self._connection.close()
 
-    def discard(self, error: Exception) -> None:
+    def discard(self, error: BaseException) -> None:
         self._connection.invalidate(error)
 
     @property

@@ -77,6 +77,20 @@ class Insertion:
         return bound if self.statement.names is None else self.statement.arrange(bound)
 
 
+class KnownWhere:
+    """A where that comes again and again, and what is known of it.
+
+    :param where: the where, which has no other's ``id`` while this is there.
+    :param conditions: those of its table.
+    """
+
+    def __init__(self, where: Where, conditions: Conditions) -> None:
+        self.where = where
+        self.is_exact = conditions.is_exact(where)
+        self.values: list[Any] = []
+        self.shape = conditions.shape(where, self.values) if self.is_exact else None
+
+
 class Statements:
     """The statements of all models of one connector.
 
@@ -137,6 +151,7 @@ class ModelStatements:
         self._compiled_for, self._value_type = every.compiled_for, every.value_type
         self._prefix = _free_prefix(column.name for column in self.table.columns)
         self._kept: Cache[Statement] = Cache(KEPT_STATEMENTS)
+        self._known: Cache[KnownWhere] = Cache(KEPT_STATEMENTS)
         self.by_id = self._compile(self._select_by_id)
         self.computed = frozenset(self._computed())
         self._made = [each.name for each in definition.properties.values() if _is_made(each)]
@@ -325,6 +340,30 @@ class ModelStatements:
 
         return self._get(("update", names, shape), build)
 
+    def known(self, where: Where) -> KnownWhere | None:
+        """A where that comes again and again, or None where SQL does not do it all."""
+        found = self._known.get(id(where), lambda: KnownWhere(where, self.conditions))
+        return found if found.is_exact else None
+
+    def update_returning(
+        self, names: tuple[str, ...], where: KnownWhere, values: list[Any]
+    ) -> Statement:
+        """The statement that sets properties of one record, and gives its row as it is then.
+
+        The values of the properties come first, then those of the id, then those of the where.
+        """
+        values += where.values
+
+        def build(parameter: Any) -> Any:
+            columns = self.model_table.columns_of(names)
+            typed = self._typed(names, parameter)
+            changes = {column: typed() for column in columns}
+            condition = self._is_id(parameter), self.conditions.expression(where.where, parameter)
+            update = self.table.update().values(changes).where(*condition)
+            return update.returning(*self.model_table.selected(None))
+
+        return self._get(("update returning", names, where.shape), build)
+
     def delete(self, where: Where, values: list[Any]) -> Statement:
         shape = self.conditions.shape(where, values)
         return self._get(
@@ -440,14 +479,15 @@ class ModelStatements:
         ]
 
     def _select_by_id(self, parameter: NextParameter) -> Any:
+        return sa.select(*self.model_table.selected(None)).where(self._is_id(parameter))
+
+    def _is_id(self, parameter: NextParameter) -> Expression:
         table = self.model_table
         wanted = [
             self.dialect.compare("eq", table.columns[name], table.codecs[name], parameter)
             for name in self.ids
         ]
-        return sa.select(*self.model_table.selected(None)).where(
-            sa.and_(*wanted) if wanted else ALWAYS
-        )
+        return sa.and_(*wanted) if wanted else ALWAYS
 
     def _insertion(self, names: tuple[str, ...]) -> Insertion:
         def build(parameter: NextParameter) -> Any:
