@@ -7,6 +7,7 @@ PORT ?= 5000
 export PORT
 # The database of the benchmarks: sqlite or postgresql.
 DB ?= sqlite
+comma := ,
 
 .PHONY: run test lint docs bench
 
@@ -26,7 +27,7 @@ lint: $(VENV)/installed-example,lint,test
 docs: $(VENV)/installed-docs
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/installed-example,postgresql
+bench: $(VENV)/installed-example$(addprefix $(comma),$(filter-out sqlite,$(DB)))
 	$(if $(filter-out sqlite,$(DB)),scripts/servers)
 	$(PYTHON) -m benchmarks --db $(DB)
 

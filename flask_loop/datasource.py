@@ -411,7 +411,7 @@ def make_connector(settings: Mapping[str, Any]) -> Connector:
     if connector is None and isinstance(given.get("url"), str):
         connector = given["url"].partition(":")[0].partition("+")[0]
     if connector is None:
-        raise DefinitionError("a data source needs the setting 'connector'")
+        raise DefinitionError("a data source needs the setting 'connector' or 'url'")
     if isinstance(connector, str):
         connector = find_connector(connector)
     if not (isinstance(connector, type) and issubclass(connector, Connector)):

@@ -242,6 +242,8 @@ def _migrations(name: str | None, directory: Path | None) -> Migrations:
         (name,) = sql
     if name not in sources:
         known = ", ".join(sources) or "no data source"
+        if name in (current_app.config.get("LOOP_DATA_SOURCES") or {}):
+            raise click.ClickException(f"No model is on the data source {name!r}, but on {known}.")
         raise click.ClickException(f"There is no data source {name!r}: the app has {known}.")
     return migrations_of(sources[name], directory)
 

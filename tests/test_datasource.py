@@ -104,7 +104,7 @@ def test_a_source_has_a_name_for_messages() -> None:
         ({}, "a data source needs the setting 'connector'"),
         ({"connector": None}, "a data source needs the setting 'connector'"),
         ({"connector": "memry"}, "no connector is called 'memry'; did you mean 'memory'"),
-        ({"connector": "oracel"}, "no connector is called 'oracel'.*there are memory, sqlite"),
+        ({"connector": "oracel"}, "no connector is called 'oracel'.*there are .*memory, .*sqlite"),
         ({"url": "nosuch://host/db"}, "no connector is called 'nosuch'"),
         ({"connector": dict}, "<class 'dict'> is neither a connector's name nor its class"),
         ({"connector": MemoryConnector({})}, "is neither a connector's name nor its class"),

@@ -760,7 +760,7 @@ def test_an_unknown_revision_is_an_error(app: Flask) -> None:
     flask(app, "revision -m first")
     status, output = flask(app, "upgrade nope")
     assert status == 1
-    assert "Can't locate revision identified by 'nope'" in output
+    assert "has no revision 'nope'; flask loop migrate history has all" in output
 
 
 def test_views_are_as_somebody_else_made_them(connect: Connect) -> None:

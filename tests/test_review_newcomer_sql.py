@@ -14,6 +14,7 @@ from flask_loop import (
     BelongsTo,
     DataSource,
     HasMany,
+    Loop,
     Model,
     Prop,
     create_data_source,
@@ -22,7 +23,10 @@ from flask_loop import (
 )
 from flask_loop.definition import wire_name
 from flask_loop.discovery import camel_names, snake_names
-from tests.servers import Mysql
+from flask_loop.errors import DefinitionError, MigrationError
+from flask_loop.migrations import migrations_of
+from flask_loop.migrations.revisions import Migrations
+from tests.servers import Mysql, Server
 
 
 @pytest.fixture
@@ -184,3 +188,100 @@ def test_a_column_has_one_name_on_the_wire_whichever_names_are_chosen(column: st
 def test_each_word_of_a_column_begins_with_a_capital_letter_also_one_of_one_letter() -> None:
     assert camel_names("column", "a b") == "aB"
     assert camel_names("column", "X_Y") == "xY"
+
+
+# SQL of one's own
+
+
+@pytest.mark.parametrize("server", ["postgresql", "mysql", "firebird"])
+def test_a_list_of_no_values_is_compared_with_a_column_of_any_type(
+    server: str, get_server: Callable[[str], Server]
+) -> None:
+    source = create_data_source(url=get_server(server).fresh())
+    shelves = source.create_model(
+        "NewcomerShelf",
+        {
+            "code": {"type": "string", "maxLength": 9},
+            "made": {"type": "date"},
+            "is_full": {"type": "boolean"},
+        },
+        {server: {"table": "newcomer_shelf"}},
+    )
+    source.auto_update()
+    shelves.create(code="A", made="2024-05-01T10:00:00Z", is_full=True)
+    for column in ("id", "code", "made", "is_full"):
+        among = f"SELECT id FROM newcomer_shelf WHERE {column} IN :values"
+        others = f"SELECT id FROM newcomer_shelf WHERE {column} not  in :values AND id = :id"
+        assert source.execute(among, {"values": []}) == []
+        assert len(source.execute(others, {"values": [], "id": 1})) == 1
+    source.close()
+
+
+# Migrations that cannot go on
+
+
+@pytest.fixture
+def versioned(tmp_path: Path) -> Iterator[Migrations]:
+    source = create_data_source(url=f"sqlite:///{tmp_path}/versioned.sqlite")
+    source.create_model("NewcomerVersioned", {"name": "string"})
+    yield migrations_of(source, tmp_path / "revisions")
+    source.close()
+
+
+def test_a_revision_whose_file_is_gone_is_named_with_the_folder(versioned: Migrations) -> None:
+    path = versioned.revision("first")
+    (first,) = versioned.upgrade()
+    assert path is not None
+    path.unlink()
+    gone = f"the database is at {first}, and {versioned.directory} has no such revision"
+    with pytest.raises(MigrationError, match=gone):
+        versioned.upgrade()
+    with pytest.raises(MigrationError, match=gone):
+        versioned.downgrade()
+    with pytest.raises(MigrationError, match=gone):
+        versioned.revision("second")
+
+
+def test_a_target_that_is_not_there_is_named(versioned: Migrations) -> None:
+    versioned.revision("first")
+    with pytest.raises(MigrationError, match=r"has no revision 'nope'; flask loop migrate history"):
+        versioned.upgrade("nope")
+    with pytest.raises(MigrationError, match="there are not so many revisions"):
+        versioned.upgrade("+2")
+
+
+def test_a_data_source_without_models_is_told_from_one_that_is_not_there() -> None:
+    app = Flask("newcomer")
+    app.config["LOOP_DATA_SOURCES"] = {
+        "db": {"connector": "sqlite"},
+        "cache": {"connector": "memory"},
+    }
+    loop = Loop(app)
+    loop.model(loop.data_source("db").create_model("NewcomerOnDb", {"name": "string"}))
+    answer = app.test_cli_runner().invoke(args=["loop", "migrate", "diff", "--source", "cache"])
+    assert answer.output == "Error: No model is on the data source 'cache', but on db.\n"
+
+
+# Settings
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_an_option_that_the_driver_does_not_know_is_refused_before_it_connects(
+    scheme: str,
+) -> None:
+    url = f"{scheme}://shop:secret@127.0.0.1:1/shop"
+    with pytest.raises(DefinitionError, match="has no option 'pool_sise'"):
+        create_data_source(url=f"{url}?pool_sise=3")
+    with pytest.raises(DefinitionError, match=r"has no option 'hots'; did you mean 'host'\?"):
+        create_data_source(url=url, connect_args={"hots": "x"})
+
+
+def test_options_that_the_driver_knows_are_taken() -> None:
+    create_data_source(
+        url="postgresql://shop@127.0.0.1/shop?application_name=a&target_session_attrs=read-write",
+        connect_args={"prepare_threshold": None},
+    )
+    create_data_source(
+        url="mysql://shop@127.0.0.1/shop?charset=utf8mb4&unix_socket=/tmp/s&ssl_ca=/tmp/ca.pem",
+        connect_args={"init_command": "SET sql_mode = 'ANSI'"},
+    )

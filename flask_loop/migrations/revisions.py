@@ -12,6 +12,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError, rev_id
 
 from ..connectors.sql.connector import SqlConnector
@@ -116,7 +117,7 @@ class Migrations:
         :returns: its file, or None where nothing differs.
         :raises MigrationError: where the database has not had the revisions that there are.
         """
-        with _mistakes():
+        with self._mistakes():
             script = self._script(make=True)
             self._refuse_behind(script, initial=initial)
             found: list[TableDifferences] = []
@@ -143,7 +144,7 @@ class Migrations:
 
         :returns: its file, or None where there is one head.
         """
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             heads = script.get_heads()
             if len(heads) < 2:
@@ -159,7 +160,7 @@ class Migrations:
         :param target: up to which: an id, ``head``, or ``+1`` for the next one.
         :returns: the ids of those that were run.
         """
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             return self._runner().run(lambda heads, _: script._upgrade_revs(target, heads))
 
@@ -171,7 +172,7 @@ class Migrations:
         :returns: the ids of those that were undone.
         :raises MigrationError: saying what would be lost, where ``allow_drop`` is not given.
         """
-        with _mistakes():
+        with self._mistakes():
             script, runner = self._script(), self._runner()
 
             def steps(heads: Any, _: Any) -> Any:
@@ -186,25 +187,25 @@ class Migrations:
 
         :param target: an id, ``head``, or ``base`` for none.
         """
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             self._runner().run(lambda heads, _: script._stamp_revs(target, heads))
 
     def upgrade_sql(self, target: str = "head") -> str:
         """The statements that :meth:`upgrade` would run; nothing is changed."""
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             return self._runner().rehearse(lambda heads, _: script._upgrade_revs(target, heads))
 
     def downgrade_sql(self, target: str = "-1") -> str:
         """The statements that :meth:`downgrade` would run; nothing is changed."""
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             return self._runner().rehearse(lambda heads, _: script._downgrade_revs(target, heads))
 
     def stamp_sql(self, target: str = "head") -> str:
         """The statements that :meth:`stamp` would run; nothing is changed."""
-        with _mistakes():
+        with self._mistakes():
             script = self._script()
             return self._runner().rehearse(lambda heads, _: script._stamp_revs(target, heads))
 
@@ -212,12 +213,12 @@ class Migrations:
 
     def current(self) -> list[str]:
         """The ids of the last revisions that the database has had: one, or none."""
-        with _mistakes():
+        with self._mistakes():
             return list(self._runner().heads())
 
     def history(self) -> list[Revision]:
         """All revisions, the newest first."""
-        with _mistakes():
+        with self._mistakes():
             if not self.directory.is_dir():
                 return []
             current = set(self.current())
@@ -259,6 +260,7 @@ class Migrations:
 
     def _refuse_behind(self, script: ScriptDirectory, *, initial: bool) -> None:
         heads, current = set(script.get_heads()), set(self.current())
+        script.get_revisions(tuple(current))
         if initial and heads:
             raise MigrationError("an initial revision is the first one, and there are others")
         if heads != current and not initial:
@@ -266,6 +268,29 @@ class Migrations:
                 f"the database is at {_listed(current)}, and the revisions go to {_listed(heads)}: "
                 "run flask loop migrate upgrade first"
             )
+
+    @contextmanager
+    def _mistakes(self) -> Iterator[None]:
+        """Let what Alembic finds wrong be an error of ours."""
+        try:
+            yield
+        except CommandError as error:
+            raise MigrationError(self._said(error)) from error
+
+    def _said(self, error: CommandError) -> str:
+        """What Alembic finds wrong, in our words."""
+        cause = error.__cause__
+        if not isinstance(cause, ResolutionError):
+            said = str(error)
+            is_too_far = said.startswith("Relative revision")
+            return "there are not so many revisions from where it is" if is_too_far else said
+        missing = cause.argument
+        if missing in self._runner().heads():
+            return (
+                f"the database is at {missing}, and {self.directory} has no such revision: its "
+                "file is gone, or it was made elsewhere"
+            )
+        return f"{self.directory} has no revision {missing!r}; flask loop migrate history has all"
 
 
 def _refuse_losses(runner: Runner, steps: Steps) -> None:
@@ -303,12 +328,3 @@ def _minute(written: str) -> str:
         return datetime.fromisoformat(written).strftime("%Y-%m-%d %H:%M")
     except ValueError:
         return ""
-
-
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """Let what Alembic finds wrong be an error of ours."""
-    try:
-        yield
-    except CommandError as error:
-        raise MigrationError(str(error)) from error

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..definition import ModelDefinition, RelationDefinition, nearest
+from ..definition import ModelDefinition, Property, RelationDefinition, nearest
 from ..errors import DefinitionError, FilterError
-from ..types import Array
+from ..types import Array, Integer
 from .bounds import UNBOUNDED, Bounds
 from .nodes import (
     EVERYTHING,
@@ -186,6 +186,7 @@ def keys_where(definition: ModelDefinition, names: Sequence[str], keys: Iterable
         nothing.
     """
     properties = [definition.properties[name] for name in names]
+    keys = possible_keys(properties, keys)
     if len(properties) == 1:
         kind = properties[0].type
         values = tuple(key for key in keys if key is not None)
@@ -198,6 +199,19 @@ def keys_where(definition: ModelDefinition, names: Sequence[str], keys: Iterable
             if all(value is not None for value in key)
         )
     )
+
+
+def possible_keys(properties: Sequence[Property], keys: Iterable[Any]) -> Iterable[Any]:
+    """The keys that properties may have, of those that others gave: a fraction is no integer.
+
+    :param keys: for one property values, for several tuples of them.
+    """
+    wholes = [place for place, each in enumerate(properties) if isinstance(each.type, Integer)]
+    if not wholes:
+        return keys
+    if len(properties) == 1:
+        return [key for key in keys if type(key) is not float]
+    return [key for key in keys if all(type(key[place]) is not float for place in wholes)]
 
 
 def has_related(where: Where) -> bool:

@@ -275,7 +275,7 @@ def test_the_pool_has_as_many_connections_as_it_is_told(server: Server, connect:
             is_over.set()
             thread.join()
     assert caught.value.retry_after == 1
-    assert 0.2 < monotonic() - begun < 5
+    assert 0.2 < monotonic() - begun < 15
     source.ping()
 
 
@@ -318,7 +318,7 @@ def test_a_statement_takes_no_longer_than_it_may(
     begun = monotonic()
     with pytest.raises(Unavailable, match="took too long"):
         source.execute(sql)
-    assert monotonic() - begun < 5
+    assert monotonic() - begun < 15
     source.ping()
 
 
@@ -355,19 +355,19 @@ def seconds_until_unavailable(connector: str, port: int) -> float:
 
 @pytest.mark.parametrize("connector", LOCAL)
 def test_a_server_that_says_nothing_is_given_up(connector: str, silent: int) -> None:
-    assert 1.5 < seconds_until_unavailable(connector, silent) < 8
+    assert 1.5 < seconds_until_unavailable(connector, silent) < 15
 
 
 @pytest.mark.parametrize("connector", ["postgresql", "mysql", "oracle"])
 def test_a_server_that_does_not_answer_is_given_up(connector: str, black_hole: int) -> None:
-    assert 1.5 < seconds_until_unavailable(connector, black_hole) < 8
+    assert 1.5 < seconds_until_unavailable(connector, black_hole) < 15
 
 
 @pytest.mark.parametrize("connector", LOCAL)
 def test_a_server_that_is_not_there_is_unavailable_at_once(connector: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert seconds_until_unavailable(connector, port) < 1.5
+    assert seconds_until_unavailable(connector, port) < 5
 
 
 def test_the_driver_is_given_what_it_takes_itself(postgresql: Postgresql, connect: Connect) -> None:
@@ -564,22 +564,25 @@ def test_nothing_is_encrypted_where_that_is_said(reach: Callable[..., bool]) -> 
 TRUST = """
 import sys
 from flask_loop import create_data_source
-create_data_source(connector=sys.argv[1], url=sys.argv[2], host="localhost", ssl=True).ping()
+settings = {"connector": sys.argv[1], "url": sys.argv[2], "host": "localhost"}
+create_data_source(**settings, ssl=True, connect_timeout=60).ping()
 """
 
 
 def test_true_trusts_the_authorities_of_the_system(encrypted: Any, authority: Authority) -> None:
-    def run(**environment: str) -> int:
-        return subprocess.run(
+    def run(**environment: str) -> str:
+        done = subprocess.run(
             [sys.executable, "-c", TRUST, encrypted.connector, encrypted.fresh()],
             env=os.environ | environment,
             capture_output=True,
             check=False,
+            text=True,
             timeout=60,
-        ).returncode
+        )
+        return done.stderr
 
-    assert run(SSL_CERT_FILE=str(authority.file)) == 0
-    assert run() == 1
+    assert run(SSL_CERT_FILE=str(authority.file)) == ""
+    assert "certificate verify failed" in run()
 
 
 @pytest.mark.parametrize("encrypted", ["mysql"], indirect=True)

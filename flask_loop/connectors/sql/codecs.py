@@ -7,6 +7,7 @@ takes as it is. The way back is a function to the Python value, and one straight
 from __future__ import annotations
 
 import datetime as dt
+import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -276,11 +277,16 @@ def read_number(double: float, rest: int | None) -> float:
     return whole if MIN_INTEGER <= whole <= MAX_INTEGER else double
 
 
-def read_any_number(raw: float | Decimal) -> float:
-    """The number that a column holds, as an integer where it is one of 64 bits."""
-    number = raw if isinstance(raw, int) else float(raw) if isinstance(raw, float) else raw
-    if isinstance(number, int):
-        return number if MIN_INTEGER <= number <= MAX_INTEGER else float(number)
-    if number == (whole := int(number)) and MIN_INTEGER <= whole <= MAX_INTEGER:
-        return whole
-    return float(number)
+def read_any_number(raw: float | Decimal) -> float | None:
+    """The number that a column holds, as an integer where it is one of 64 bits.
+
+    :returns: None where it is infinite, too great for a double, or no number.
+    """
+    try:
+        whole = int(raw)
+        if raw == whole and MIN_INTEGER <= whole <= MAX_INTEGER:
+            return whole
+        double = float(raw)
+    except (OverflowError, ValueError):
+        return None
+    return double if math.isfinite(double) else None

@@ -7,7 +7,7 @@ and the values in order; the expression of a new shape is built once, with a par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import cycle
 from typing import Any
@@ -207,9 +207,10 @@ class Conditions:
     def _related(self, node: Related, parameter: NextParameter) -> Expression:
         theirs = self.by_link(node.link)
         found = sa.select(_ONE).select_from(theirs.source)
-        if len(node.link.own) == 1 and theirs.is_narrow(node.where):
+        pairs = list(self._linked_columns(node.link, theirs))
+        if len(pairs) == 1 and theirs.is_narrow(node.where):
             # A few keys are found first, by which an index may find the records here.
-            (own,), (their,) = self.columns[node.link.own[0]], theirs.columns[node.link.theirs[0]]
+            ((own, their),) = pairs
             keys = sa.select(their).select_from(theirs.source)
             return own.in_(keys.where(theirs.expression(node.where, parameter)).correlate(None))
         linked = self.linked(node.link, theirs)
@@ -234,13 +235,14 @@ class Conditions:
 
     def linked(self, link: Link, theirs: Conditions) -> Expression:
         """Whether a link leads from a row here to one there."""
-        return sa.and_(
-            *(
-                own == their
-                for here, there in zip(link.own, link.theirs, strict=True)
-                for own, their in zip(self.columns[here], theirs.columns[there], strict=True)
-            )
-        )
+        return sa.and_(*(own == their for own, their in self._linked_columns(link, theirs)))
+
+    def _linked_columns(
+        self, link: Link, theirs: Conditions
+    ) -> Iterator[tuple[Expression, Expression]]:
+        """The columns here, and those there that are equal to them in rows that are linked."""
+        for here, there in zip(link.own, link.theirs, strict=True):
+            yield from self.dialect.alike(self.columns[here], theirs.columns[there])
 
     def values_of(self, name: str, links: Sequence[Link] = ()) -> tuple[Expression, ...]:
         """The columns of a property, of the one record that links lead to or null.

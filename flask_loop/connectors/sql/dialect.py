@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
@@ -40,6 +40,8 @@ class Dialect:
     ping: ClassVar[str] = "SELECT 1"
     #: The most bytes of the name of a table, a column, an index or a constraint.
     name_length = 63
+    #: Words that are names in quotes alone, and that SQLAlchemy does not know.
+    reserved: ClassVar[frozenset[str]] = frozenset()
     #: Whether ``NULLS LAST`` is written, and where it is not, which end nulls come at.
     nulls_last: ClassVar[bool] = True
     #: Whether an insertion returns the id that the database made.
@@ -50,6 +52,8 @@ class Dialect:
     nulls_collide: ClassVar[bool] = False
     #: Whether columns whose values the database makes are ``GENERATED … AS IDENTITY``.
     has_identity: ClassVar[bool] = True
+    #: What stands for ``IN`` and ``NOT IN`` of no values, where a list of none needs a type.
+    empty_lists: ClassVar[tuple[str, str] | None] = None
     #: Whether the database, asked for a range in the order of the ids, looks at every record in
     #: that order instead of searching the range in its index and sorting what it found.
     hides_order: ClassVar[bool] = False
@@ -123,6 +127,28 @@ class Dialect:
         """Whether a property has one of the values that :attr:`lists` gave the parameters of."""
         return self.lists.is_in(columns, many, self.typed(parameter, codec))
 
+    def alike(
+        self, one: Sequence[Expression], other: Sequence[Expression]
+    ) -> Iterator[tuple[Expression, Expression]]:
+        """The columns of two properties, side by side, so that those of equal values are equal.
+
+        Of two columns is a number, and of one a whole number that it may be linked to.
+        """
+        if len(one) < len(other):
+            one = self._halves(*one)
+        elif len(other) < len(one):
+            other = self._halves(*other)
+        return zip(one, other, strict=True)
+
+    def _halves(self, whole: Expression) -> tuple[Expression, Expression]:
+        """A whole number as :func:`~.codecs.bind_number` would store it."""
+        # The nearest double of the greatest ones is no whole number of 64 bits.
+        middle: Expression = sa.literal_column(str(2**62), sa.BigInteger())
+        double = whole + self.number(0.0)
+        above = whole - middle - sa.cast(double - self.number(2.0**62), sa.BigInteger())
+        rest = whole - sa.cast(sa.case((whole < middle, double)), sa.BigInteger())
+        return double, sa.case((whole < middle, rest), else_=above)
+
     def sort_key(self, column: Expression) -> Expression:
         """What is ordered by to have the order of a column's values."""
         return column
@@ -156,7 +182,8 @@ class Dialect:
 
     def number(self, value: float) -> Expression:
         """A double in the text of a statement."""
-        return sa.literal_column(f"{value!r}e0", sa.Double())
+        text = repr(value)
+        return sa.literal_column(text if "e" in text else f"{text}e0", sa.Double())
 
     def least(self, *values: Expression) -> Expression:
         return sa.func.least(*values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +42,11 @@ def compiled(
         raise TypeError(f"the parameters are a dict by name, not {params!r}")
     statement = sa.text(sql)
     _refuse_others(set(statement.compile(dialect=sa_dialect).params), params)
+    empty = [name for name, value in params.items() if _is_list(value) and not value]
+    if empty and dialect.empty_lists is not None:
+        statement = sa.text(_without_lists(sql, empty, *dialect.empty_lists))
+        left = statement.compile(dialect=sa_dialect).params
+        params = {name: value for name, value in params.items() if name in left}
     bound = [_bound(name, value, dialect) for name, value in params.items()]
     made = statement.bindparams(*bound).compile(
         dialect=sa_dialect, compile_kwargs={"render_postcompile": True}
@@ -57,8 +63,18 @@ def _refuse_others(wanted: set[str], given: Mapping[str, Any]) -> None:
         raise TypeError(f"the statement has no parameter :{name}")
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)
+
+
+def _without_lists(sql: str, names: list[str], of_in: str, of_not_in: str) -> str:
+    """A statement whose comparisons with lists of no values are written out."""
+    pattern = re.compile(rf"\b(NOT\s+)?IN\s*:(?:{'|'.join(names)})\b", re.IGNORECASE)
+    return pattern.sub(lambda found: of_not_in if found[1] else of_in, sql)
+
+
 def _bound(name: str, value: Any, dialect: Dialect) -> sa.BindParameter[Any]:
-    if isinstance(value, list | tuple | set | frozenset):
+    if _is_list(value):
         values = [_raw(each, dialect) for each in value]
         return sa.bindparam(name, values, sa.types.NullType(), expanding=True)
     return sa.bindparam(name, _raw(value, dialect), sa.types.NullType())

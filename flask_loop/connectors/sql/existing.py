@@ -238,14 +238,20 @@ def _decimal(column: _Column, usual: Codec) -> Codec:
     kind = cast("DecimalNumber", column.type)
     unit = Decimal(1).scaleb(-kind.scale)
 
-    def read(raw: Any) -> Decimal:
+    def read(raw: Any) -> Decimal | None:
         value = raw if isinstance(raw, Decimal) else Decimal(str(raw))
+        if not value.is_finite():  # as PostgreSQL has them
+            return None
         if not kind.fixed:
             return value
         return value.quantize(unit, context=_WIDE)
 
+    def wire(raw: Any) -> Any:
+        value = read(raw)
+        return None if value is None else kind.dump(value)
+
     bind = _plain_number if column.backend == "sqlite" else None
-    return Codec(usual.types, bind, read, lambda raw: kind.dump(read(raw)))
+    return Codec(usual.types, bind, read, wire)
 
 
 #: Wider than any column.

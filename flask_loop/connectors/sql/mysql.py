@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from inspect import signature
 from typing import Any, cast
 
 import pymysql
 import sqlalchemy as sa
 from pymysql.constants import ER, SERVER_STATUS
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MARIADB
 from sqlalchemy.ext.compiler import compiles
 
 from ...definition import Property
@@ -71,10 +73,21 @@ class MysqlCodecs(Codecs):
         return replace(super().buffer(property_), types=(sql_type,))
 
 
+#: Which of the two it is, SQLAlchemy knows from the first connection on only. The rest are words
+#: of either that it does not know, some of them reserved only where a name may stand.
+_RESERVED = frozenset(
+    """
+    delete_domain_id intersect library manual master_demote_to_replica master_demote_to_slave
+    portion sql_buffer_result sql_cache sql_no_cache tablesample value
+    """.split()
+)
+
+
 class MysqlDialect(Dialect):
     """The SQL of MySQL and MariaDB."""
 
     name = "mysql"
+    reserved = frozenset(RESERVED_WORDS_MARIADB) | _RESERVED
     name_length = 64
     nulls_last = False
     returns_ids = False
@@ -210,6 +223,9 @@ class MysqlConnector(ServerConnector):
             arguments["ssl"] = tls.context()
         return arguments
 
+    def driver_options(self) -> Collection[str]:
+        return signature(pymysql.connections.Connection).parameters.keys()
+
     def _reading_limit(self) -> float | None:
         """The seconds after which a server that says nothing at all is given up."""
         limit = self.seconds("statement_timeout")
@@ -300,7 +316,7 @@ _REFUSALS = {
     ER.TRUNCATED_WRONG_VALUE_FOR_FIELD: "other",
     ER.DATA_TOO_LONG: "other",
     # No id is left that is greater than the greatest.
-    ER.AUTOINC_READ_FAILED: "other",
+    1467: "other",
     167: "other",
 }
 _CONFLICTS = (ER.LOCK_DEADLOCK, ER.CHECKREAD)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from inspect import signature
 from typing import Any, cast
 
 import orjson
 import psycopg
 import sqlalchemy as sa
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Conninfo, Format, TransactionStatus
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 from sqlalchemy.dialects import postgresql
@@ -77,6 +79,9 @@ class PostgresqlCodecs(Codecs):
         kind = self.datetime_type
         return Codec((kind,), None, _read_datetime, _wire_datetime, read_as=sa.Text())
 
+    def date(self, property_: Property) -> Codec:
+        return replace(super().date(property_), to_python=_read_date, to_wire=_wire_date)
+
     def uuid(self, property_: Property) -> Codec:
         return Codec((self.uuid_type,), None, None, str)
 
@@ -96,24 +101,39 @@ def _bind_number(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
-def _read_number(raw: str | Decimal) -> float:
+def _read_number(raw: str | Decimal) -> float | None:
     if not isinstance(raw, str):
         return read_any_number(raw)
     if "." not in raw:
-        return read_any_number(int(raw))
+        return read_any_number(int(raw) if raw[-1].isdigit() else Decimal(raw))
     number = float(raw)
     return read_any_number(Decimal(raw)) if number.is_integer() else number
 
 
-def _read_datetime(raw: str | dt.datetime) -> dt.datetime:
-    return dt.datetime.fromisoformat(raw) if isinstance(raw, str) else raw
+def _read_datetime(raw: str | dt.datetime) -> dt.datetime | None:
+    """An instant; None for those that Python has not, such as ``infinity``."""
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return dt.datetime.fromisoformat(raw)
+    except ValueError:
+        return None
 
 
-def _wire_datetime(raw: str | dt.datetime) -> str:
+def _wire_datetime(raw: str | dt.datetime) -> str | None:
     """What :func:`wire_datetime` gives of an instant, which often is a part of its text."""
     if isinstance(raw, str) and len(raw) == _WITH_MILLISECONDS and raw[10] == " ":
         return f"{raw[:10]}T{raw[11:23]}Z"
-    return wire_datetime(_read_datetime(raw))
+    found = _read_datetime(raw)
+    return None if found is None else wire_datetime(found)
+
+
+def _read_date(raw: str | dt.date) -> dt.date | None:
+    return None if isinstance(raw, str) else raw
+
+
+def _wire_date(raw: str | dt.date) -> str | None:
+    return None if isinstance(raw, str) else raw.isoformat()
 
 
 _WITH_MILLISECONDS = len("2024-05-01 10:00:00.125+00")
@@ -165,8 +185,10 @@ class PostgresqlDialect(Dialect):
     """PostgreSQL's SQL."""
 
     name = "postgresql"
+    reserved = frozenset(("collation", "concurrently", "lateral", "tablesample"))
     #: What the database has of PostGIS, where somebody looks there.
     postgis: Postgis | None = None
+    empty_lists = ("= ANY ('{}')", "<> ALL ('{}')")
 
     def make_codecs(self) -> Codecs:
         return PostgresqlCodecs(self.name)
@@ -242,6 +264,33 @@ class PostgresqlDriver(Driver):
         return bool(connection.closed or is_active)
 
 
+def _or_text(loader: type[Any]) -> type[Any]:
+    """A loader of the driver that gives as text what Python has not, such as ``infinity``."""
+
+    class OrText(loader):  # type: ignore[misc]
+        def load(self, data: Any) -> Any:
+            try:
+                return super().load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return OrText
+
+
+_LOADERS = {
+    name: _or_text(psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, Format.TEXT))
+    for name in ("date", "timestamp", "timestamptz", "time", "timetz")
+}
+
+
+def _parsed(text: bytes | str) -> Any:
+    """JSON as Python has it; numbers that are too great for a double are null."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_float=lambda number: read_any_number(float(number)))
+
+
 class PostgresqlConnector(ServerConnector):
     """Records in a PostgreSQL database."""
 
@@ -287,6 +336,10 @@ class PostgresqlConnector(ServerConnector):
                 arguments.update(sslcert=tls.cert, sslkey=tls.key or tls.cert)
         return arguments
 
+    def driver_options(self) -> Collection[str]:
+        of_libpq = [each.keyword.decode() for each in Conninfo.get_defaults()]
+        return {*of_libpq, *signature(psycopg.Connection.connect).parameters}
+
     def prepare(self) -> Callable[[Any], None]:
         limit = self.seconds("statement_timeout")
         statement = "SET TIME ZONE 'UTC'; SET datestyle = ISO; SET standard_conforming_strings = on"
@@ -294,7 +347,9 @@ class PostgresqlConnector(ServerConnector):
             statement += f"; SET statement_timeout = {max(1, round(limit * 1000))}"
 
         def prepare(connection: Any) -> None:
-            set_json_loads(orjson.loads, connection)
+            set_json_loads(_parsed, connection)
+            for name, loader in _LOADERS.items():
+                connection.adapters.register_loader(name, loader)
             # Of months and days a timedelta keeps hours alone.
             connection.adapters.register_loader("interval", TextLoader)
             connection.execute(statement)

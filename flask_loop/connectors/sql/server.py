@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -108,6 +108,10 @@ class ServerConnector(SqlConnector):
     def translator(self) -> Callable[[Exception], Exception]:
         """A function that gives an error of the driver as one of ours, or as it is."""
 
+    def driver_options(self) -> Collection[str]:
+        """What the driver may be given to connect; nothing where it does not say."""
+        return ()
+
     # How
 
     def make_session(self) -> Session:
@@ -123,6 +127,7 @@ class ServerConnector(SqlConnector):
             hide_parameters=True,
             **self.engine_options(),
         )
+        self._refuse_unknown_options(engine.dialect)
         prepare = self.prepare()
 
         def connected(connection: Any, record: Any) -> None:
@@ -140,6 +145,16 @@ class ServerConnector(SqlConnector):
             parts = (engine, self.make_driver(), translate)
             return ReplicatedSession(*parts, **options, replicas=replicas)
         return Session(engine, self.make_driver(), translate, **options)
+
+    def _refuse_unknown_options(self, dialect: sa.Dialect) -> None:
+        known = self.driver_options()
+        _, given = dialect.create_connect_args(self.url())
+        for name in {**given, **self._mapping("connect_args")} if known else ():
+            if name not in known:
+                raise DefinitionError(
+                    f"{dialect.driver} has no option {name!r}{nearest(name, known)}: what the "
+                    "query of the url and connect_args say is given to it"
+                )
 
     def _replicas(self) -> list[Session]:
         """The connections of the replicas."""

@@ -683,8 +683,7 @@ class _DriverConnection:
         if not isinstance(error, dialect.dbapi.Error):  # type: ignore[union-attr]
             return self._driver.is_cut_off(driver)
         return bool(
-            dialect.is_disconnect(error, driver, None)
-            or self._driver.is_disconnect(error, driver)
+            dialect.is_disconnect(error, driver, None) or self._driver.is_disconnect(error, driver)
         )
 
 

@@ -332,9 +332,7 @@ class ModelStatements:
         shape = self.conditions.shape(where, values)
 
         def build(parameter: Any) -> Any:
-            columns = self.model_table.columns_of(names)
-            typed = self._typed(names, parameter)
-            changes = {column: typed() for column in columns}
+            changes = self._given(names, parameter)
             condition = self.conditions.expression(where, parameter)
             return self.table.update().values(changes).where(condition)
 
@@ -355,9 +353,7 @@ class ModelStatements:
         values += where.values
 
         def build(parameter: Any) -> Any:
-            columns = self.model_table.columns_of(names)
-            typed = self._typed(names, parameter)
-            changes = {column: typed() for column in columns}
+            changes = self._given(names, parameter)
             condition = self._is_id(parameter), self.conditions.expression(where.where, parameter)
             update = self.table.update().values(changes).where(*condition)
             return update.returning(*self.model_table.selected(None))
@@ -432,8 +428,12 @@ class ModelStatements:
         chosen = sa.select(*named).where(wanted).distinct()
         pairs = chosen.subquery(self.conditions.name("pairs"))
         columns = list(pairs.c)
-        here = self.model_table.columns_of(links[1].theirs)
-        linked = (a == b for a, b in zip(here, columns[len(own) :], strict=True))
+        rest = iter(columns[len(own) :])
+        linked = []
+        for here, there in zip(links[1].theirs, links[1].own, strict=True):
+            held = [next(rest) for _ in rows.columns[there]]
+            columns_here = self.model_table.columns[here]
+            linked += [a == b for a, b in self.dialect.alike(columns_here, held)]
         return pairs, columns[: len(own)], sa.and_(*linked)
 
     def _sorting(
@@ -491,9 +491,7 @@ class ModelStatements:
 
     def _insertion(self, names: tuple[str, ...]) -> Insertion:
         def build(parameter: NextParameter) -> Any:
-            columns = self.model_table.columns_of(names)
-            typed = self._typed(names, parameter)
-            insertion = self.table.insert().values({column: typed() for column in columns})
+            insertion = self.table.insert().values(self._given(names, parameter))
             if not self.dialect.returns_ids or self.ids == () or self.ids[0] in names:
                 return insertion
             return insertion.returning(*self.model_table.columns_of(self.ids))
@@ -525,6 +523,11 @@ class ModelStatements:
             None if compiled.positional else tuple(names),
             is_plain=compiled.positional and positions == tuple(range(len(parameters))),
         )
+
+    def _given(self, names: Iterable[str], parameter: NextParameter) -> dict[Any, Expression]:
+        """The columns of properties, each with the parameter of its value."""
+        typed = self._typed(names, parameter)
+        return {column: typed() for column in self.model_table.columns_of(names)}
 
     def _typed(self, names: Iterable[str], parameter: NextParameter) -> NextParameter:
         return self.conditions.typed(names, parameter)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ...definition import ModelDefinition, Property
 from ...errors import DefinitionError, NotIndexable
+from ...query.related import possible_keys
 from ...types import Integer
 from ..base import Column, Layout
 from .cache import Cache
@@ -56,7 +57,7 @@ class ModelTable:
             sa.MetaData(),
             *every,
             schema=options.get("schema"),
-            quote=options.get("quoted"),
+            quote=self._quoted(name, options),
             sqlite_autoincrement=True,  # an id that was deleted is not given again
         )
         self.every_layout = self._make_layout(None)
@@ -173,13 +174,14 @@ class ModelTable:
         """A function that gives the raw values of a record's properties."""
         return self._binders.get(names, lambda: _make_binder(names, self.codecs))
 
-    def raw_keys(self, names: tuple[str, ...], keys: Sequence[Any]) -> tuple[list[Any], int]:
+    def raw_keys(self, names: tuple[str, ...], keys: Iterable[Any]) -> tuple[list[Any], int]:
         """The raw values of keys, one after the other, and how many each is.
 
         :param keys: values of one property, or tuples of those of several.
         """
         codecs = [self.codecs[name] for name in names]
         width = sum(len(codec.types) for codec in codecs)
+        keys = possible_keys([self.definition.properties[name] for name in names], keys)
         if len(codecs) == 1:
             return codecs[0].raw_list(keys), width
         pairs = (pair for key in keys for pair in zip(codecs, key, strict=True))
@@ -210,16 +212,23 @@ class ModelTable:
             )
         for sql_type, suffix in zip(codec.types, codec.suffixes, strict=True):
             made = [sa.Identity()] if is_made and self.dialect.has_identity else []
+            full_name = self._checked_name(f"{name}{suffix}")
             yield sa.Column(
-                self._checked_name(f"{name}{suffix}"),
+                full_name,
                 sql_type,
                 *made,
                 primary_key=bool(property_.id),
                 nullable=property_.nullable,
                 server_default=codec.server_defaults.get(suffix),
                 autoincrement=is_made,
-                quote=options.get("quoted"),
+                quote=self._quoted(full_name, options),
             )
+
+    def _quoted(self, name: str, options: Mapping[str, Any]) -> bool | None:
+        """Whether a name is quoted; None where SQLAlchemy knows."""
+        is_reserved = name.lower() in self.dialect.reserved
+        quoted: bool | None = options.get("quoted")
+        return True if is_reserved and quoted is None else quoted
 
     def _checked_name(self, name: Any) -> str:
         """The name of a table or column, which may have any characters but NUL.
