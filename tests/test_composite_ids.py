@@ -366,7 +366,7 @@ def test_no_part_of_the_id_can_be_changed(client: FlaskClient) -> None:
     for verb in (client.put, client.patch):
         refused = verb("/api/stalls/1,a", json={"placeName": "z"})
         assert refused.status_code == 400
-        assert "id property (place_name) cannot be updated from a to z" in message(refused)
+        assert "id property (placeName) cannot be updated from a to z" in message(refused)
 
 
 def test_an_id_in_a_body_says_which_record_is_meant(client: FlaskClient, models: Models) -> None:

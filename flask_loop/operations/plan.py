@@ -506,13 +506,14 @@ class Plan(StoringPlan):
         for name, old in self.definition.id_values(id).items():
             new = changes.pop(name, MISSING)
             if new is not MISSING and new is not None and new != old:
+                wire = self.definition.properties[name].wire
                 raise BadRequest(
-                    f"{self.definition.name} id property ({name}) cannot be updated "
+                    f"{self.definition.name} id property ({wire}) cannot be updated "
                     f"from {old} to {new}."
                 )
 
     def _refuse_ids(self, changes: Record) -> None:
-        if moved := [each.name for each in self.definition.ids if each.name in changes]:
+        if moved := [each.wire for each in self.definition.ids if each.name in changes]:
             raise BadRequest(f"The id property {moved[0]} cannot be updated for many records.")
 
     def _with_id(self, id: Any, data: Mapping[str, Any]) -> dict[str, Any]:

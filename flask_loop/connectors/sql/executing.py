@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from ...definition import Property
 from ...types import Boolean, Buffer, Date, DateTime, Object, PropertyType, Uuid
+from .connections import Values
 from .dialect import Dialect
-from .session import Values
 
 #: How values are bound that drivers do not take, or take in another way than columns have them.
 _TYPES: dict[type, PropertyType] = {

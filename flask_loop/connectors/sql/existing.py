@@ -288,16 +288,12 @@ def _datetime(column: _Column, usual: Codec) -> Codec:
     if column.backend == "sqlite":
         return Codec(usual.types, _sqlite_datetime, _instant_of, _wire_of_instant)
     if "WITH TIME ZONE" in column.name or column.begins("TIMESTAMPTZ"):
-        return Codec(usual.types, None, _aware, _wire_of_aware)
+        return Codec(usual.types, None, _instant_of, _wire_of_instant)
     return Codec(usual.types, naive_utc, _read_naive, _wire_of_naive)
 
 
 def _aware(raw: Any) -> dt.datetime:
     return with_utc(raw) if raw.tzinfo is None else raw.astimezone(dt.UTC)
-
-
-def _wire_of_aware(raw: Any) -> str:
-    return wire_datetime(_aware(raw))
 
 
 def _read_naive(raw: Any) -> dt.datetime | None:

@@ -19,8 +19,8 @@ from sqlalchemy import orm
 
 from ...errors import TransactionConflict, Unavailable
 from ..base import ISOLATIONS, PLAIN, TransactionOptions
+from .connections import Read, Translate, Values, raise_translated
 from .driver import affected
-from .session import Read, Translate, Values, raise_translated
 
 #: Under this key a session notes the last transaction that has writes of ours.
 _WRITTEN = "flask_loop_written"

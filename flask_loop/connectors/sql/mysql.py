@@ -76,10 +76,20 @@ class MysqlCodecs(Codecs):
 #: Which of the two it is, SQLAlchemy knows from the first connection on only. The rest are words
 #: of either that it does not know, some of them reserved only where a name may stand.
 _RESERVED = frozenset(
-    """
-    delete_domain_id intersect library manual master_demote_to_replica master_demote_to_slave
-    portion sql_buffer_result sql_cache sql_no_cache tablesample value
-    """.split()
+    [
+        "delete_domain_id",
+        "intersect",
+        "library",
+        "manual",
+        "master_demote_to_replica",
+        "master_demote_to_slave",
+        "portion",
+        "sql_buffer_result",
+        "sql_cache",
+        "sql_no_cache",
+        "tablesample",
+        "value",
+    ]
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 import orjson
 import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Loader
 from psycopg.pq import Conninfo, Format, TransactionStatus
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
@@ -264,23 +265,22 @@ class PostgresqlDriver(Driver):
         return bool(connection.closed or is_active)
 
 
-def _or_text(loader: type[Any]) -> type[Any]:
-    """A loader of the driver that gives as text what Python has not, such as ``infinity``."""
+class OrTextLoader(Loader):
+    """A loader that gives as text what Python has not, such as ``infinity``."""
 
-    class OrText(loader):  # type: ignore[misc]
-        def load(self, data: Any) -> Any:
-            try:
-                return super().load(data)
-            except psycopg.DataError:
-                return bytes(data).decode()
+    def __init__(self, oid: int, context: Any = None) -> None:
+        super().__init__(oid, context)
+        usual: Any = psycopg.adapters.get_loader(oid, Format.TEXT)
+        self._load = usual(oid, context).load
 
-    return OrText
+    def load(self, data: Any) -> Any:
+        try:
+            return self._load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
 
 
-_LOADERS = {
-    name: _or_text(psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, Format.TEXT))
-    for name in ("date", "timestamp", "timestamptz", "time", "timetz")
-}
+_TIMES = ("date", "timestamp", "timestamptz", "time", "timetz")
 
 
 def _parsed(text: bytes | str) -> Any:
@@ -348,8 +348,8 @@ class PostgresqlConnector(ServerConnector):
 
         def prepare(connection: Any) -> None:
             set_json_loads(_parsed, connection)
-            for name, loader in _LOADERS.items():
-                connection.adapters.register_loader(name, loader)
+            for name in _TIMES:
+                connection.adapters.register_loader(name, OrTextLoader)
             # Of months and days a timedelta keeps hours alone.
             connection.adapters.register_loader("interval", TextLoader)
             connection.execute(statement)

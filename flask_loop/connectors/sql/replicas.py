@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any
 
 from ...errors import TransactionConflict, Unavailable
-from .session import Session, Values
+from .connections import Values
+from .session import Session
 
 #: The seconds for which a replica that cannot be reached is left out.
 REST_SECONDS = 10.0

@@ -103,6 +103,7 @@ class SqliteDialect(Dialect):
     """SQLite's SQL, with functions of ours."""
 
     name = "sqlite"
+    reserved = frozenset(("nothing", "returning"))
     name_length = 1000
     returns_ids = False
     has_identity = False

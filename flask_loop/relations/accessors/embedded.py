@@ -259,7 +259,7 @@ def _without_new_id(
     kept = dict(changes)
     for each in definition.ids:
         if each.name in kept and _loaded(each, kept.pop(each.name)) != old.get(each.name):
-            raise BadRequest(f"{definition.name} id property ({each.name}) cannot be updated.")
+            raise BadRequest(f"{definition.name} id property ({each.wire}) cannot be updated.")
     return kept
 
 
