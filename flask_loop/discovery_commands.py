@@ -55,10 +55,17 @@ def reporting_errors(command: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return command(*args, **kwargs)
+        except Unavailable as error:
+            raise click.ClickException(f"{error} {_reason(error)}".rstrip()) from error
         except LoopError as error:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def _reason(error: Unavailable) -> str:
+    """What the driver says of a database that cannot be reached."""
+    return str(getattr(error.__cause__, "orig", None) or error.__cause__ or "")
 
 
 @click.command(
@@ -164,8 +171,8 @@ def opened(url: str, *, writable: bool, name: str = "db") -> Iterator[DataSource
         source = create_data_source(url=_of_file(url, writable=writable), name=name)
         yield source
     except Unavailable as error:
-        reason = str(getattr(error.__cause__, "orig", None) or error.__cause__ or error)
-        raise DefinitionError(f"{shown(url)}: {_without_password(reason, url)}") from None
+        reason = _without_password(_reason(error) or str(error), url)
+        raise DefinitionError(f"{shown(url)}: {reason}") from None
     except DefinitionError as error:
         raise DefinitionError(_without_password(str(error), url)) from None
     finally:

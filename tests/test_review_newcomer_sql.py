@@ -285,3 +285,21 @@ def test_options_that_the_driver_knows_are_taken() -> None:
         url="mysql://shop@127.0.0.1/shop?charset=utf8mb4&unix_socket=/tmp/s&ssl_ca=/tmp/ca.pem",
         connect_args={"init_command": "SET sql_mode = 'ANSI'"},
     )
+
+
+def test_a_password_with_an_unescaped_at_is_told_and_not_shown() -> None:
+    with pytest.raises(DefinitionError, match="it is written %40") as refused:
+        create_data_source(url="postgresql://shop:pass@word@127.0.0.1/shop")
+    assert "word" not in str(refused.value).replace("password", "")
+
+
+@pytest.mark.parametrize("command", [["migrate", "diff"], ["discover"]])
+def test_commands_say_why_a_database_of_the_app_is_not_available(command: list[str]) -> None:
+    app = Flask("newcomer")
+    app.config["LOOP_DATA_SOURCES"] = {"db": {"url": "postgresql://shop:secret@127.0.0.1:1/shop"}}
+    loop = Loop(app)
+    loop.model(loop.data_source("db").create_model("NewcomerAway", {"name": "string"}))
+    answer = app.test_cli_runner().invoke(args=["loop", *command, "--source", "db"])
+    assert answer.exit_code == 1
+    assert "Connection refused" in answer.output
+    assert "secret" not in answer.output

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ...definition import ForeignKey, Link, ModelDefinition
+from ...errors import DuplicateId
 from ...query import (
     EVERYTHING,
     And,
@@ -35,6 +36,7 @@ from ..base import (
     TransactionOptions,
     id_where,
 )
+from ..repeating import LostRace
 from .changing import Changing
 from .conditions import comparisons
 from .dialect import Dialect
@@ -300,7 +302,13 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
                 self.dialect.made_id if id is None else affected,
             )
         except Refused as error:
-            raise self.refusal(statements, error, record, index) from None
+            refusal = self.refusal(statements, error, record, index)
+            if id is None and isinstance(refusal, DuplicateId):
+                # Another caller gave the id that was made, before the database made greater ones.
+                lost = LostRace(refusal)
+                lost.is_over = not self.session.in_transaction
+                raise lost from None
+            raise refusal from None
         if id is None:
             return made
         if len(statements.ids) == 1 and definition.id.generated:

@@ -335,6 +335,7 @@ class FirebirdDriver(Driver):
             access_mode=TraAccessMode.READ if options.read_only else TraAccessMode.WRITE,
             isolation=_ISOLATIONS[isolation],
             lock_timeout=wait,
+            encoding="utf-8",
         )
         connection = transaction.driver_connection
         if isolation == "serializable" and not options.read_only:

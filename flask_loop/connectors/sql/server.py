@@ -209,6 +209,11 @@ class ServerConnector(SqlConnector):
         except (sa.exc.ArgumentError, ValueError):
             # The text is not shown, as it may have a password.
             raise DefinitionError(f"the url of the {self.name} data source is none") from None
+        if "@" in (url.host or ""):
+            raise DefinitionError(
+                f"the url of the {self.name} data source has more than one '@': in a user's name "
+                "or a password it is written %40"
+            )
         known = (self.name, *self.schemes)
         if url.get_backend_name() not in known:
             raise DefinitionError(
