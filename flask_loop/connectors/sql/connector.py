@@ -295,6 +295,10 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         statements = self._of(definition)
         id = definition.id_of(record)
         insertion = statements.insertion(id, record)
+        if id is not None and len(statements.ids) == 1 and definition.id.generated:
+            # Sooner than the record is there: what is made meanwhile would be the same id.
+            with self.session.primary():
+                self._given_id(statements, id)
         try:
             made = self.session.run(
                 insertion.sql,
@@ -304,17 +308,12 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         except Refused as error:
             refusal = self.refusal(statements, error, record, index)
             if id is None and isinstance(refusal, DuplicateId):
-                # Another caller gave the id that was made, before the database made greater ones.
+                # Another caller gave the id that was made, a moment before that.
                 lost = LostRace(refusal)
                 lost.is_over = not self.session.in_transaction
                 raise lost from None
             raise refusal from None
-        if id is None:
-            return made
-        if len(statements.ids) == 1 and definition.id.generated:
-            with self.session.primary():
-                self._given_id(statements, id)
-        return id
+        return made if id is None else id
 
     def _given_id(self, statements: ModelStatements, id: Any) -> None:
         """Let the database make greater ids than one that was given, where it would not."""
