@@ -21,7 +21,7 @@ from flask_loop.testing.operators import Size, Suit
 from tests.agreement import for_cases
 
 #: How many cases are looked at; each statement of another form costs a server time.
-EXAMPLES = {"sqlite": 600, "postgresql": 150, "mysql": 150, "firebird": 100, "oracle": 100}
+EXAMPLES = {"sqlite": 600, "postgresql": 100, "mysql": 100, "firebird": 60, "oracle": 60}
 
 HOME = {
     "zip_code": str,

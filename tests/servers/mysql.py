@@ -86,10 +86,13 @@ class Mysql(LocalServer):
         return None not in (self._server, self._installer)
 
     def _prepare(self) -> None:
+        # A server that starts clears its folder for temporary files of those of others.
+        (self.folder / "tmp").mkdir()
         self._run(
             str(self._installer),
             "--no-defaults",
             f"--datadir={self.folder}/data",
+            f"--tmpdir={self.folder}/tmp",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *self._as_user,
@@ -107,6 +110,7 @@ class Mysql(LocalServer):
             "--no-defaults",
             *self._as_user,
             f"--datadir={self.folder}/data",
+            f"--tmpdir={self.folder}/tmp",
             f"--bind-address={LOOPBACK}",
             f"--port={self.port}",
             f"--socket={self.folder}/socket",
