@@ -87,12 +87,12 @@ class Mysql(LocalServer):
 
     def _prepare(self) -> None:
         # A server that starts clears its folder for temporary files of those of others.
-        (self.folder / "tmp").mkdir()
+        (self.folder / "temporary").mkdir()
         self._run(
             str(self._installer),
             "--no-defaults",
             f"--datadir={self.folder}/data",
-            f"--tmpdir={self.folder}/tmp",
+            f"--tmpdir={self.folder}/temporary",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *self._as_user,
@@ -110,7 +110,7 @@ class Mysql(LocalServer):
             "--no-defaults",
             *self._as_user,
             f"--datadir={self.folder}/data",
-            f"--tmpdir={self.folder}/tmp",
+            f"--tmpdir={self.folder}/temporary",
             f"--bind-address={LOOPBACK}",
             f"--port={self.port}",
             f"--socket={self.folder}/socket",
