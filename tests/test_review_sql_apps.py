@@ -1,4 +1,4 @@
-"""What those stumbled over who met SQL databases with the documentation alone."""
+"""What apps on SQL databases meet that are written by the documentation alone."""
 
 from __future__ import annotations
 
@@ -199,19 +199,19 @@ def test_a_list_of_no_values_is_compared_with_a_column_of_any_type(
 ) -> None:
     source = create_data_source(url=get_server(server).fresh())
     shelves = source.create_model(
-        "NewcomerShelf",
+        "FirstShelf",
         {
             "code": {"type": "string", "maxLength": 9},
             "made": {"type": "date"},
             "is_full": {"type": "boolean"},
         },
-        {server: {"table": "newcomer_shelf"}},
+        {server: {"table": "first_shelf"}},
     )
     source.auto_update()
     shelves.create(code="A", made="2024-05-01T10:00:00Z", is_full=True)
     for column in ("id", "code", "made", "is_full"):
-        among = f"SELECT id FROM newcomer_shelf WHERE {column} IN :values"
-        others = f"SELECT id FROM newcomer_shelf WHERE {column} not  in :values AND id = :id"
+        among = f"SELECT id FROM first_shelf WHERE {column} IN :values"
+        others = f"SELECT id FROM first_shelf WHERE {column} not  in :values AND id = :id"
         assert source.execute(among, {"values": []}) == []
         assert len(source.execute(others, {"values": [], "id": 1})) == 1
     source.close()
@@ -223,7 +223,7 @@ def test_a_list_of_no_values_is_compared_with_a_column_of_any_type(
 @pytest.fixture
 def versioned(tmp_path: Path) -> Iterator[Migrations]:
     source = create_data_source(url=f"sqlite:///{tmp_path}/versioned.sqlite")
-    source.create_model("NewcomerVersioned", {"name": "string"})
+    source.create_model("FirstVersioned", {"name": "string"})
     yield migrations_of(source, tmp_path / "revisions")
     source.close()
 
@@ -251,13 +251,13 @@ def test_a_target_that_is_not_there_is_named(versioned: Migrations) -> None:
 
 
 def test_a_data_source_without_models_is_told_from_one_that_is_not_there() -> None:
-    app = Flask("newcomer")
+    app = Flask("library")
     app.config["LOOP_DATA_SOURCES"] = {
         "db": {"connector": "sqlite"},
         "cache": {"connector": "memory"},
     }
     loop = Loop(app)
-    loop.model(loop.data_source("db").create_model("NewcomerOnDb", {"name": "string"}))
+    loop.model(loop.data_source("db").create_model("FirstOnDb", {"name": "string"}))
     answer = app.test_cli_runner().invoke(args=["loop", "migrate", "diff", "--source", "cache"])
     assert answer.output == "Error: No model is on the data source 'cache', but on db.\n"
 
@@ -295,10 +295,10 @@ def test_a_password_with_an_unescaped_at_is_told_and_not_shown() -> None:
 
 @pytest.mark.parametrize("command", [["migrate", "diff"], ["discover"]])
 def test_commands_say_why_a_database_of_the_app_is_not_available(command: list[str]) -> None:
-    app = Flask("newcomer")
+    app = Flask("library")
     app.config["LOOP_DATA_SOURCES"] = {"db": {"url": "postgresql://shop:secret@127.0.0.1:1/shop"}}
     loop = Loop(app)
-    loop.model(loop.data_source("db").create_model("NewcomerAway", {"name": "string"}))
+    loop.model(loop.data_source("db").create_model("FirstAway", {"name": "string"}))
     answer = app.test_cli_runner().invoke(args=["loop", *command, "--source", "db"])
     assert answer.exit_code == 1
     assert "Connection refused" in answer.output
