@@ -38,7 +38,8 @@ UNITS: dict[str, float] = {
     "degrees": 57.29577951308,
 }
 
-_RADIANS_PER_DEGREE = 0.01745329252  # LoopBack's, 3e-12 above pi / 180
+#: LoopBack's, 3e-12 above pi / 180.
+RADIANS_PER_DEGREE = 0.01745329252
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -161,9 +162,9 @@ def haversine(lat1: float, lng1: float, lat2: float, lng2: float) -> float:
     :param lng2: longitude of the second point in degrees.
     :returns: the central angle in radians, from 0 to pi.
     """
-    half_height = math.sin((lat2 - lat1) * _RADIANS_PER_DEGREE / 2)
-    half_width = math.sin((lng2 - lng1) * _RADIANS_PER_DEGREE / 2)
-    cosines = math.cos(lat1 * _RADIANS_PER_DEGREE) * math.cos(lat2 * _RADIANS_PER_DEGREE)
+    half_height = math.sin((lat2 - lat1) * RADIANS_PER_DEGREE / 2)
+    half_width = math.sin((lng2 - lng1) * RADIANS_PER_DEGREE / 2)
+    cosines = math.cos(lat1 * RADIANS_PER_DEGREE) * math.cos(lat2 * RADIANS_PER_DEGREE)
     chord = half_height * half_height + cosines * half_width * half_width
     return 2 * math.asin(math.sqrt(min(1.0, max(0.0, chord))))
 

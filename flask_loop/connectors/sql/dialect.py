@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
+from ...geo import RADIANS_PER_DEGREE
 from .circles import Circles
 from .codecs import Codec, Codecs
 from .comparing import Patterns, compare
@@ -17,10 +18,6 @@ from .lists import Expression, Lists, NextParameter
 
 if TYPE_CHECKING:
     from .tables import ModelTable
-
-#: LoopBack's, as in :mod:`flask_loop.geo`.
-RADIANS_PER_DEGREE = 0.01745329252
-
 
 _BOXES = Circles()
 
