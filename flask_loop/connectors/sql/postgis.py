@@ -128,11 +128,6 @@ class Functions:
         """Whether two points are so near on the sphere."""
         return self._call("st_dwithin", one, other, metres, sa.false())
 
-    def closeness(self, one: Expression, other: Expression) -> Expression:
-        """What the index has in order: how far two points are from one another."""
-        quoted = '"' + self._schema.replace('"', '""') + '"'
-        return one.op(f"OPERATOR({quoted}.<->)", precedence=20)(other)
-
     def _call(self, name: str, *arguments: Any) -> Expression:
         function: Expression = getattr(getattr(sa.func, self._schema), name)(*arguments)
         return function
@@ -162,8 +157,3 @@ class SpatialCircles(Circles):
         functions = self._functions
         center = functions.point(parameter(), parameter())
         return functions.is_within(functions.point(*columns), center, parameter())
-
-    def closeness(self, columns: Sequence[Expression], parameter: NextParameter) -> Expression:
-        """The order that the index has from a point, whose lat and lng it takes as parameters."""
-        center = self._functions.point(parameter(), parameter())
-        return self._functions.closeness(self._functions.point(*columns), center)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import psycopg
@@ -24,12 +23,11 @@ from sqlalchemy.types import UserDefinedType
 
 from ...definition import ModelDefinition, Property
 from ...errors import TransactionConflict, Unavailable
-from ...query import Compare, Filter
-from ..base import Rows, TransactionOptions
+from ...query import Compare
+from ..base import TransactionOptions
 from .circles import Circles
 from .codecs import Codec, Codecs, read_any_number, wire_datetime
 from .comparing import Patterns, RegexPatterns
-from .connector import within
 from .dialect import Dialect
 from .driver import Driver, Running
 from .json_places import JsonPlaces, Places
@@ -40,7 +38,7 @@ from .postgresql_migration import PostgresqlMigration
 from .refusing import Refused
 from .server import GRACE, RETRY_AFTER, ServerConnector
 from .session import Session
-from .statements import ModelStatements, StatementTooLarge
+from .statements import StatementTooLarge
 from .tables import ModelTable
 
 
@@ -378,25 +376,6 @@ class PostgresqlConnector(ServerConnector):
     def _tables(self, definitions: Iterable[ModelDefinition]) -> list[ModelTable]:
         self.postgis.forget()
         return super()._tables(definitions)
-
-    def _nearest(self, statements: ModelStatements, filter: Filter) -> Rows:
-        """The same by the order that a spatial index has, where there is one.
-
-        That order is not quite the formula's. So the first records of the index say only how large
-        a circle is that surely has those of the formula.
-        """
-        wanted: Compare = cast("Compare", filter.near)
-        name = wanted.path.property.name
-        circles = self.postgis.circles(statements.model_table, name)
-        if circles is None or wanted.operand.minimum is not None:
-            return super()._nearest(statements, filter)
-        values: list[Any] = []
-        most = filter.skip + cast("int", filter.limit)
-        columns = statements.conditions.columns[name]
-        closeness = partial(circles.closeness, columns)
-        statement = statements.farthest(replace(filter, limit=most), closeness, values)
-        ((count, radius),) = self.session.fetch(statement.sql, statement.arrange(values))
-        return self._select(statements, within(filter, radius) if count == most else filter)
 
     def _given_id(self, statements: Any, id: Any) -> None:
         table = statements.table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
@@ -302,30 +302,6 @@ class ModelStatements:
             return sa.select(sa.func.count()).select_from(self.table).where(condition)
 
         return self._get(("count", shape), build)
-
-    def farthest(
-        self, filter: Filter, closeness: Callable[[NextParameter], Expression], values: list[Any]
-    ) -> Statement:
-        """The statement of how many records come first by a key, and how far the last of them is.
-
-        :param filter: says what they are near to; its limit says how many there are at most.
-        :param closeness: gives the key, which has about the order of their distances, and takes
-            the lat and lng of the point as parameters.
-        """
-        near = cast("Compare", filter.near)
-        shape = self.conditions.shape(filter.where, values)
-        values.extend((near.operand.point.lat, near.operand.point.lng) * 2)
-        values.append(filter.limit)
-
-        def build(parameter: NextParameter) -> Any:
-            condition = self.conditions.expression(filter.where, parameter)
-            distance = self.conditions.distance(near, parameter).label("distance")
-            first = sa.select(distance).select_from(self.table).where(condition)
-            first = first.order_by(closeness(parameter)).limit(parameter())
-            found = first.subquery("first").c.distance
-            return sa.select(sa.func.count(found), sa.func.max(found))
-
-        return self._get(("farthest", near.path.property.name, shape), build)
 
     def update(self, names: tuple[str, ...], where: Where, values: list[Any]) -> Statement:
         """The statement that sets properties; their values come before the where's."""
