@@ -152,6 +152,7 @@ class DriverConnection:
 
     def _fail(self, error: BaseException, cursor: Any, *, settle: bool) -> NoReturn:
         """Raise an error as ours; where it says that the connection is broken, throw that away."""
+        self._cursor = None
         if cursor is not None:
             with suppress(Exception):
                 cursor.close()
