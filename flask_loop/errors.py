@@ -6,6 +6,7 @@
     ├── DefinitionError            a definition or setting that means nothing (also ValueError)
     │   └── NotIndexable               the data source has no index over such values
     ├── MigrationError             a migration that is not made or run, and the message says why
+    ├── MailError                  a mail that was not sent, or not to everybody
     ├── NotAttachedError           an operation the model does not have (also AttributeError)
     ├── UniqueViolation            a unique index refused a write; operations make it 422
     ├── ForeignKeyViolation        a key that names no record; operations make it 422
@@ -13,6 +14,7 @@
         ├── BadRequest             400
         │   ├── ArgumentError          an argument of a remote method: names the argument
         │   └── FilterError            a filter or where: names the path
+        ├── Unauthorized           401  nobody is logged in, or the token is not valid
         ├── Forbidden              403
         ├── NotFound               404
         │   └── ModelNotFound          no record has this id
@@ -23,6 +25,7 @@
         ├── PayloadTooLarge        413
         ├── UnsupportedMediaType   415
         ├── ValidationError        422  carries codes and messages by property
+        ├── TooManyRequests        429  carries Retry-After
         └── Unavailable            503  the data source cannot be reached
 
 Each class that reaches a client carries its status (werkzeug's ``code``), its ``name`` and a
@@ -48,6 +51,7 @@ __all__ = [
     "Forbidden",
     "ForeignKeyViolation",
     "LoopError",
+    "MailError",
     "MethodNotAllowed",
     "MigrationError",
     "ModelNotFound",
@@ -56,7 +60,9 @@ __all__ = [
     "NotIndexable",
     "PayloadTooLarge",
     "RemoteError",
+    "TooManyRequests",
     "TransactionConflict",
+    "Unauthorized",
     "Unavailable",
     "UniqueViolation",
     "UnsupportedMediaType",
@@ -74,6 +80,22 @@ class DefinitionError(LoopError, ValueError):
 
 class MigrationError(LoopError, RuntimeError):
     """A migration that is not made or run, and the message says why."""
+
+
+class MailError(LoopError, RuntimeError):
+    """A mail that was not sent, or not to everybody. The message has nobody's address in it.
+
+    :ivar is_temporary: whether another attempt may succeed.
+    :ivar refused: what the server said, by the address that it refused; the mail went to the
+        others. Nothing where it went to nobody.
+    """
+
+    def __init__(
+        self, message: str, *, is_temporary: bool = False, refused: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.is_temporary = is_temporary
+        self.refused = {} if refused is None else dict(refused)
 
 
 class NotIndexable(DefinitionError):
@@ -135,6 +157,21 @@ class FilterError(BadRequest):
         end = "" if problem.endswith("?") else "."
         super().__init__(f"The filter is not valid: {path} {problem}{end}", details={"path": path})
         self.path, self.problem = path, problem
+
+
+class Unauthorized(RemoteError):
+    code = 401
+    error_name = "Error"
+    error_code = "AUTHORIZATION_REQUIRED"
+
+    def __init__(
+        self,
+        message: str = "Authorization Required",
+        *,
+        error_code: str | None = None,
+        details: Any = None,
+    ) -> None:
+        super().__init__(message, error_code=error_code, details=details)
 
 
 class Forbidden(RemoteError):
@@ -275,6 +312,25 @@ class ValidationError(RemoteError):
                 "messages": group(self.failures, "message"),
             },
         )
+
+
+class TooManyRequests(RemoteError):
+    """A caller has tried too often.
+
+    :param retry_after: in how many seconds it may try again.
+    """
+
+    code = 429
+    error_name = "TooManyRequestsError"
+    error_code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many requests; try again later.")
+        self.retry_after = retry_after
+
+    def get_headers(self, *arguments: Any, **named: Any) -> list[tuple[str, str]]:
+        headers = super().get_headers(*arguments, **named)
+        return [*headers, ("Retry-After", str(self.retry_after))]
 
 
 class UniqueViolation(LoopError):

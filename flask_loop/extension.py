@@ -24,11 +24,12 @@ from .definition import (
     shared_methods,
 )
 from .errors import DefinitionError
-from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of
+from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of, refuse_bundled
 from .http import LazyRule, answer_unrouted, bounds_of, propagates
 from .methods import Generation
 from .model import Model, make_model
-from .remoting import Exposure, Switches, idle_registrations
+from .query import EVERYTHING, Where
+from .remoting import Exposure, Switches, current_access, idle_registrations
 from .rest import PREFIX, ModelBlueprint, blueprint_name
 from .state import Settings, State
 from .swagger import add_docs
@@ -142,7 +143,7 @@ class Loop:
         for model in self._recorded:
             _expose(app, state, model)
         for model in self._private:
-            state.private[model] = _exposure(state, model)
+            _keep_private(state, model)
 
     def data_source(self, name: str) -> DataSource:
         """The data source that ``LOOP_DATA_SOURCES`` describes under a name.
@@ -151,10 +152,12 @@ class Loop:
         """
         return self._sources.setdefault(name, AppDataSource(name))
 
-    def model(self, model: type[M], *, app: Flask | None = None) -> type[M]:
+    def model(self, model: type[M], *, app: Flask | None = None, public: bool = True) -> type[M]:
         """Expose a model to remote callers. Doing it again changes nothing.
 
         :param model: the model.
+        :param public: whether it has routes. One that has none is known to the app: callers reach
+            it by the relations of others, and roles and sessions are looked up in it.
         :param app: the app; where not given, the one whose context is there or that this Loop was
             made with. Before any ``init_app`` the model is kept for each app to come.
         :returns: the model, so that this can be a decorator.
@@ -162,29 +165,21 @@ class Loop:
         :raises RuntimeError: where it is not clear which app is meant, or the app has answered a
             request already.
         """
+        refuse_bundled(model)
         target = app or self._current_app()
         if target is None:
             if self._has_apps:
                 raise RuntimeError(
                     "which app? call loop.model(M, app=app), or inside `with app.app_context():`"
                 )
-            if model not in self._recorded:
-                self._recorded.append(model)
-            return model
-        _expose(target, self._state(target), model)
-        return model
-
-    def _reach(self, model: type[Model]) -> None:
-        """Let remote callers reach a model that has no routes by the relations of others.
-
-        That is what LoopBack does with models that are not public.
-        """
-        target = self._current_app()
-        if target is None:
-            self._private.append(model)
+            recorded = self._recorded if public else self._private
+            if model not in recorded:
+                recorded.append(model)
+        elif public:
+            _expose(target, self._state(target), model)
         else:
-            state = self._state(target)
-            state.private[model] = _exposure(state, model)
+            _keep_private(self._state(target), model)
+        return model
 
     def models(self) -> list[type[Model]]:
         """The models that are exposed, in the order of their registration."""
@@ -281,24 +276,48 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
     Generation.advance()  # what other models' relations reach may be remote now
 
 
+def _keep_private(state: State, model: type[Model]) -> None:
+    if model not in state.reachable:
+        state.private[model] = _exposure(state, model)
+        Generation.advance()
+
+
 def _exposure(state: State, model: type[Model]) -> Exposure:
-    bounds = bounds_of(state.settings, _shows_records, _offers)
-    return Exposure(model, state.hooks, state.switches, bounds, state.reachable)
+    refuse_bundled(model)
+    bounds = bounds_of(state.settings, _ReachableInApp())
+    hooks, switches = state.hooks, state.switches
+    return Exposure(model, hooks, switches, bounds, state.reachable, find_guard=lambda: state.guard)
 
 
-def _shows_records(model: Any) -> bool:
-    """Whether remote callers may follow relations to the records of a model, in this app.
+class _ReachableInApp:
+    """What callers may reach of models in the app whose context is there.
 
     What the plans of models keep of bounds has nothing of any app in it.
     """
-    state: State = current_app.extensions[EXTENSION]
-    return state.shows_records(model)
 
+    def shows(self, model: Any) -> bool:
+        return self._state.shows_records(model)
 
-def _offers(model: Any, method: str) -> bool:
-    """Whether remote callers have a method of a model in this app."""
-    state: State = current_app.extensions[EXTENSION]
-    return state.offers(model, method)
+    def offers(self, model: Any, method: str) -> bool:
+        return self._state.offers(model, method)
+
+    def rows(self, model: Any, method: str) -> Where:
+        access = current_access()
+        return EVERYTHING if access is None else access.rows(model, method)
+
+    def makes(self, model: Any, method: str) -> bool:
+        access = current_access()
+        return access is None or access.makes(model, method)
+
+    def demand(self, model: Any, method: str) -> None:
+        access = current_access()
+        if access is not None:
+            access.demand_by_name(model, method)
+
+    @property
+    def _state(self) -> State:
+        state: State = current_app.extensions[EXTENSION]
+        return state
 
 
 def _refuse_taken_path(state: State, definition: ModelDefinition) -> None:
@@ -484,7 +503,7 @@ class _Folder:
             if config.get("public", True):
                 self.loop.model(model)
             else:
-                self.loop._reach(model)
+                self.loop.model(model, public=False)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name

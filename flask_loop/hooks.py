@@ -343,9 +343,23 @@ def own_of(model: Any, attribute: str, make: Callable[[], Any]) -> Any:
     """What a model has for itself and shares with those that derive from it, made when asked."""
     if "__loop_model__" in model.__dict__:
         raise TypeError("Model itself is every app's; hook a model of your own, a source or a Loop")
+    refuse_bundled(model)
     if attribute not in model.__dict__:
         type.__setattr__(model, attribute, make())
     return model.__dict__[attribute]
+
+
+def refuse_bundled(model: type) -> None:
+    """Refuse to configure a bundled model itself, which is every app's.
+
+    :raises TypeError: saying what to do instead.
+    """
+    if "__loop_bundled__" in model.__dict__:
+        name = model.__name__
+        raise TypeError(
+            f"{name} itself is every app's: extend it first, by class My{name}({name}) or "
+            f'{name}.extend("{name.lower()}")'
+        )
 
 
 def inherited(model: type, attribute: str) -> list[Any]:

@@ -19,12 +19,13 @@ from .definition import (
     Embedded,
     ModelDefinition,
     Relating,
+    Settings,
     definition_from_dict,
     definition_from_json,
     registry,
 )
 from .errors import DefinitionError, Failure, group
-from .hooks import HookMethods
+from .hooks import HookMethods, refuse_bundled
 from .methods import Generation, RemoteMethod, RemoteMethods
 from .operations import Bulk, Plan, Source, as_observed, guard_overrides, is_overridden
 from .operations.remote import methods_of, override_of
@@ -281,6 +282,8 @@ class Model(
     """
 
     __loop_model__: ClassVar[bool] = True
+    #: The class of the settings that the model's Meta may have.
+    __loop_settings__: ClassVar[type[Settings]] = Settings
     data_source: ClassVar[Source | None] = None  # type: ignore[assignment]
 
     def __init__(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> None:
@@ -364,6 +367,7 @@ class Model(
             are attached to another.
         :raises TypeError: where it is no data source.
         """
+        refuse_bundled(cls)
         if not hasattr(type(source), "is_enabled"):
             raise TypeError(f"a model is attached to a data source, not to {source!r}")
         cls.data_source = source
@@ -505,7 +509,8 @@ def make_model(definition: ModelDefinition, base: type[Any] = Model) -> type[Any
     :param base: the model that it extends.
     """
     namespace = {"__module__": _calling_module(), "__doc__": definition.settings.description}
-    return ModelType(definition.name, (base,), namespace, definition=definition)
+    metaclass = cast("type[ModelType]", type(base))
+    return metaclass(definition.name, (base,), namespace, definition=definition)
 
 
 def _calling_module() -> str:

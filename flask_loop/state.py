@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from threading import Lock
 from typing import Any
 
@@ -12,6 +13,8 @@ from .definition import TransactionOptions, nearest
 from .errors import DefinitionError
 
 PREFIX = "LOOP_"
+_LOGIN_LIMITS = {"account": "10 per 10 minutes", "address": "100 per 10 minutes"}
+_MAIL_LIMITS = {"account": "5 per hour", "address": "50 per hour"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,27 @@ class Settings:
     :ivar max_includes: the most relations in the includes of a remote filter.
     :ivar max_included: the most related records that the includes of a remote filter show in all.
     :ivar remoting: by method or pattern, whether remote callers have the methods.
+    :ivar external_url: where clients reach the app, such as ``"https://example.com"``, for the
+        links in mails.
+    :ivar trusted_origins: origins other than the app's own from which browsers may write with the
+        app's cookie, such as ``"https://admin.example.com"``.
+    :ivar allowed_redirects: where links may send users to, beside paths of the app: the beginnings
+        of URLs, such as ``"https://www.example.com/welcome"``.
+    :ivar acl_error_status: the status for somebody who is logged in and must not call a method:
+        401, as LoopBack's, 403 or 404.
+    :ivar session_cache: for how many seconds a process remembers sessions, roles and entries of
+        access control that it has looked up; 0 for not at all.
+    :ivar token_in_query: whether a token may be in the query, as ``access_token``.
+    :ivar login_limits: how often a login may be tried, in the words of the ``limits`` library, for
+        one ``account`` and from one ``address``.
+    :ivar reset_limits: the same of asking for a new password.
+    :ivar verify_limits: the same of asking for another verification mail.
+    :ivar limit_storage: where tries are counted: ``"memory://"``, or a server's URL, such as
+        ``"redis://localhost:6379"``, where several processes shall count together.
+    :ivar password_hashing: the parameters of Argon2: ``time_cost``, ``memory_cost`` in KiB and
+        ``parallelism``.
+    :ivar mail_queue: how many mails may wait to be sent in the background.
+    :ivar mail_timeout: for how many seconds a mail server may be silent.
     :ivar request_transactions: the data sources of which each request that writes is one
         transaction: their names, or by name the options of that.
     :ivar created_status: the status of a record that was created: 200, as LoopBack's, or 201.
@@ -48,6 +72,19 @@ class Settings:
     max_included: int = 100_000
     created_status: int = 200
     remoting: Mapping[str, Any] = field(default_factory=dict)
+    external_url: str | None = None
+    trusted_origins: Sequence[str] = ()
+    allowed_redirects: Sequence[str] = ()
+    acl_error_status: int = 401
+    session_cache: float = 10.0
+    token_in_query: bool = True
+    login_limits: Mapping[str, str] = field(default_factory=lambda: _LOGIN_LIMITS)
+    reset_limits: Mapping[str, str] = field(default_factory=lambda: _MAIL_LIMITS)
+    verify_limits: Mapping[str, str] = field(default_factory=lambda: _MAIL_LIMITS)
+    limit_storage: str = "memory://"
+    password_hashing: Mapping[str, int] = field(default_factory=dict)
+    mail_queue: int = 1000
+    mail_timeout: float = 10.0
     request_transactions: Sequence[str] | Mapping[str, Any] = ()
 
     @classmethod
@@ -65,6 +102,8 @@ class Settings:
             _refuse_wrong_kind(key, value, getattr(cls(), known[key]))
         if given.get("LOOP_CREATED_STATUS", 200) not in (200, 201):
             raise DefinitionError("LOOP_CREATED_STATUS is 200 or 201")
+        if given.get("LOOP_ACL_ERROR_STATUS", 401) not in (401, 403, 404):
+            raise DefinitionError("LOOP_ACL_ERROR_STATUS is 401, 403 or 404")
         _transactions(given.get("LOOP_REQUEST_TRANSACTIONS", ()))
         return cls(**{known[key]: value for key, value in given.items()})
 
@@ -82,22 +121,38 @@ def _transactions(given: Sequence[str] | Mapping[str, Any]) -> Mapping[str, Tran
 
 
 def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:
-    if isinstance(default, tuple):
-        is_list = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-        if not (is_list or isinstance(value, Mapping)):
-            raise DefinitionError(f"{key} is a list of names or a dict, not {value!r}")
+    """Refuse a value of another kind than a setting's default.
+
+    :raises DefinitionError: naming the setting. What should be text or a dict is not shown, as a
+        URL may have a password in it.
+    """
+    if key == "LOOP_REQUEST_TRANSACTIONS" and isinstance(value, Mapping):
         return
-    if isinstance(default, bool):
-        fits = isinstance(value, bool)
-    elif isinstance(default, int):
-        fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    else:
-        fits = isinstance(value, Mapping)
-    if not fits:
-        kind = {bool: "a boolean", int: "a positive whole number"}.get(type(default))
-        if kind is None:  # what should be a dict is not shown, as a URL may have a password
-            raise DefinitionError(f"{key} is a dict, not {type(value).__name__}")
-        raise DefinitionError(f"{key} is {kind}, not {value!r}")
+    kind, fits = _KINDS[type(default)]
+    if not fits(value):
+        is_shown = not isinstance(default, str | Mapping | None)
+        shown = repr(value) if is_shown else type(value).__name__
+        raise DefinitionError(f"{key} is {kind}, not {shown}")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+#: By the type of a setting's default, what its values are.
+_KINDS: Mapping[type, tuple[str, Callable[[Any], bool]]] = {
+    bool: ("a boolean", lambda value: isinstance(value, bool)),
+    int: ("a positive whole number", lambda value: type(value) is int and value > 0),
+    float: ("a number of seconds", lambda value: _is_number(value) and value >= 0),
+    str: ("text", lambda value: isinstance(value, str)),
+    type(None): ("text", lambda value: value is None or isinstance(value, str)),
+    tuple: ("a list of texts", _are_texts),
+    dict: ("a dict", lambda value: isinstance(value, Mapping)),
+}
 
 
 class State:
@@ -114,6 +169,8 @@ class State:
     :ivar hooks: the remote hooks of the whole Loop.
     :ivar switches: what the settings say of remote methods.
     :ivar sources: the data sources that are named on the Loop, by name.
+    :ivar guard: decides who may call what; None where nobody is kept from anything.
+    :ivar authenticator: finds out who sends a request; None where the app has no users.
     """
 
     def __init__(
@@ -132,6 +189,8 @@ class State:
         self.switches: Any = None
         self.sources: Mapping[str, Any] = {}
         self.docs_base: str | None = None
+        self.guard: Any = None
+        self.authenticator: Any = None
         self._make_connector = make_connector
         self._more_sources = {} if more_sources is None else more_sources
         self._connectors: dict[str, Any] = {}
@@ -141,6 +200,18 @@ class State:
     def models(self) -> list[Any]:
         """The models that are exposed, in the order of their registration."""
         return list(self.exposures)
+
+    def models_marked(self, marker: str) -> list[Any]:
+        """The models of the app that derive from a bundled one.
+
+        :param marker: the attribute by which they are known, such as ``__loop_user__``.
+        """
+        return [model for model in self.reachable if getattr(model, marker, False)]
+
+    @property
+    def users(self) -> list[Any]:
+        """The app's models of users."""
+        return self.models_marked("__loop_user__")
 
     def shows_records(self, model: Any) -> bool:
         """Whether remote callers may follow relations to the records of a model.

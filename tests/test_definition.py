@@ -251,13 +251,11 @@ def test_min_and_max_mean_length_for_text_and_value_for_numbers() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("acls", [{"permission": "DENY"}]),
         ("mixins", {"TimeStamp": True}),
         ("validations", [{}]),
         ("foreignKeys", {"fk": {}}),
         ("trackChanges", True),
         ("excludeBaseProperties", ["id"]),
-        ("defaultPermission", "DENY"),
     ],
 )
 def test_keys_that_mean_what_is_not_built_are_an_error_unless_empty(key: str, value: Any) -> None:

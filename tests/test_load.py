@@ -177,7 +177,7 @@ def test_a_path_may_be_text(write: Write) -> None:
             {"order": {**ORDER, "relations": {"x": {"type": "hasMany", "model": "Nowhere"}}}},
             r"order\.json: Order\.x: no type or model is called 'Nowhere'",
         ),
-        ({"order": {**ORDER, "acls": [{}]}}, r"order\.json: .*'acls' is not supported yet"),
+        ({"order": {**ORDER, "acls": {}}}, r"order\.json: .*'acls' is a list of dicts"),
         ({"order": {**ORDER, "mixins": {"x": {}}}}, r"order\.json: .*'mixins' is not supported"),
         ({"order": {**ORDER, "mixins": {"x": True}}}, r"order\.json: .*'mixins' is not supported"),
         ({"order": {**ORDER, "scopes": {"x": 1}}}, r"order\.json: .*'scopes' is a dict of dicts"),

@@ -154,8 +154,32 @@ def parser(model: type[Model], **options: Any) -> FilterParser:
     return FilterParser(model.definition, **options)
 
 
-def remote(model: type[Model], **bounds: Any) -> FilterParser:
-    return parser(model, remote=True, bounds=Bounds(**bounds))
+class Allowing:
+    """What of other models a caller may reach: all, of models for which a function says so."""
+
+    def __init__(self, allows: Callable[[Any], bool]) -> None:
+        self.allows = allows
+
+    def shows(self, model: Any) -> bool:
+        return self.allows(model)
+
+    def offers(self, model: Any, method: str) -> bool:
+        return self.allows(model)
+
+    def rows(self, model: Any, method: str) -> Where:
+        return EVERYTHING
+
+    def makes(self, model: Any, method: str) -> bool:
+        return True
+
+    def demand(self, model: Any, method: str) -> None: ...
+
+
+def remote(
+    model: type[Model], allows: Callable[[Any], bool] | None = None, **bounds: Any
+) -> FilterParser:
+    reach = None if allows is None else Allowing(allows)
+    return parser(model, remote=True, bounds=Bounds(**bounds, reach=reach))
 
 
 def where(model: type[Model], written: Any) -> Where:

@@ -682,7 +682,8 @@ def test_an_operation_is_not_bound() -> None:
     ("options", "problem"),
     [
         ({"acepts": []}, r"no option 'acepts'; did you mean 'accepts'"),
-        ({"accessType": "READ"}, "'accessType' is not supported yet"),
+        ({"accessType": "LOOK"}, "'access_type' is one of READ, WRITE, EXECUTE"),
+        ({"access_scopes": "read"}, "'access_scopes' is a list of texts"),
         ({"isStatic": True, "is_static": True}, "'is_static' is given in both spellings"),
         ({"accepts": "a"}, "accepts is a dict or a list of dicts"),
         ({"accepts": [{"type": "string"}]}, "an argument has a name"),

@@ -3,6 +3,7 @@
 from .class_body import ClassBody
 from .declarations import Declaration, declaration
 from .embedding import Embedded
+from .entries import AccessEntry, read_entries
 from .making import (
     PLAIN_BASES,
     definition_from_dict,
@@ -32,6 +33,7 @@ from .relation import (
 from .relation_options import RelationSpec, relation
 from .settings import Settings, shared_methods
 from .transactions import ISOLATIONS, PLAIN, TransactionOptions
+from .user_settings import UserSettings
 
 __all__ = [
     "BELONGS_TO",
@@ -47,6 +49,7 @@ __all__ = [
     "PLAIN_BASES",
     "REFERENCES_MANY",
     "RESERVED",
+    "AccessEntry",
     "ClassBody",
     "Declaration",
     "Dependent",
@@ -65,6 +68,7 @@ __all__ = [
     "Settings",
     "Spec",
     "TransactionOptions",
+    "UserSettings",
     "declaration",
     "definition_from_dict",
     "definition_from_json",
@@ -72,6 +76,7 @@ __all__ = [
     "nearest",
     "plural",
     "prop",
+    "read_entries",
     "registry",
     "relation",
     "shared_methods",

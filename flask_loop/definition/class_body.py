@@ -100,7 +100,8 @@ class ClassBody:
         """
         bases = [base.definition for base in self._model_bases(model) if not _is_root(base)]
         try:
-            settings = (bases[0].settings.inherit() if bases else Settings()).updated(self._meta())
+            first: Settings = model.__loop_settings__()  # type: ignore[attr-defined]
+            settings = (bases[0].settings.inherit() if bases else first).updated(self._meta())
         except DefinitionError as error:
             raise DefinitionError(f"model {self.name!r}: {error}") from None
         parts = [self._properties(base, bases, settings) for base in reversed(model.__mro__[1:])]

@@ -80,6 +80,8 @@ def definition_from_json(
     options = {key: value for key, value in document.items() if key not in _JSON_KEYS}
     base_name = document.get("base", "PersistedModel")
     base = None if base_name in PLAIN_BASES else find_base(base_name)
+    if options.get("acls") and not options.keys() & {"defaultPermission", "default_permission"}:
+        options["default_permission"] = "ALLOW"  # which is LoopBack's
     return definition_from_dict(name, document.get("properties"), options, base=base, models=models)
 
 

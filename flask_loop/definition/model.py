@@ -183,6 +183,15 @@ class ModelDefinition:
             )
         return None
 
+    def change_settings(self, **given: Any) -> None:
+        """Change settings after the model was defined.
+
+        :param given: settings in any spelling.
+        :raises DefinitionError: naming what means nothing.
+        """
+        self.settings = self.settings.updated(given)
+        self.changed()
+
     def changed(self) -> None:
         """Say that rules were added, so that nothing compiled before is used again."""
         self.version += 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import DefinitionError
+from .entries import read_entries
 from .naming import unfit_model_name
 from .registry import nearest
 from .transactions import TransactionOptions
@@ -38,8 +39,18 @@ class Settings:
     :ivar remoting: which methods remote callers have: pattern → whether they have them.
     :ivar transaction: whether each request that writes by a method of the model is one transaction,
         or the options of that.
+    :ivar acls: entries of access control, each a dict in LoopBack's form.
+    :ivar default_permission: ``"ALLOW"`` or ``"DENY"``: what holds where no entry says anything;
+        None for deny where there are entries, else allow.
+    :ivar owner_relations: the ``belongs_to`` relations whose records own one of this model: True
+        for all that lead to users, or their names.
+    :ivar acl_error_status: the status for somebody who must not call a method; None for the app's.
     :ivar description: a sentence for the documentation.
     """
+
+    kinds: ClassVar[Mapping[str, Kind]]
+    #: Every spelling of a setting, and its name.
+    spellings: ClassVar[Mapping[str, str]]
 
     plural: str | None = None
     http_path: str | None = None
@@ -60,11 +71,15 @@ class Settings:
     scope: Mapping[str, Any] = field(default_factory=dict)
     remoting: Mapping[str, bool] = field(default_factory=dict)
     transaction: bool | Mapping[str, Any] = False
+    acls: tuple[Mapping[str, Any], ...] = ()
+    default_permission: str | None = None
+    owner_relations: bool | tuple[str, ...] = False
+    acl_error_status: int | None = None
     description: str | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _KINDS[each.name].check(each.name, getattr(self, each.name))
+            self.kinds[each.name].check(each.name, getattr(self, each.name))
         _ = self.transaction_options
         for name in (self.plural, self.http_path):
             if name is not None and (problem := unfit_model_name(name)):
@@ -116,27 +131,35 @@ class Settings:
     def _update(
         self, key: str, value: Any, changes: dict[str, Any], options: dict[str, dict[str, Any]]
     ) -> None:
-        name = _ALIASES.get(key, key)
+        name = self.spellings.get(key, key)
         if name == "http":
             _demand_mapping(key, value)
             changes["http_path"] = value.get("path")
         elif name == "remoting":
             _demand_mapping(key, value)
             changes[name] = {**self.remoting, **shared_methods(value)}
-        elif name in _NAMES:
-            _KINDS[name].check(key, value)
+        elif name in self.kinds:
+            self.kinds[name].check(key, value)
             changes[name] = self._together(name, value)
         elif key in UNBUILT_KEYS:
             refuse_unbuilt(key, value)
-        elif isinstance(value, Mapping) and not _looks_like_a_setting(key):
+        elif isinstance(value, Mapping) and not self._has_one_like(key):
             options.setdefault(key, {}).update(value)
         else:
-            raise DefinitionError(f"there is no model setting {key!r}{nearest(key, _SPELLINGS)}")
+            hint = nearest(key, self.spellings)
+            raise DefinitionError(f"there is no model setting {key!r}{hint}")
 
     def _together(self, name: str, value: Any) -> Any:
         """A setting of a derived model with its base's, which lists and indexes add to."""
         if name in ("hidden", "protected"):
             return tuple(dict.fromkeys((*getattr(self, name), *value)))
+        if name == "acls":
+            read_entries(value, name)
+            return (*self.acls, *value)
+        if name == "owner_relations" and not isinstance(value, bool):
+            return tuple(value)
+        if name == "default_permission" and isinstance(value, str):
+            return value.upper()
         if name in ("indexes", "scopes"):
             return {**getattr(self, name), **value}
         if name == "force_id":
@@ -145,9 +168,14 @@ class Settings:
             return "\n".join(value)
         return value
 
+    def _has_one_like(self, key: str) -> bool:
+        """Whether a key is a setting's name but for its spelling, and so no backend's name."""
+        known = map(str.lower, self.spellings)
+        return bool(difflib.get_close_matches(key.lower(), known, cutoff=0.8))
+
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """What the values of a setting are."""
 
     phrase: str
@@ -164,28 +192,29 @@ def _are_texts(value: Any) -> bool:
     )
 
 
-_FLAG = _Kind("True or False", lambda value: value in (True, False))
-_TEXT = _Kind("text", lambda value: value is None or isinstance(value, str))
-_NAMES_OF_PROPERTIES = _Kind("a list of properties' names", _are_texts)
-_MAPPING = _Kind(
+FLAG = Kind("True or False", lambda value: value in (True, False))
+TEXT = Kind("text", lambda value: value is None or isinstance(value, str))
+A_MAPPING = Kind("a dict", lambda value: isinstance(value, Mapping))
+_NAMES_OF_PROPERTIES = Kind("a list of properties' names", _are_texts)
+_MAPPING = Kind(
     "a dict of dicts",
     lambda value: (
         isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values())
     ),
 )
-_KINDS: dict[str, _Kind] = {
-    "plural": _TEXT,
-    "http_path": _TEXT,
-    "strict": _Kind(
+Settings.kinds = {
+    "plural": TEXT,
+    "http_path": TEXT,
+    "strict": Kind(
         'True, False, "filter" or "validate"',
         lambda value: value in (True, False, "filter", "validate"),
     ),
-    "wire_case": _Kind('"camel" or None', lambda value: value in ("camel", None)),
-    "id_injection": _FLAG,
-    "force_id": _Kind('True, False or "auto"', lambda value: value in (True, False, "auto")),
-    "strict_delete": _FLAG,
-    "replace_on_put": _FLAG,
-    "validate_upsert": _FLAG,
+    "wire_case": Kind('"camel" or None', lambda value: value in ("camel", None)),
+    "id_injection": FLAG,
+    "force_id": Kind('True, False or "auto"', lambda value: value in (True, False, "auto")),
+    "strict_delete": FLAG,
+    "replace_on_put": FLAG,
+    "validate_upsert": FLAG,
     "hidden": _NAMES_OF_PROPERTIES,
     "protected": _NAMES_OF_PROPERTIES,
     "indexes": _MAPPING,
@@ -193,15 +222,32 @@ _KINDS: dict[str, _Kind] = {
     "methods": _MAPPING,
     "relations": _MAPPING,
     "scopes": _MAPPING,
-    "scope": _Kind("a filter", lambda value: isinstance(value, Mapping)),
-    "transaction": _Kind("True, False or a dict", lambda value: isinstance(value, bool | Mapping)),
-    "remoting": _Kind("a dict", lambda value: isinstance(value, Mapping)),
-    "description": _Kind(
+    "scope": Kind("a filter", lambda value: isinstance(value, Mapping)),
+    "transaction": Kind("True, False or a dict", lambda value: isinstance(value, bool | Mapping)),
+    "remoting": A_MAPPING,
+    "acls": Kind(
+        "a list of dicts",
+        lambda value: (
+            isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value)
+        ),
+    ),
+    "default_permission": Kind(
+        '"ALLOW" or "DENY"',
+        lambda value: (
+            value is None or (isinstance(value, str) and value.upper() in ("ALLOW", "DENY"))
+        ),
+    ),
+    "owner_relations": Kind(
+        "True, False or a list of relations' names",
+        lambda value: isinstance(value, bool) or _are_texts(value),
+    ),
+    "acl_error_status": Kind("401, 403 or 404", lambda value: value in (None, 401, 403, 404)),
+    "description": Kind(
         "text", lambda value: value is None or isinstance(value, str) or _are_texts(value)
     ),
 }
-_NAMES = frozenset(each.name for each in fields(Settings))
-_ALIASES = {
+Settings.spellings = {
+    **{name: name for name in Settings.kinds},
     "httpPath": "http_path",
     "wireCase": "wire_case",
     "idInjection": "id_injection",
@@ -211,19 +257,18 @@ _ALIASES = {
     "validateUpsert": "validate_upsert",
     "hiddenProperties": "hidden",
     "protectedProperties": "protected",
+    "defaultPermission": "default_permission",
+    "ownerRelations": "owner_relations",
+    "aclErrorStatus": "acl_error_status",
 }
 
 
-_SPELLINGS = (*_NAMES, *_ALIASES)
 #: Keys of LoopBack's definitions that mean something Flask-Loop does not do yet.
 UNBUILT_KEYS = frozenset(
     {
-        "acls",
-        "defaultPermission",
         "excludeBaseProperties",
         "foreignKeys",
         "mixins",
-        "ownerRelations",
         "trackChanges",
         "validations",
     }
@@ -260,8 +305,3 @@ def refuse_unbuilt(key: str, value: Any) -> None:
 def _demand_mapping(key: str, value: Any) -> None:
     if not isinstance(value, Mapping):
         raise DefinitionError(f"the setting {key!r} is a dict, not {value!r}")
-
-
-def _looks_like_a_setting(key: str) -> bool:
-    """Whether a key is a setting's name but for its spelling, and so no backend's name."""
-    return bool(difflib.get_close_matches(key.lower(), map(str.lower, _SPELLINGS), cutoff=0.8))

@@ -10,7 +10,7 @@ from flask import Request
 from ..definition import MISSING, ModelDefinition
 from ..errors import ArgumentError, BadRequest
 from ..methods import Argument, RemoteMethod
-from ..query import Bounds, parse_query
+from ..query import Bounds, Reachable, parse_query
 from ..remoting import Given
 from ..state import Settings
 from .bodies import Form, read_body, typed_form
@@ -29,16 +29,11 @@ _PLACES = {
 _WITHOUT_BODY = ("GET", "HEAD")
 
 
-def bounds_of(
-    settings: Settings,
-    allows: Callable[[Any], bool] | None = None,
-    offers: Callable[[Any, str], bool] | None = None,
-) -> Bounds:
+def bounds_of(settings: Settings, reach: Reachable | None = None) -> Bounds:
     """How much the filter of a remote caller may ask for.
 
     :param settings: the app's.
-    :param allows: says of a model whether relations to it may be followed; None for all.
-    :param offers: says of a model whether callers have a method; None for all.
+    :param reach: what of other models callers may reach; None for all.
     """
     return Bounds(
         depth=settings.max_filter_depth,
@@ -48,8 +43,7 @@ def bounds_of(
         include_depth=settings.max_include_depth,
         includes=settings.max_includes,
         included=settings.max_included,
-        allows=allows,
-        offers=offers,
+        reach=reach,
     )
 
 

@@ -185,6 +185,9 @@ class RemoteMethod:
         that a data source has.
     :ivar reaches: methods that must be remote for it to be so, unless the model says by name that
         it is.
+    :ivar said_access: what it was said to do to records; see :attr:`access_type`.
+    :ivar access_scopes: what a caller's token must be for: one of these.
+    :ivar acls: entries of access control of this method alone.
     :ivar gives_one: whether it gives one record that the path leads to, of which a filter chooses
         parts.
     """
@@ -210,6 +213,9 @@ class RemoteMethod:
     binding: Binding | None = None
     related: bool = False
     reaches: Sequence[Reach] = ()
+    said_access: str | None = None
+    access_scopes: Sequence[str] = ("DEFAULT",)
+    acls: Sequence[Mapping[str, Any]] = ()
     gives_one: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -230,6 +236,20 @@ class RemoteMethod:
     def operation(self) -> str:
         """The key in ``source.operations()``."""
         return self.wire.removeprefix("prototype.")
+
+    @property
+    def access_type(self) -> str:
+        """What it does to records, for access control: ``READ``, ``WRITE`` or ``EXECUTE``.
+
+        Where nothing is said it is what LoopBack takes it for: to read where all its routes are
+        GET or HEAD, to write where it is an operation, or a relation's, that writes, and else to
+        execute.
+        """
+        if self.said_access is not None:
+            return self.said_access
+        if self.routes and all(route.verb in ("GET", "HEAD") for route in self.routes):
+            return "READ"
+        return "EXECUTE" if self.own else "WRITE"
 
     @property
     def creates(self) -> bool:

@@ -130,6 +130,9 @@ class _Maker:
             max_body=options.max_body,
             transaction=options.transaction,
             own=True,
+            said_access=options.access_type,
+            access_scopes=options.access_scopes or ("DEFAULT",),
+            acls=options.acls,
         )
 
     def _refuse_files_without_body(self, routes: tuple[Route, ...]) -> None:

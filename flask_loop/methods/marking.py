@@ -71,6 +71,11 @@ def remote_method(function: Any = None, /, **options: Any) -> Any:
     :param transaction: whether a call is one transaction of the model's data source, with its hooks
         and all that it reads for its answer: True, or a dict of what
         :meth:`~flask_loop.DataSource.transaction` takes.
+    :param access_type: what it does to records, for access control: ``"READ"``, ``"WRITE"`` or
+        ``"EXECUTE"``; by its verb where not given.
+    :param access_scopes: what the caller's token must be for, one of a list; ``["DEFAULT"]`` where
+        not given.
+    :param acls: entries of access control for this method, dicts as in ``Meta.acls``.
     :returns: the function, or a decorator.
     :raises DefinitionError: naming an option that means nothing.
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..definition import MISSING, TransactionOptions, nearest
-from ..definition.settings import refuse_unbuilt
+from ..definition import MISSING, TransactionOptions, nearest, read_entries
 from ..errors import DefinitionError
 from .declaration import PLACEHOLDER
 
@@ -26,9 +25,14 @@ _OPTIONS = {
     "max_body": "max_body",
     "maxBody": "max_body",
     "transaction": "transaction",
+    "access_type": "access_type",
+    "accessType": "access_type",
+    "access_scopes": "access_scopes",
+    "accessScopes": "access_scopes",
+    "acls": "acls",
 }
-#: Options that only access control reads.
-_UNBUILT = frozenset({"accessType", "accessScopes", "access_type", "access_scopes"})
+#: What a call does to records, for access control.
+ACCESS_TYPES = ("READ", "WRITE", "EXECUTE")
 _ARGUMENT_KEYS = {
     "arg": "name",
     "name": "name",
@@ -149,6 +153,9 @@ class Options:
     is_static: bool | None = None
     max_body: int | None = None
     transaction: TransactionOptions | None = None
+    access_type: str | None = None
+    access_scopes: tuple[str, ...] | None = None
+    acls: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_options(given: Mapping[str, Any]) -> Options:
@@ -157,11 +164,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
     :param given: the options as they were written.
     :raises DefinitionError: naming what means nothing.
     """
-    for key in _UNBUILT & given.keys():
-        refuse_unbuilt(key, given[key])
-    options = _by_python_names(
-        "option", {key: value for key, value in given.items() if key not in _UNBUILT}, _OPTIONS
-    )
+    options = _by_python_names("option", given, _OPTIONS)
     read: dict[str, Any] = {}
     for key in ("accepts", "returns"):
         if key in options:
@@ -175,6 +178,12 @@ def read_options(given: Mapping[str, Any]) -> Options:
     if options.get("max_body") is not None:
         read["max_body"] = _whole("max_body", options["max_body"], range(1, 2**63))
     read["transaction"] = TransactionOptions.written("transaction", options.get("transaction"))
+    read["acls"] = tuple(_listed("acls", options.get("acls")))
+    read_entries(read["acls"], "acls")
+    if options.get("access_type") is not None:
+        read["access_type"] = _access_type(options["access_type"])
+    if options.get("access_scopes") is not None:
+        read["access_scopes"] = _texts("access_scopes", options["access_scopes"])
     if options.get("http") is not None:
         read.update(_read_http(options["http"]))
     _refuse_twice("argument", (each.name for each in read.get("accepts", ())))
@@ -248,6 +257,18 @@ def _flag(key: str, value: Any) -> bool:
     if value is True or value is False:
         return value
     raise DefinitionError(f"{key!r} is True or False, not {value!r}")
+
+
+def _access_type(value: Any) -> str:
+    if isinstance(value, str) and value.upper() in ACCESS_TYPES:
+        return value.upper()
+    raise DefinitionError(f"'access_type' is one of {', '.join(ACCESS_TYPES)}, not {value!r}")
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise DefinitionError(f"{key!r} is a list of texts, not {value!r}")
 
 
 def _whole(key: str, value: Any, allowed: range) -> int:

@@ -139,6 +139,10 @@ class ReadingPlan:
         """Whether a record has the id, were it one that nobody is shown."""
         return bool(self.connector.get(self.definition, id))
 
+    def is_there(self, where: Where) -> bool:
+        """Whether a record matches a where, whoever observes the model and whatever its scope."""
+        return self.connector.count(self.definition, self._settled(where)) > 0
+
     def the_one(self, where: Where) -> Any:
         """What stands for the only record that matches, or None where none does.
 

@@ -1,6 +1,6 @@
 """Filters: one normal form, the ways to write it, and what it means in plain Python."""
 
-from .bounds import UNBOUNDED, Bounds
+from .bounds import UNBOUNDED, Bounds, Reachable
 from .expressions import PropertyExpression, WhereExpression
 from .includes import names_needed, with_defaults
 from .nodes import (
@@ -24,6 +24,7 @@ from .nodes import (
     equality,
 )
 from .parser import FilterParser, relation_filter
+from .paths import read_by
 from .predicate import apply, predicate, sort_key
 from .related import RELATION_QUANTIFIERS, has_related, keys_where, reached, scope_where
 from .text import parse_pairs, parse_query
@@ -49,6 +50,7 @@ __all__ = [
     "Path",
     "Pattern",
     "PropertyExpression",
+    "Reachable",
     "Related",
     "Where",
     "WhereExpression",
@@ -63,6 +65,7 @@ __all__ = [
     "parse_query",
     "predicate",
     "reached",
+    "read_by",
     "relation_filter",
     "scope_where",
     "sort_key",

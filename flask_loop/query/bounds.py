@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from .nodes import EVERYTHING, NOTHING, Where
+
+
+class Reachable(Protocol):
+    """What a remote caller may reach of models that are related to the one that it asks for."""
+
+    def shows(self, model: Any) -> bool:
+        """Whether relations to the records of a model may be followed by callers at all."""
+
+    def offers(self, model: Any, method: str) -> bool:
+        """Whether callers have a method of a model, by its wire name."""
+
+    def rows(self, model: Any, method: str) -> Where:
+        """The records of a model for which this caller has a method."""
+
+    def makes(self, model: Any, method: str) -> bool:
+        """Whether this caller may call a method of a model to make a record."""
+
+    def demand(self, model: Any, method: str) -> None:
+        """Refuse this caller where it has a method of a model for no record."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,9 +40,7 @@ class Bounds:
     :ivar include_depth: levels of includes inside includes.
     :ivar includes: relations in the includes of one filter.
     :ivar included: records that the includes of one filter show in all, or None for no bound.
-    :ivar allows: says of a model's class whether relations to it may be followed; None for all.
-    :ivar offers: says of a model's class whether callers have a method, by its wire name; None for
-        all.
+    :ivar reach: what of other models callers may reach; None for all.
     """
 
     depth: int = 12
@@ -32,8 +50,19 @@ class Bounds:
     include_depth: int = 5
     includes: int = 50
     included: int | None = None
-    allows: Callable[[Any], bool] | None = None
-    offers: Callable[[Any, str], bool] | None = None
+    reach: Reachable | None = None
+
+    def shows(self, model: Any) -> bool:
+        """Whether relations to the records of a model may be followed."""
+        return self.reach is None or self.reach.shows(model)
+
+    def rows(self, model: Any, method: str) -> Where:
+        """The records of a model for which the caller has a method, by its wire name."""
+        return EVERYTHING if self.reach is None else self.reach.rows(model, method)
+
+    def reads(self, model: Any, method: str) -> bool:
+        """Whether the caller may follow relations to some records of a model, for a method."""
+        return self.shows(model) and self.rows(model, method) != NOTHING
 
 
 #: For callers in Python, who bound themselves.

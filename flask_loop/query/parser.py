@@ -227,7 +227,13 @@ class FilterParser:
         reach = self.paths.reach(name, at, self.bounds.depth)
         if reach.path is None:
             raise FilterError(at, f'is a relation: write a property of it, as "{name}.…"')
+        for relation in reach.relations:
+            if relation.target is not None and not self._shows_all(relation, relation.target):
+                raise FilterError(at, "cannot be ordered by: not all of the records are for you")
         return reach.path, tuple(link for each in reach.relations for link in _one(each, at))
+
+    def _shows_all(self, relation: RelationDefinition, target: ModelDefinition) -> bool:
+        return relation.is_embedded or self.bounds.rows(target.model, "find") == EVERYTHING
 
     def _ties(self, order: tuple[Order, ...]) -> tuple[Order, ...]:
         if not order:

@@ -91,16 +91,27 @@ class PathFinder:
         if relation.kind == HAS_ONE and (relation.options.scope or {}).keys() & _CHOOSING:
             problem = "leads to the first of several records, which no path goes through"
             raise FilterError(at, f"{problem}: {relation.wire} has a scope with an order")
-        self.check(relation, relation.target, at)
+        self.check(relation, relation.target, at, "find")
         return PathFinder(relation.target, remote=self.remote, nested=True, bounds=self.bounds)
 
-    def check(self, relation: RelationDefinition, target: ModelDefinition, at: str) -> None:
+    def check(
+        self,
+        relation: RelationDefinition,
+        target: ModelDefinition,
+        at: str,
+        method: str | None = None,
+    ) -> None:
         """Check that the caller may follow a relation to records of a model.
 
-        :raises FilterError: where not.
+        :param method: the method of the model by which the caller could reach them, by its wire
+            name; what gives the relation's records where not given.
+        :raises FilterError: where callers may not.
+        :raises RemoteError: where this caller may not.
         """
         if not self._may_follow(relation, target):
             raise FilterError(at, "cannot be reached")
+        if self.bounds.reach is not None and not relation.is_embedded:
+            self.bounds.reach.demand(target.model, method or read_by(relation))
 
     def reach(self, name: Any, at: str, levels: int) -> Reach:
         """Find the relations to follow and the path at their end that a dotted name means.
@@ -184,8 +195,9 @@ class PathFinder:
     def _may_follow(self, relation: RelationDefinition, target: ModelDefinition) -> bool:
         if relation.is_embedded:
             return self._is_usable(self.definition.properties[str(relation.property)])
-        allows = self.bounds.allows
-        return allows is None or (target.model is not None and allows(target.model))
+        if self.bounds.reach is None:
+            return True
+        return target.model is not None and self.bounds.shows(target.model)
 
     def _own_path(self, names: Sequence[str], at: str) -> Path:
         if not self._has(names[0]):
@@ -224,6 +236,11 @@ class PathFinder:
 
     def _embedded(self, kind: Embedded, name: str, at: str) -> Property:
         return PathFinder(kind.definition, remote=self.remote, nested=True).property(name, at)
+
+
+def read_by(relation: RelationDefinition) -> str:
+    """The method of the target, by its wire name, that gives what a relation leads to."""
+    return "find" if relation.is_many else "findById"
 
 
 def _reach(

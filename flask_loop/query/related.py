@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,7 +59,7 @@ class RelationWhereParser(WhereParser):
         found = self._on_path(reach.path, condition, at)
         if not reach.relations:
             return found
-        return [_lifted(reach.relations, each) for each in found]
+        return [_lifted(reach.relations, each, self._rows) for each in found]
 
     def _quantified(
         self, name: str, reach: Reach, condition: Any, at: str, depth: int
@@ -78,8 +78,14 @@ class RelationWhereParser(WhereParser):
                 raise FilterError(place, f"is not 'some', 'none' or 'every'{hint}")
             self._count(place)
             where = self._inside(reach.paths, given, place, depth - len(reach.relations))
-            found.append(_QUANTIFIED[quantifier](reach.relations, where))
+            found.append(_QUANTIFIED[quantifier](reach.relations, where, self._rows))
         return found
+
+    def _rows(self, relation: RelationDefinition) -> Where:
+        """The records that a relation leads to of which the caller may know."""
+        if self.bounds.reach is None or relation.is_embedded or relation.target is None:
+            return EVERYTHING
+        return self.bounds.rows(relation.target.model, "find")
 
     def _inside(self, paths: PathFinder, given: Any, at: str, depth: int) -> Where:
         """Parse a where on the model that a relation leads to; its conditions count here."""
@@ -97,33 +103,37 @@ def _hint(name: str, paths: PathFinder, key: str) -> str:
     return nearest(key, RELATION_QUANTIFIERS)
 
 
-def _some(relations: Sequence[RelationDefinition], where: Where) -> Where:
+#: Says which of the records that a relation leads to there are for a caller.
+Rows = Callable[[RelationDefinition], Where]
+
+
+def _some(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
     for relation in reversed(relations):
-        where = reached(relation, where)
+        where = reached(relation, both(rows(relation), where))
     return where
 
 
-def _none(relations: Sequence[RelationDefinition], where: Where) -> Where:
-    return Not(_some(relations, where))
+def _none(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
+    return Not(_some(relations, where, rows))
 
 
-def _every(relations: Sequence[RelationDefinition], where: Where) -> Where:
-    return Not(_some(relations, Not(where)))
+def _every(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
+    return Not(_some(relations, Not(where), rows))
 
 
 _QUANTIFIED = dict(zip(RELATION_QUANTIFIERS, (_some, _none, _every), strict=True))
 
 
-def _lifted(relations: Sequence[RelationDefinition], where: Where) -> Where:
+def _lifted(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
     """What a where on a value means where the value is at the end of relations."""
     if isinstance(where, And | Or):
-        return type(where)(tuple(_lifted(relations, each) for each in where.items))
+        return type(where)(tuple(_lifted(relations, each, rows) for each in where.items))
     if isinstance(where, Not):
-        inner = _lifted(relations, where.item)
+        inner = _lifted(relations, where.item, rows)
         return inner.item if isinstance(inner, Not) else Not(inner)
     if isinstance(where, Compare) and where.operator == "eq" and where.operand is None:
-        return Not(_some(relations, Not(where)))
-    return _some(relations, where)
+        return Not(_some(relations, Not(where), rows))
+    return _some(relations, where, rows)
 
 
 def reached(relation: RelationDefinition, where: Where) -> Where:

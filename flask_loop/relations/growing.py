@@ -9,7 +9,7 @@ from typing import Any
 from ..connectors.base import Record
 from ..definition import BELONGS_TO, HAS_ONE, MISSING, RelationDefinition
 from ..errors import Failure, ModelNotFound
-from ..query import NOTHING, Bounds, Filter, Where, both, keys_where
+from ..query import EVERYTHING, NOTHING, Bounds, Filter, Where, both, keys_where
 from ..types import MAX_DEPTH, Array, Object, PropertyType
 from .branches import CODE, NAMED, Branch, NestingPlan, Path
 from .deleting import chunks
@@ -307,10 +307,17 @@ class Growing:
 
         Of those that are anybody's, which it names by their ids, their model says so.
         """
-        if self._is_direct_has or bounds.offers is None:
+        reach = bounds.reach
+        if reach is None:
             return True
+        model = self.target.model
         method = "create" if item.record is None else "prototype.patchAttributes"
-        return bounds.offers(self.target.model, method)
+        if not (self._is_direct_has or reach.offers(model, method)):
+            return False
+        if item.record is None:
+            return reach.makes(model, method)
+        rows = reach.rows(model, method)
+        return rows == EVERYTHING or bool(self._select(both(self._with_ids([item.id]), rows)))
 
     def check(self, value: Any) -> Iterator[Failure]:
         """What is wrong with new records, or changes, each by itself."""

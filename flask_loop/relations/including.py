@@ -13,7 +13,7 @@ from typing import Any
 from ..connectors.base import RelatedRows, Rows, layout_of_records
 from ..definition import BELONGS_TO, HAS_ONE, Link, ModelDefinition, RelationDefinition
 from ..errors import FilterError
-from ..query import EVERYTHING, Bounds, Filter, Include
+from ..query import EVERYTHING, Bounds, Filter, Include, both, read_by
 from .grouping import paged
 from .inside import refuse_reaching, selected
 from .keys import column_of, is_current, keys_of_rows, note_key
@@ -148,6 +148,8 @@ def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Loaded:
     target = relation.target
     assert target is not None  # noqa: S101 - every kind but the polymorphic owner has one
     scope = include.scope_of(target)
+    if bounds is not None and not relation.is_embedded:
+        scope = _for_caller(scope, relation, target, bounds)
     if relation.is_embedded:
         found = _inside(relation, target, rows, scope)
     elif relation.links[0].listed:
@@ -266,10 +268,12 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
     keys = column_of(rows, relation.foreign_key[0])
     for name in dict.fromkeys(types):
         model = relation.find_target(name)
-        if model is None or not _is_allowed(model, bounds):
+        if model is None or not (bounds is None or bounds.reads(model, read_by(relation))):
             continue
         definition = model.definition
         scope = include.scope_of(definition)
+        if bounds is not None:
+            scope = _for_caller(scope, relation, definition, bounds)
         target = plan_of(definition)
         of = [place for place, each in enumerate(types) if each == name]
         (primary,) = relation.primary_key_of(definition)
@@ -287,11 +291,15 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
 
 
 def _may_follow(relation: RelationDefinition, bounds: Bounds | None) -> bool:
-    return bounds is None or _is_allowed(relation.target_model, bounds)
+    return bounds is None or bounds.reads(relation.target_model, read_by(relation))
 
 
-def _is_allowed(model: Any, bounds: Bounds | None) -> bool:
-    return bounds is None or bounds.allows is None or bool(bounds.allows(model))
+def _for_caller(
+    scope: Filter, relation: RelationDefinition, target: ModelDefinition, bounds: Bounds
+) -> Filter:
+    """The scope of an include, for those records alone that the caller may read."""
+    rows = bounds.rows(target.model, read_by(relation))
+    return scope if rows is EVERYTHING else replace(scope, where=both(rows, scope.where))
 
 
 # Records inside the records

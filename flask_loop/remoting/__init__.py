@@ -1,6 +1,8 @@
 """Calling remote methods, whatever the transport. No HTTP in here."""
 
+from .access import FREE, Access, Decision, Guard, current_access
 from .arguments import Arguments, Given, Target, decode
+from .callers import DEFAULT_SCOPES, NOBODY, Caller
 from .calls import is_stream
 from .context import (
     Context,
@@ -17,17 +19,25 @@ from .ids import form_of_id, id_text, ids_in_path, names_in_id, shown_id, text_o
 from .switches import Switches, SwitchMethods
 
 __all__ = [
+    "DEFAULT_SCOPES",
+    "FREE",
+    "NOBODY",
+    "Access",
     "Arguments",
+    "Caller",
     "ClientData",
     "Context",
+    "Decision",
     "Exposure",
     "Given",
+    "Guard",
     "Page",
     "Result",
     "SwitchMethods",
     "Switches",
     "Target",
     "Transport",
+    "current_access",
     "current_context",
     "current_options",
     "decode",

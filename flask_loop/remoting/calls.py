@@ -23,6 +23,7 @@ from ..hooks import (
 from ..methods import Argument, RemoteMethod, Returns
 from ..query import Bounds, WhereExpression
 from ..signals import got_remote_call_exception, remote_call_finished, remote_call_started
+from .access import Access, GuardedMethod, begin_access, end_access
 from .arguments import Arguments, Given, Reading, Target, decode, readings_of, target_of
 from .context import Context, Result, Transport, begin, end
 from .data import NamedValues, tracked
@@ -44,6 +45,7 @@ class Call:
     :ivar error: hooks after an error.
     :ivar is_plain: whether nobody looks at the call, so that no context is made.
     :ivar around: a block that the model's data source has around each call, or None.
+    :ivar guarded: what keeps callers from it, or to some records; None where nothing does.
     """
 
     target: Target
@@ -55,6 +57,7 @@ class Call:
     error: tuple[RemoteHook, ...]
     is_plain: bool
     around: Callable[[], AbstractContextManager[None]] | None
+    guarded: GuardedMethod | None = None
 
 
 def compile_call(
@@ -63,6 +66,8 @@ def compile_call(
     hooks_of_model: Iterable[RemoteHook],
     hooks_of_all: Iterable[RemoteHook],
     models: Iterable[str],
+    *,
+    guarded: GuardedMethod | None = None,
 ) -> Call:
     """Find what runs around a method.
 
@@ -71,6 +76,7 @@ def compile_call(
     :param hooks_of_model: the hooks of the model and of those that it derives from.
     :param hooks_of_all: the hooks of the whole Loop, which run after them.
     :param models: the names of the model that patterns of the Loop may begin with.
+    :param guarded: what guards the method, where anything does.
     """
 
     def hooks(kind: str) -> tuple[RemoteHook, ...]:
@@ -91,6 +97,7 @@ def compile_call(
         error=error,
         is_plain=not (method.own or method.related or override or is_watched),
         around=_around(target, method),
+        guarded=guarded,
     )
 
 
@@ -162,15 +169,29 @@ def run(call: Call, given: Given, transport: Transport, bounds: Bounds) -> Any:
         of values by name.
     :raises ArgumentError: naming an argument that is missing or of the wrong type.
     """
+    if call.guarded is None:
+        return _run_call(call, given, transport, bounds, None)
+    access = call.guarded.enter(transport.caller())
+    token = begin_access(access)
+    try:
+        return _run_call(call, given, transport, bounds, access)
+    finally:
+        end_access(token)
+
+
+def _run_call(
+    call: Call, given: Given, transport: Transport, bounds: Bounds, access: Access | None
+) -> Any:
     method = call.method
     if call.is_plain and not _has_listeners():
         arguments = decode(call.target, method, given, bounds)
+        _admit(call, access, arguments)
         value = call.function(bounds, **arguments)  # type: ignore[misc]
         return value if isinstance(value, Result) else shape(method, value, None)
     ctx = Context(method, call.target.model, transport)
     token = begin(ctx)
     try:
-        _run(call, ctx, given, bounds)
+        _run(call, ctx, given, bounds, access)
     except Exception as error:
         _run_error_hooks(call, ctx, error)
         if ctx.error is None or ctx.error is error:
@@ -201,7 +222,13 @@ def _has_listeners() -> bool:
     )
 
 
-def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
+def _admit(call: Call, access: Access | None, arguments: Arguments) -> None:
+    """Keep a call to the records that its caller has the method for."""
+    if access is not None and call.guarded is not None:
+        call.guarded.admit(access, call.target, arguments)
+
+
+def _run(call: Call, ctx: Context, given: Given, bounds: Bounds, access: Access | None) -> None:
     if remote_call_started.receivers:
         remote_call_started.send(ctx.sender, ctx=ctx)
     method = call.method
@@ -209,13 +236,18 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
     if method.own and method.on_instance:
         if "id" not in given.values:
             raise ArgumentError("id", "is required")
+        if access is not None:
+            id = call.target.read_id(given.values["id"], "id")
+            _admit(call, access, {"id": id})
         ctx.instance = call.target.instance(given.values["id"])
+    elif not method.own:
+        _admit(call, access, ctx.args)
     if call.function is None:
         for hook in call.before:
             hook.run(ctx)
         value = _call_own(ctx)
     else:
-        arguments = _run_before_hooks(call, ctx) if call.before else ctx.args
+        arguments = _run_before_hooks(call, ctx, access) if call.before else ctx.args
         value = call.function(bounds, **arguments)
     ctx.result = value if isinstance(value, Result) else shape(method, value, ctx)
     for hook in call.after:
@@ -224,7 +256,7 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds) -> None:
         remote_call_finished.send(ctx.sender, ctx=ctx)
 
 
-def _run_before_hooks(call: Call, ctx: Context) -> Arguments:
+def _run_before_hooks(call: Call, ctx: Context, access: Access | None) -> Arguments:
     """Run the hooks before an operation, and give the arguments as they left them.
 
     :raises ArgumentError: naming one that is required and that a hook took away.
@@ -240,6 +272,7 @@ def _run_before_hooks(call: Call, ctx: Context) -> Arguments:
     if ctx.args is given and all(given.get(name) is value for name, value in decoded.items()):
         return decoded
     arguments = {each.name: _normal(call, each, ctx.args.get(each.name)) for each in accepts}
+    _admit(call, access, arguments)  # what a hook put in the place of a where is narrowed too
     ctx.args.update(arguments)
     return arguments
 

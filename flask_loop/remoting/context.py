@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..methods import Argument, RemoteMethod
 from ..query import Filter, Where, both
+from .callers import Caller
 
 _UNKNOWN: Any = object()
 
@@ -59,6 +60,9 @@ class Transport(Protocol):
 
     @property
     def sender(self) -> Any: ...
+
+    def caller(self) -> Caller:
+        """Who calls, as far as is known without looking at the user's record."""
 
     def user(self) -> Any:
         """Who calls, or None."""
@@ -125,6 +129,11 @@ class Context:
     @instance.setter
     def instance(self, value: Any) -> None:
         self._instance = value
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, as far as is known without looking at the user's record."""
+        return self._transport.caller()
 
     @property
     def user(self) -> Any:

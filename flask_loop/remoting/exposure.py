@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from ..hooks import (
 )
 from ..methods import Generation, Reach, RemoteMethod, found_in, waiting_methods
 from ..query import Bounds
+from .access import Guard, GuardedMethod
 from .arguments import Given
 from .calls import Call, compile_call, run
 from .context import Transport
@@ -33,12 +34,14 @@ class _Compiled:
     :ivar remote: whether remote callers have a method.
     :ivar shown: the same of the names that other models ask for.
     :ivar calls: how a method is called.
+    :ivar methods: the methods.
     """
 
     generation: int
     remote: dict[str, bool] = field(default_factory=dict)
     shown: dict[str, bool] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
+    methods: dict[str, RemoteMethod] = field(default_factory=dict)
 
 
 class Exposure:
@@ -49,6 +52,7 @@ class Exposure:
     :param switches: what the app's configuration says of methods.
     :param bounds: how much a filter may ask for.
     :param others: the exposures of all models of the app, those to come too.
+    :param find_guard: gives what guards the app, or None.
     """
 
     def __init__(
@@ -58,12 +62,15 @@ class Exposure:
         switches: Switches,
         bounds: Bounds,
         others: Mapping[Any, Exposure] = MappingProxyType({}),
+        *,
+        find_guard: Callable[[], Guard | None] = lambda: None,
     ) -> None:
         self.model = model
         self.bounds = bounds
         self._hooks = hooks
         self._switches = switches
         self._others = others
+        self._find_guard = find_guard
         self._compiled = _Compiled(-1)
         self._methods = self.declared()
 
@@ -122,6 +129,13 @@ class Exposure:
                 current.shown[wire] = known
         return known
 
+    def method(self, wire: str) -> RemoteMethod | None:
+        """The method of the model with a wire name, whether callers have it or not."""
+        by_wire = self._current().methods
+        if not by_wire:
+            by_wire.update((each.wire, each) for each in self.methods)
+        return by_wire.get(wire)
+
     def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
         """Call a method; see :func:`flask_loop.remoting.calls.run`."""
         calls = self._current().calls
@@ -165,7 +179,41 @@ class Exposure:
         return compiled
 
     def _compile(self, plan: Any, method: RemoteMethod) -> Call:
-        return compile_call(plan, method, _hooks_of(self.model), self._hooks, self._names())
+        hooks, names = _hooks_of(self.model), self._names()
+        guarded = self._guarded(method)
+        return compile_call(plan, method, hooks, self._hooks, names, guarded=guarded)
+
+    def _guarded(self, method: RemoteMethod) -> GuardedMethod | None:
+        """What keeps callers from a method, or to some records; None where nothing does."""
+        guard = self._find_guard()
+        if guard is None:
+            return None
+        # What it reaches by relations, and the includes of its filter, may be guarded alone.
+        is_guarded = guard.guards(self.model, method) or any(
+            guard.guards(model, other)
+            for model in self._reachable_models()
+            for other in self._others[model].methods
+        )
+        if not is_guarded:
+            return None
+        return GuardedMethod(guard, self._find_method, self.model, method)
+
+    def _reachable_models(self) -> Iterator[Any]:
+        """The models to which relations lead from this one, at whatever distance."""
+        seen, waiting = {self.model}, [self.model]
+        while waiting:
+            for relation in waiting.pop().definition.relations.values():
+                target = relation.target
+                models = list(self._others) if target is None else [target.model]
+                for model in models:
+                    if model in self._others and model not in seen:
+                        seen.add(model)
+                        waiting.append(model)
+                        yield model
+
+    def _find_method(self, model: Any, wire: str) -> RemoteMethod | None:
+        exposure = self._others.get(model)
+        return None if exposure is None else exposure.method(wire)
 
     def _decide(self, method: RemoteMethod) -> bool:
         source = self.model.data_source

@@ -8,13 +8,23 @@ read goes from rows to the answer without an instance being made, unless somebod
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...connectors.base import Record, id_where
 from ...connectors.repeating import repeated
 from ...definition import ModelDefinition, RelationDefinition
 from ...errors import BadRequest, Conflict, ModelNotFound
-from ...query import Bounds, Filter, Where, both, keys_where, names_needed, relation_filter
+from ...query import (
+    EVERYTHING,
+    Bounds,
+    Filter,
+    Where,
+    both,
+    keys_where,
+    names_needed,
+    relation_filter,
+)
 from ...remoting import ClientData, shown_id
 from ...types import TypeMismatch
 from ..accessors.base import transaction
@@ -25,19 +35,27 @@ Data = Mapping[str, Any]
 
 
 class Owned:
-    """The records that a relation leads to from one record.
+    """The records that a relation leads to from one record, as far as they are for the caller.
 
     :param relation: the relation, which has links.
     :param plan: the plan of the model that has it.
     :param id: the record's id.
+    :param bounds: the caller's.
+    :param methods: the wire names of the methods of the records' model that the caller needs.
     :raises ModelNotFound: where there is no record with the id.
     """
 
-    def __init__(self, relation: RelationDefinition, plan: Any, id: Any) -> None:
+    def __init__(
+        self, relation: RelationDefinition, plan: Any, id: Any, bounds: Bounds, *methods: str
+    ) -> None:
         self.relation, self.plan, self.id = relation, plan, id
         self.record = record_of(plan, id, names_needed(relation))
         self.target: Any = plan_of(relation)
-        self.where = where_related(relation, self.record)
+        #: What the records match which are for the caller.
+        self.rows: Where = EVERYTHING
+        for method in methods:
+            self.rows = both(self.rows, bounds.rows(self.target.model, method))
+        self.where = both(where_related(relation, self.record), self.rows)
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -119,13 +137,14 @@ def no_related(relation: RelationDefinition, id: Any) -> ModelNotFound:
 def get_many(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, filter: Filter
 ) -> Any:
-    owned = Owned(relation, plan, id)
+    owned = Owned(relation, plan, id, bounds, "find")
     query = narrowed(owned.target, filter, relation, owned.record)
+    query = replace(query, where=both(owned.rows, query.where))
     return owned.target.operate("find", bounds, filter=query)
 
 
 def count(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where) -> Any:
-    owned = Owned(relation, plan, id)
+    owned = Owned(relation, plan, id, bounds, "count")
     return owned.target.operate("count", bounds, where=both(owned.where, where))
 
 
@@ -138,7 +157,7 @@ def find_by_id(
     fk: Any,
     filter: Filter | None = None,
 ) -> Any:
-    owned = Owned(relation, plan, id)
+    owned = Owned(relation, plan, id, bounds, "findById")
     owned.require(fk)
     return owned.target.operate("find_by_id", bounds, id=fk, filter=filter)
 
@@ -147,7 +166,7 @@ def find_by_id(
 def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Any) -> Any:
     """Create related records whose key is this record's, whatever the client says."""
     with transaction(plan.model, relation.target_model):
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds)
         return owned.target.operate("create", bounds, data=filled(owned, data, owned.keys))
 
 
@@ -156,7 +175,7 @@ def update_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any, data: Data
 ) -> Any:
     with plan_of(relation).transaction():
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "prototype.patchAttributes")
         owned.require(fk)
         return _patch(owned, bounds, fk, data)
 
@@ -166,7 +185,7 @@ def destroy_by_id(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any
 ) -> None:
     with plan_of(relation).transaction():
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "deleteById")
         owned.require(fk)
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
@@ -174,7 +193,7 @@ def destroy_by_id(
 def destroy_all(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, where: Where
 ) -> None:
-    owned = Owned(relation, plan, id)
+    owned = Owned(relation, plan, id, bounds, "deleteById")
     owned.target.operate("destroy_all", bounds, where=both(owned.where, where))
 
 
@@ -257,7 +276,7 @@ def get_one(
     id: Any,
     filter: Filter | None = None,
 ) -> Any:
-    owned = Owned(relation, plan, id)
+    owned = Owned(relation, plan, id, bounds, "findById")
     related_id = owned.the_id()
     return owned.target.operate("find_by_id", bounds, id=related_id, filter=filter)
 
@@ -269,12 +288,13 @@ def get_polymorphic(relation: RelationDefinition, plan: Any, bounds: Bounds, *, 
     """
     record = record_of(plan, id, names_needed(relation))
     model = relation.find_target(record[str(relation.discriminator)])
-    if model is None or (bounds.allows is not None and not bounds.allows(model)):
+    if model is None or not bounds.reads(model, "findById"):
         raise no_related(relation, id)
     target = model.__loop_plan__()
     definition = target.definition
     names = relation.primary_key_of(definition)
     where = keys_where(definition, names, (key_in(record, relation.foreign_key),))
+    where = both(where, bounds.rows(model, "findById"))
     found = target.find(Filter(where=where, order=target.parser.filter(None).order, limit=1))
     if not found:
         raise no_related(relation, id)
@@ -291,7 +311,7 @@ def create_one(
     :raises Conflict: where there is one already.
     """
     with transaction(plan.model, relation.target_model):
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds)
         if owned.find_id() is not None:
             owner, shown = relation.owner.name, shown_id(relation.owner, id)
             raise Conflict(f'The "{owner}" with the id "{shown}" has a "{relation.wire}" already.')
@@ -303,12 +323,12 @@ def update_one(
     relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, data: Data
 ) -> Any:
     with plan_of(relation).transaction():
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "prototype.patchAttributes")
         return _patch(owned, bounds, owned.the_id(), data)
 
 
 @repeated
 def destroy_one(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any) -> None:
     with plan_of(relation).transaction():
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "deleteById")
         owned.target.operate("destroy_by_id", bounds, id=owned.the_id())

@@ -107,7 +107,7 @@ def create(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, 
     """Create records and link them."""
     links = links_of(relation, plan)
     with transaction(plan.model, relation.target_model, links.plan.model):
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds)
         created = owned.target.operate("create", bounds, data=filled(owned, data, {}))
         for key in _ids_of(created, owned):
             links.add(owned, key, bounds, {})
@@ -128,7 +128,7 @@ def destroy_by_id(
     """Delete a related record and its link."""
     links = links_of(relation, plan)
     with transaction(plan.model, relation.target_model, links.plan.model):
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "deleteById")
         owned.require(fk)
         links.remove(owned, (fk,))
         owned.target.operate("destroy_by_id", bounds, id=fk)
@@ -144,8 +144,8 @@ def destroy_all(
     """
     links = links_of(relation, plan)
     with transaction(plan.model, relation.target_model, links.plan.model):
-        owned = Owned(relation, plan, id)
-        is_of_all = where == EVERYTHING and not relation.options.scope
+        owned = Owned(relation, plan, id, bounds, "deleteById")
+        is_of_all = both(owned.rows, where) == EVERYTHING and not relation.options.scope
         links.remove(owned, None if is_of_all else _ids_matching(owned, where))
 
 
@@ -173,9 +173,9 @@ def link(
     """
     links = links_of(relation, plan)
     with transaction(plan.model, links.plan.model):
-        owned = Owned(relation, plan, id)
+        owned = Owned(relation, plan, id, bounds, "findById")
         target = owned.target
-        if not target.count(id_where(target.definition, fk)):
+        if not target.count(both(owned.rows, id_where(target.definition, fk))):
             raise target.not_found(fk)
         return links.add(owned, fk, bounds, {} if data is None else data)
 
@@ -184,9 +184,12 @@ def link(
 def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     links = links_of(relation, plan)
     with transaction(plan.model, links.plan.model):
-        links.remove(Owned(relation, plan, id), (fk,))
+        owned = Owned(relation, plan, id, bounds, "findById")
+        if owned.rows != EVERYTHING:
+            owned.require(fk)
+        links.remove(owned, (fk,))
 
 
 def exists(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     """Raise where a record is no related one."""
-    Owned(relation, plan, id).require(fk)
+    Owned(relation, plan, id, bounds, "exists").require(fk)

@@ -62,7 +62,8 @@ def _key_of(relation: RelationDefinition) -> Argument:
 def _call(
     relation: RelationDefinition, method: RemoteMethod, plan: Any, bounds: Bounds, **arguments: Any
 ) -> Any:
-    owned, nk = Owned(relation, plan, arguments.pop("id")), arguments.pop("nk", None)
+    id, nk = arguments.pop("id"), arguments.pop("nk", None)
+    owned = Owned(relation, plan, id, bounds, "findById", method.wire)
     if relation.is_many:
         owned.require(nk)
     related_id = nk if relation.is_many else owned.the_id()
