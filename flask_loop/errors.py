@@ -86,16 +86,22 @@ class MailError(LoopError, RuntimeError):
     """A mail that was not sent, or not to everybody. The message has nobody's address in it.
 
     :ivar is_temporary: whether another attempt may succeed.
-    :ivar refused: what the server said, by the address that it refused; the mail went to the
-        others. Nothing where it went to nobody.
+    :ivar refused: what the server said, by the address that it refused.
+    :ivar is_partial: whether the mail went to the others.
     """
 
     def __init__(
-        self, message: str, *, is_temporary: bool = False, refused: Mapping[str, str] | None = None
+        self,
+        message: str,
+        *,
+        is_temporary: bool = False,
+        refused: Mapping[str, str] | None = None,
+        is_partial: bool = False,
     ) -> None:
         super().__init__(message)
         self.is_temporary = is_temporary
         self.refused = {} if refused is None else dict(refused)
+        self.is_partial = is_partial
 
 
 class NotIndexable(DefinitionError):

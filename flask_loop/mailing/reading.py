@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
@@ -237,7 +237,9 @@ def _parts_of(given: Any) -> tuple[Any, Any, Any, Any] | None:
 def _as_bytes(content: Any) -> Any:
     if isinstance(content, bytearray | memoryview):
         return bytes(content)
-    return content.encode("utf-8", "replace") if isinstance(content, str) else content
+    if isinstance(content, str):
+        return content.encode() if is_encodable(content) else None
+    return content
 
 
 def as_options(message: Message) -> dict[str, Any]:
@@ -245,18 +247,15 @@ def as_options(message: Message) -> dict[str, Any]:
 
     :param message: the mail.
     """
-    listed: Callable[[Iterable[Address]], list[dict[str, str]]] = lambda group: [  # noqa: E731
-        each._asdict() for each in group
-    ]
     return {
         "from_": message.sender._asdict(),
-        "to": listed(message.to),
+        "to": _listed(message.to),
         "subject": message.subject,
         "text": message.text,
         "html": message.html,
-        "cc": listed(message.cc),
-        "bcc": listed(message.bcc),
-        "reply_to": listed(message.reply_to),
+        "cc": _listed(message.cc),
+        "bcc": _listed(message.bcc),
+        "reply_to": _listed(message.reply_to),
         "attachments": [
             {
                 "filename": each.filename,
@@ -269,3 +268,7 @@ def as_options(message: Message) -> dict[str, Any]:
         ],
         "headers": dict(message.headers),
     }
+
+
+def _listed(group: Iterable[Address]) -> list[dict[str, str]]:
+    return [each._asdict() for each in group]

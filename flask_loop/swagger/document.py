@@ -18,6 +18,7 @@ from .filters import Filters
 from .names import Names, identifier
 from .responses import Responses
 from .schemas import Schemas, Variant, holds_itself
+from .security import Security
 from .types import JsonSchema
 
 OPENAPI_VERSION = "3.1.0"
@@ -59,6 +60,7 @@ class _Document:
         self.filters = Filters(self.schemas, state)
         self.arguments = Arguments(self.schemas)
         self.responses = Responses(self.schemas, state)
+        self.security = Security(state)
         self.operation_ids = Names()
         self.tags: set[str] = set()
         self.templates: dict[str, str] = {}
@@ -71,6 +73,8 @@ class _Document:
         )
 
     def build(self) -> dict[str, Any]:
+        for name, scheme in self.security.schemes().items():
+            self.spec.components.security_scheme(name, scheme)
         for model in self.models:
             self.schemas.add_model(model.definition)
         for model in self.models:
@@ -96,8 +100,22 @@ class _Document:
         for method in methods:
             for route in method.routes:
                 operation = self._operation(definition, method, route)
+                self._guard(model, method, route, operation)
                 path = self._template(definition, route, operation)
                 self.spec.path(path=path, operations={route.verb.lower(): operation})
+
+    def _guard(
+        self, model: Any, method: RemoteMethod, route: Route, operation: dict[str, Any]
+    ) -> None:
+        """Say of a method who may call it, and what others get."""
+        if security := self.security.of(model, method):
+            operation["security"] = security
+        if self.security.is_guarded(model, method):
+            refused = self.responses.error(method, "401")
+            if route.verb == "HEAD":
+                refused = {"description": "The caller must not."}
+            responses = {**operation["responses"], "401": refused}
+            operation["responses"] = dict(sorted(responses.items()))
 
     def _template(
         self, definition: ModelDefinition, route: Route, operation: dict[str, Any]

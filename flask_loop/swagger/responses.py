@@ -66,6 +66,15 @@ _ERRORS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "details": {"path": "limit"},
         },
     ),
+    "401": (
+        "Unauthorized",
+        "A token is wanted, or the caller must not do this.",
+        {
+            "name": "Error",
+            "message": "Authorization Required",
+            "code": "AUTHORIZATION_REQUIRED",
+        },
+    ),
     "404": (
         "NotFound",
         "There is no such record.",
@@ -150,7 +159,7 @@ class Responses:
             return answers
         success = self._success(definition, method)
         statuses = sorted(_error_statuses(definition, method))
-        return {**success, **{status: self._error(method, status) for status in statuses}}
+        return {**success, **{status: self.error(method, status) for status in statuses}}
 
     def _of_own(
         self, definition: ModelDefinition, method: RemoteMethod, route: Route
@@ -159,7 +168,7 @@ class Responses:
         if route.verb == "HEAD":
             return {**answers, "default": {"description": "An error."}}
         statuses = sorted(_own_error_statuses(definition, method, route) - answers.keys())
-        return {**answers, **{status: self._error(method, status) for status in statuses}}
+        return {**answers, **{status: self.error(method, status) for status in statuses}}
 
     def _success(self, definition: ModelDefinition, method: RemoteMethod) -> dict[str, Any]:
         if not method.returns:
@@ -197,7 +206,8 @@ class Responses:
             },
         )
 
-    def _error(self, method: RemoteMethod, status: str) -> JsonSchema:
+    def error(self, method: RemoteMethod, status: str) -> JsonSchema:
+        """The response of a method for an error's status."""
         known = _ERRORS | _OWN_ERRORS if method.own else _ERRORS
         said = method.errors.get(int(status)) if status.isdigit() else None
         if said is None and status not in known and status == str(method.error_status):

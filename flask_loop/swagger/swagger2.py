@@ -64,6 +64,10 @@ def to_swagger2(document: Json) -> Json:
             name: _response(response) for name, response in components.get("responses", {}).items()
         },
     }
+    if schemes := components.get("securitySchemes"):
+        converted["securityDefinitions"] = {
+            name: _security_scheme(scheme) for name, scheme in schemes.items()
+        }
     if "tags" in document:
         converted["tags"] = document["tags"]
     return converted
@@ -78,10 +82,18 @@ def _server(url: str) -> Json:
     return server
 
 
+def _security_scheme(scheme: Json) -> Json:
+    """A way to send a token; of the scheme Bearer 2.0 knows the header alone."""
+    if scheme["type"] == "http":
+        kept = {key: scheme[key] for key in ("description",) if key in scheme}
+        return {"type": "apiKey", "in": "header", "name": "Authorization", **kept}
+    return scheme
+
+
 def _operation(operation: Json) -> Json:
     converted: Json = {
         key: operation[key]
-        for key in ("tags", "summary", "description", "operationId")
+        for key in ("tags", "summary", "description", "operationId", "security")
         if key in operation
     }
     parameters = [_parameter(each) for each in operation.get("parameters", ())]

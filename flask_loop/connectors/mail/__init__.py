@@ -1,0 +1,25 @@
+"""The mail connector: mails sent over SMTP, by a delivery service, or to a console."""
+
+from .connector import MailConnector
+from .message import Address, Attachment, Message
+from .transports import (
+    ConsoleTransport,
+    MemoryTransport,
+    Send,
+    Transport,
+    as_mail_error,
+    sending,
+)
+
+__all__ = [
+    "Address",
+    "Attachment",
+    "ConsoleTransport",
+    "MailConnector",
+    "MemoryTransport",
+    "Message",
+    "Send",
+    "Transport",
+    "as_mail_error",
+    "sending",
+]
