@@ -1,8 +1,11 @@
 """Flask-Loop: model definitions become a documented, secured REST API inside a Flask app."""
 
+from .acl import ACL, Role, RoleMapping
+from .auth import Session, User
 from .connectors import Connector
 from .datasource import DataSource, create_data_source, memory
 from .definition import prop, relation
+from .email import Email
 from .errors import (
     DefinitionError,
     FilterError,
@@ -32,11 +35,13 @@ from .remoting import Context, current_context, id_text, options
 from .serving import database_app
 
 __all__ = [
+    "ACL",
     "BelongsTo",
     "Connector",
     "Context",
     "DataSource",
     "DefinitionError",
+    "Email",
     "EmbedsMany",
     "EmbedsOne",
     "FilterError",
@@ -54,6 +59,10 @@ __all__ = [
     "Prop",
     "ReferencesMany",
     "RemoteError",
+    "Role",
+    "RoleMapping",
+    "Session",
+    "User",
     "ValidationError",
     "create_data_source",
     "create_model",

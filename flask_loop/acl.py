@@ -20,20 +20,33 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from .access.context import AccessContext
-from .access.roles import register_resolver
+from .access.roles import ids_of, register_resolver
 from .access.scoring import AUTHENTICATED, EVERYONE, OWNER, RELATED, UNAUTHENTICATED
 from .definition import prop
 from .definition.entries import ACCESS_TYPES, ALL, PERMISSIONS, ROLE, USER
+from .hooks import Observers
 from .model import Model, Prop
-from .types import String
+from .types import PropertyType, String
 
 F = TypeVar("F", bound=Callable[[AccessContext], Any])
 
 #: What nobody may do over REST until an app's own entries say who may.
 CLOSED = ({"principal_type": ROLE, "principal_id": EVERYONE, "permission": "DENY"},)
-_ID = String(of_ids=True)
+
+
+class IdText(String):
+    """The id of any record as text; one that is no text is taken as its text."""
+
+    @property
+    def stored_as(self) -> type[PropertyType]:
+        return String
+
+    def load(self, value: Any, *, text: bool = True) -> str:
+        is_id = isinstance(value, int | UUID) and not isinstance(value, bool)
+        return super().load(str(value) if is_id else value, text=text)
 
 
 class Role(Model):
@@ -54,6 +67,8 @@ class Role(Model):
     name: Prop[str] = prop(required=True, max_length=255, unique=True)
     description: Prop[str | None] = prop(max_length=1000)
     created: Prop[dt.datetime] = prop(read_only=True, default_fn="now")
+
+    __loop_observers__: ClassVar[Observers] = Observers()
 
     class Meta:
         acls = CLOSED
@@ -88,6 +103,23 @@ class Role(Model):
         return register
 
 
+def _take_from_roles(observation: Any) -> None:
+    """Take from roles that are deleted the roles that they have: another may get their ids."""
+    definition = observation.model.definition
+    mappings = [
+        each.target.model
+        for each in definition.relations.values()
+        if each.target is not None and hasattr(each.target.model, "__loop_role_mapping__")
+    ]
+    if not mappings:
+        return
+    where = {"principal_type": ROLE, "principal_id": {"inq": ids_of(observation)}}
+    mappings[0].destroy_all(where)
+
+
+Role.__loop_observers__.add("before delete", _take_from_roles)
+
+
 class RoleMapping(Model):
     """Who has a role: a user, or all who have another role."""
 
@@ -100,7 +132,7 @@ class RoleMapping(Model):
     #: ``USER``, ``ROLE`` or, where an app has several models of users, the name of one.
     principal_type: Prop[str] = prop(required=True, max_length=255)
     #: The id of the user, or of the role, as text.
-    principal_id: Prop[str] = prop(type=_ID, required=True, max_length=255)
+    principal_id: Prop[str] = prop(type=IdText(), required=True, max_length=255)
     role_id: Prop[int] = prop(index=True)
 
     class Meta:
@@ -123,7 +155,7 @@ class ACL(Model):
     access_type: Prop[str] = prop(default=ALL, enum=[*ACCESS_TYPES, ALL])
     permission: Prop[str] = prop(enum=list(PERMISSIONS))
     principal_type: Prop[str] = prop(required=True, max_length=255)
-    principal_id: Prop[str] = prop(type=_ID, required=True, max_length=255)
+    principal_id: Prop[str] = prop(type=IdText(), required=True, max_length=255)
 
     class Meta:
         acls = CLOSED

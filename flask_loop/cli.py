@@ -9,6 +9,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from .acl_commands import acl
 from .discovery_commands import discover, reporting_errors
 from .http import shown_path
 from .migration_commands import migrate
@@ -21,6 +22,7 @@ NO_METHODS = "No model has a method for remote callers: all are switched off."
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 loop = AppGroup("loop", help="Show what Flask-Loop exposes.", short_help="Show models and routes.")
+loop.add_command(acl)
 loop.add_command(discover)
 loop.add_command(migrate)
 

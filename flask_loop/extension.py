@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, ref
 from flask import Flask, Response, current_app, has_app_context, request
 from flask.globals import request_ctx
 
+from .access import AccessControl
 from .connectors import Connector
 from .datasource import DataSource, make_connector
 from .definition import (
@@ -26,6 +27,7 @@ from .definition import (
 from .errors import DefinitionError
 from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of, refuse_bundled
 from .http import LazyRule, answer_unrouted, bounds_of, propagates
+from .mailing import Mailer
 from .methods import Generation
 from .model import Model, make_model
 from .query import EVERYTHING, Where
@@ -104,6 +106,7 @@ class Loop:
         self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
         self._has_apps = False
         self._hooks = RemoteHooks()
+        self._enqueue_mail: Callable[[dict[str, Any]], object] | None = None
         self._loaded_sources: dict[str, Mapping[str, Any]] = {}
         if app is not None:
             self.init_app(app)
@@ -131,6 +134,8 @@ class Loop:
         state = State(Settings.of(app.config), prefix, make_connector, self._loaded_sources)
         state.docs_base = self._docs_base
         state.hooks = self._hooks
+        state.guard = AccessControl(state)
+        state.mailer = Mailer(app, state.settings.mail_queue, self._enqueue_mail)
         state.switches = _switches_of(state.settings)
         state.sources = self._sources
         app.extensions[EXTENSION] = state
@@ -220,6 +225,24 @@ class Loop:
         """
         return self._hooks.registrar(ERROR, pattern)
 
+    def mail_queue(self, function: F) -> F:
+        """Send mails of the background by a task queue, in the place of a thread of the app.
+
+        :param function: takes a job: a dict that JSON can carry. A worker calls
+            :func:`flask_loop.email.deliver` with it, in the app's context.
+        :returns: the function, so that this can be a decorator.
+
+        ::
+
+            @loop.mail_queue
+            def enqueue(job):
+                send_mail.delay(job)    # a task of Celery's, which calls deliver(job)
+        """
+        self._enqueue_mail = function
+        for state in self._apps.values():
+            state.mailer.enqueue = function
+        return function
+
     def load(self, folder: str | Path) -> list[type[Any]]:
         """Define and expose the models of LoopBack 2 or 3 JSON files.
 
@@ -273,12 +296,14 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
     blueprint.refuse_taken_paths(app)
     app.register_blueprint(blueprint, name_prefix=PREFIX)
     state.exposures[model] = exposure
+    state.guard.model_added(model)
     Generation.advance()  # what other models' relations reach may be remote now
 
 
 def _keep_private(state: State, model: type[Model]) -> None:
     if model not in state.reachable:
         state.private[model] = _exposure(state, model)
+        state.guard.model_added(model)
         Generation.advance()
 
 

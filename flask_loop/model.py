@@ -179,7 +179,7 @@ class ModelType(type):
         made = cls.__dict__.get("_made_schema")
         definition = cls.definition
         if made is None or made[0] != definition.version:
-            validators = Validator(definition).by_property()
+            validators = cls.__loop_validator__(definition).by_property()  # type: ignore[attr-defined]
             made = cls._made_schema = (definition.version, make_schema(definition, validators))
         schema: Schema = made[1]
         return schema
@@ -242,14 +242,15 @@ class ModelType(type):
         overrides = is_overridden(cls, "to_dict", Model)
         # What connectors keep of a serializer lets the class go.
         model: Callable[[], Any] = ref(cls)
-        serializer = Serializer(
+        serializer = cls.__loop_serializer__(  # type: ignore[attr-defined]
             definition,
             cls.schema,
             generated=cls.__dict__.get("_own_schema") is None,
             instance=lambda record: model().from_record(record),
             to_dict=(lambda instance: model().to_dict(instance)) if overrides else None,
         )
-        return Plan(cls, serializer, Validator(definition), override_of)  # type: ignore[arg-type]
+        validator = cls.__loop_validator__(definition)  # type: ignore[attr-defined]
+        return Plan(cls, serializer, validator, override_of)  # type: ignore[arg-type]
 
 
 #: What instances keep beside the values of properties.
@@ -284,6 +285,9 @@ class Model(
     __loop_model__: ClassVar[bool] = True
     #: The class of the settings that the model's Meta may have.
     __loop_settings__: ClassVar[type[Settings]] = Settings
+    #: The classes of what loads and dumps its records, and of what checks them.
+    __loop_serializer__: ClassVar[type[Serializer]] = Serializer
+    __loop_validator__: ClassVar[type[Validator]] = Validator
     data_source: ClassVar[Source | None] = None  # type: ignore[assignment]
 
     def __init__(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> None:

@@ -29,4 +29,8 @@ records_updated = _signals.signal("records-updated")
 #: Records were deleted. With ``where``, ``count`` and, where it was one, its ``instance``.
 records_deleted = _signals.signal("records-deleted")
 
+#: A mail was given up, or not sent to everybody; the app sends it. With ``message``, the mail, and
+#: ``error``, which says why and who was refused.
+mail_failed = _signals.signal("mail-failed")
+
 RECORD_SIGNALS = (record_saved, records_updated, records_deleted)

@@ -50,6 +50,8 @@ class Settings:
     :ivar verify_limits: the same of asking for another verification mail.
     :ivar limit_storage: where tries are counted: ``"memory://"``, or a server's URL, such as
         ``"redis://localhost:6379"``, where several processes shall count together.
+    :ivar oauth: for :class:`~flask_loop.oauth.ThirdPartyLogin`, by the name of the provider, the
+        ``client_id`` and ``client_secret`` that it gave the app.
     :ivar password_hashing: the parameters of Argon2: ``time_cost``, ``memory_cost`` in KiB and
         ``parallelism``.
     :ivar mail_queue: how many mails may wait to be sent in the background.
@@ -82,6 +84,7 @@ class Settings:
     reset_limits: Mapping[str, str] = field(default_factory=lambda: _MAIL_LIMITS)
     verify_limits: Mapping[str, str] = field(default_factory=lambda: _MAIL_LIMITS)
     limit_storage: str = "memory://"
+    oauth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     password_hashing: Mapping[str, int] = field(default_factory=dict)
     mail_queue: int = 1000
     mail_timeout: float = 10.0
@@ -170,6 +173,7 @@ class State:
     :ivar switches: what the settings say of remote methods.
     :ivar sources: the data sources that are named on the Loop, by name.
     :ivar guard: decides who may call what; None where nobody is kept from anything.
+    :ivar mailer: sends mails in the background.
     :ivar authenticator: finds out who sends a request; None where the app has no users.
     """
 
@@ -191,6 +195,7 @@ class State:
         self.docs_base: str | None = None
         self.guard: Any = None
         self.authenticator: Any = None
+        self.mailer: Any = None
         self._make_connector = make_connector
         self._more_sources = {} if more_sources is None else more_sources
         self._connectors: dict[str, Any] = {}

@@ -7,8 +7,8 @@ permits: of two that are alike in all else, the one that denies wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ..definition.entries import ALL, APP, ROLE, AccessEntry
 from ..query import EVERYTHING, NOTHING, Not, Or, Where, both
@@ -37,6 +37,10 @@ class Call:
 
     names: frozenset[str]
     access_type: str
+
+    def of_method(self, entry: AccessEntry) -> AccessEntry:
+        """An entry that the method itself has, which is about it alone."""
+        return replace(entry, properties=tuple(self.names))
 
 
 def score(entry: AccessEntry, call: Call) -> int:
@@ -78,30 +82,43 @@ def ranked(entries: Iterable[AccessEntry], call: Call) -> tuple[AccessEntry, ...
     return tuple(entry for _, entry in sorted(matching, key=lambda each: -each[0]))
 
 
-def resolve(
-    entries: Sequence[AccessEntry], default: bool, holds: Callable[[AccessEntry], Where]
-) -> Decision:
-    """Decide a call.
+#: An entry, and the records for which it is about the caller.
+Held = tuple[AccessEntry, Where]
 
-    The first entry that holds decides. One that holds for some records decides about these, and
-    leaves the others to those behind it.
+
+def held_by(
+    entries: Iterable[AccessEntry], holds: Callable[[AccessEntry], Where]
+) -> Iterator[Held]:
+    """The entries that have a say in a call, in their order.
+
+    The first that holds decides, and those behind it have none. One that holds for some records
+    decides about these, and leaves the others to those behind it.
 
     :param entries: as :func:`ranked` gives them.
-    :param default: whether the call is allowed where none holds.
     :param holds: the records for which an entry is about the caller.
     """
-    of_some: list[tuple[AccessEntry, Where]] = []
-    on_none = default
     for entry in entries:
         where = holds(entry)
+        if where != NOTHING:
+            yield entry, where
+        if where == EVERYTHING:
+            return
+
+
+def resolve(held: Sequence[Held], default: bool) -> Decision:
+    """Decide a call.
+
+    :param held: as :func:`held_by` gives them.
+    :param default: whether the call is allowed where none holds.
+    """
+    allowed: Where = EVERYTHING if default else NOTHING
+    on_none = default
+    for entry, where in reversed(held):
         if where == EVERYTHING:
             on_none = entry.allows
-            break
-        if where != NOTHING:
-            of_some.append((entry, where))
-    allowed = EVERYTHING if on_none else NOTHING
-    for entry, where in reversed(of_some):
-        allowed = either(where, allowed) if entry.allows else but_not(allowed, where)
+            allowed = EVERYTHING if on_none else NOTHING
+        else:
+            allowed = either(where, allowed) if entry.allows else but_not(allowed, where)
     return Decision(allowed, on_none)
 
 
@@ -117,8 +134,11 @@ def either(first: Where, second: Where) -> Where:
     return items[0] if len(items) == 1 else Or(items)
 
 
+def also(first: Where, second: Where) -> Where:
+    """The where that holds where both of two do."""
+    return NOTHING if NOTHING in (first, second) else both(first, second)
+
+
 def but_not(where: Where, other: Where) -> Where:
     """The where that holds where one does and another does not."""
-    if NOTHING == where or EVERYTHING == other:
-        return NOTHING
-    return where if NOTHING == other else both(where, Not(other))
+    return also(where, NOTHING if other == EVERYTHING else Not(other))

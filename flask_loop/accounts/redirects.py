@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import BadRequest, DefinitionError
+from ..state import Settings
 
 #: What browsers drop, or take for a slash, so that a path would become another host.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
@@ -55,17 +56,28 @@ def origin_of(target: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in _PORTS else f"{parts.scheme}:"
 
 
-def check_prefixes(prefixes: Iterable[str]) -> None:
-    """Refuse a list of allowed places in which one means nothing.
+def check_settings(settings: Settings) -> None:
+    """Refuse settings of places that mean nothing.
 
-    :raises DefinitionError: naming it.
+    :raises DefinitionError: naming the setting.
     """
-    for prefix in prefixes:
-        if not isinstance(prefix, str) or _UNSAFE.search(prefix) or _parts(_url(prefix)) is None:
+    for prefix in settings.allowed_redirects:
+        if _UNSAFE.search(prefix) or _parts(_url(prefix)) is None:
             raise DefinitionError(
                 f"LOOP_ALLOWED_REDIRECTS has {prefix!r}, which is neither a host, such as "
                 "'app.example.com', nor the beginning of a URL"
             )
+    external = settings.external_url
+    if external is not None and not _is_root(external):
+        raise DefinitionError(
+            "LOOP_EXTERNAL_URL is where clients reach the app, such as 'https://api.example.com', "
+            f"not {external!r}"
+        )
+
+
+def _is_root(url: str) -> bool:
+    parts = None if _UNSAFE.search(url) else _parts(url)
+    return parts is not None and parts.scheme in _PORTS and not (parts.query or parts.fragment)
 
 
 def _url(prefix: str) -> str:

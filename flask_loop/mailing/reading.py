@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
 from ..connectors.mail.addresses import NoAddress, has_controls, is_encodable, read_addresses
 from ..connectors.mail.message import Address, Attachment, Message
-from ..definition import nearest, wire_name
+from ..definition import nearest
 from ..errors import Failure, ValidationError
 
 #: What a mail may have, by Python name.
@@ -28,19 +29,30 @@ KEYS = (
     "attachments",
     "headers",
 )
-_SPELLINGS = {spelling: name for name in KEYS for spelling in (name, wire_name(name))}
 
 _HEADER = re.compile(r"[!-9;-~]+")
 _CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _CONTENT_ID = re.compile(r"[\w.+@-]+", re.ASCII)
 #: Headers that the other parts of a mail make.
 _MADE = frozenset(
-    "from sender to cc bcc reply-to subject date message-id mime-version return-path received"
-    .split()
+    {
+        "bcc",
+        "cc",
+        "date",
+        "from",
+        "message-id",
+        "mime-version",
+        "received",
+        "reply-to",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    }
 )
 
 
-def python_keys(options: Mapping[str, Any], known: Mapping[str, str] = _SPELLINGS) -> dict[str, Any]:
+def python_keys(options: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
     """Options by Python names, given in either spelling.
 
     :param options: the options.
@@ -59,13 +71,20 @@ def python_keys(options: Mapping[str, Any], known: Mapping[str, str] = _SPELLING
 
 
 def read_message(
-    context: str, options: Mapping[str, Any], default_sender: Any | None = None
+    context: str,
+    options: Mapping[str, Any],
+    default_sender: Any = None,
+    *,
+    failures: Sequence[Failure] = (),
+    path: tuple[int, ...] = (),
 ) -> Message:
     """Read a mail.
 
     :param context: what errors call it: the model's name.
     :param options: its parts by Python name; see :data:`KEYS`.
     :param default_sender: who it is from where that is not given.
+    :param failures: what is known to be wrong with it.
+    :param path: where in a list of mails it stands.
     :raises ValidationError: naming every part that is missing, or that means nothing.
     """
     reader = _Reader(options)
@@ -80,14 +99,12 @@ def read_message(
     }
     for name in ("cc", "bcc", "reply_to"):
         parts[name] = reader.addresses(name)
-    if reader.failures:
-        raise ValidationError(context, reader.failures)
-    message = Message(**parts)
-    if message.text is None and message.html is None:
-        raise ValidationError(
-            context, [Failure(("text",), "presence", "can't be blank where html is")]
-        )
-    return message
+    reader.has_body()
+    known = {each.path[0] for each in failures}
+    found = [*failures, *(each for each in reader.failures if each.path[0] not in known)]
+    if found:
+        raise ValidationError(context, [replace(each, path=(*path, *each.path)) for each in found])
+    return Message(**parts)
 
 
 class _Reader:
@@ -101,20 +118,20 @@ class _Reader:
         given = self.options.get("from_") or default
         if given is None or given == "":
             message = "can't be blank where there is no default sender"
-            self.failures.append(Failure(("from",), "presence", message))
+            self.failures.append(Failure(("from_",), "presence", message))
             return None
-        found = self._read(given, "from")
+        found = self._read(given, "from_")
         if len(found) > 1:
-            self._refuse("is one address", "from")
+            self._refuse("is one address", "from_")
         return found[0] if found else None
 
     def addresses(self, name: str, *, required: bool = False) -> tuple[Address, ...]:
         given = self.options.get(name)
-        if given is None or given == "" or given == [] or given == ():
+        if given is None or given in ("", [], ()):
             if required:
                 self.failures.append(Failure((name,), "presence", "can't be blank"))
             return ()
-        return self._read(given, wire_name(name))
+        return self._read(given, name)
 
     def _read(self, given: Any, name: str) -> tuple[Address, ...]:
         found = []
@@ -132,6 +149,12 @@ class _Reader:
         elif self._is_line(given, "subject"):
             return str(given)
         return ""
+
+    def has_body(self) -> None:
+        """Note where a mail says nothing."""
+        if self.options.get("text") is None and self.options.get("html") is None:
+            message = "can't be blank where html is"
+            self.failures.append(Failure(("text",), "presence", message))
 
     def body(self, name: str) -> str | None:
         given = self.options.get(name)

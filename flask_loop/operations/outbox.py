@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,12 @@ class Outbox:
 
         A copied context may be run by another thread, or when the transaction is over.
         """
-        return self._is_open and self._connector is connector and self._thread == get_ident()
+        return self._connector is connector and self.is_entered
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether the caller is in this transaction."""
+        return self._is_open and self._thread == get_ident()
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -86,6 +92,25 @@ def transaction(connector: Connector, options: TransactionOptions = PLAIN) -> It
 def current(connector: Connector) -> Outbox:
     """The outbox of the transaction that the caller is in."""
     return next(each for each in _outboxes.get() if each.waits_for(connector))
+
+
+def is_open() -> bool:
+    """Whether the caller is in a transaction."""
+    return any(each.is_entered for each in _outboxes.get())
+
+
+def after_commit(send: Send) -> None:
+    """Do something when all transactions that the caller is in have committed; now if in none."""
+    inner = next((each for each in reversed(_outboxes.get()) if each.is_entered), None)
+    if inner is None:
+        send()
+    else:
+        inner.add(partial(after_commit, send))
+
+
+def is_in_transaction(connector: Connector) -> bool:
+    """Whether the caller is in a transaction, and so may read what will never be kept."""
+    return any(each.waits_for(connector) for each in _outboxes.get())
 
 
 def is_heard(signal: Signal, sender: Any) -> bool:

@@ -208,7 +208,11 @@ def own_id(plan: Plan, instance: Attached) -> Any:
 
     :raises AttributeError: where the id was not loaded.
     """
-    values = tuple(getattr(instance, each.name) for each in plan.definition.ids)
+    held = instance.__dict__
+    values = tuple(
+        held[each.name] if each.name in held else getattr(instance, each.name)
+        for each in plan.definition.ids
+    )
     return values[0] if len(values) == 1 else values
 
 

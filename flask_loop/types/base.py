@@ -32,6 +32,11 @@ class PropertyType:
     #: Whether :meth:`dump` gives each value back unchanged.
     dumps_itself: ClassVar[bool] = False
 
+    @property
+    def stored_as(self) -> type[PropertyType]:
+        """The type as which data sources store the values, of a type that only reads others."""
+        return type(self)
+
     def load(self, value: Any, *, text: bool = True) -> Any:
         """Give the Python value of ``value``, which is not None.
 

@@ -46,21 +46,11 @@ class Boolean(PropertyType):
 
 
 class String(PropertyType):
-    """Text.
-
-    :param of_ids: whether a record's id that is no text is taken as its text.
-    """
-
     name, python, message = "String", str, "is not a string"
     ordered = dumps_itself = True
 
-    def __init__(self, *, of_ids: bool = False) -> None:
-        self.of_ids = of_ids
-
     def load(self, value: Any, *, text: bool = True) -> str:
         if not isinstance(value, str):
-            if self.of_ids and isinstance(value, int | uuid.UUID) and not isinstance(value, bool):
-                return str(value)
             raise self.mismatch()
         # A member of an enum that is text becomes the text.
         plain = value if type(value) is str else str.__str__(value)

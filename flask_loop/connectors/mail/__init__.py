@@ -1,7 +1,7 @@
 """The mail connector: mails sent over SMTP, by a delivery service, or to a console."""
 
 from .connector import MailConnector
-from .message import Address, Attachment, Message
+from .message import Address, Attachment, Message, domains_of
 from .transports import (
     ConsoleTransport,
     MemoryTransport,
@@ -21,5 +21,6 @@ __all__ = [
     "Send",
     "Transport",
     "as_mail_error",
+    "domains_of",
     "sending",
 ]

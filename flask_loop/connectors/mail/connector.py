@@ -33,12 +33,36 @@ class MailConnector(Connector):
         transactions=False, unique=False, undeclared=False, persistent=False
     )
     disabled: ClassVar[frozenset[str]] = frozenset(
-        """
-        all count create deleteAll deleteById destroy destroyAll exists find findById
-        findByIds findOne findOrCreate include patchAttributes reload replaceAttributes replaceById
-        replaceOrCreate save updateAll updateAttribute updateAttributes updateOrCreate upsert
-        upsertWithWhere delete relationNameFor
-        """.split()
+        {
+            "all",
+            "count",
+            "create",
+            "delete",
+            "deleteAll",
+            "deleteById",
+            "destroy",
+            "destroyAll",
+            "exists",
+            "find",
+            "findById",
+            "findByIds",
+            "findOne",
+            "findOrCreate",
+            "include",
+            "patchAttributes",
+            "relationNameFor",
+            "reload",
+            "replaceAttributes",
+            "replaceById",
+            "replaceOrCreate",
+            "save",
+            "updateAll",
+            "updateAttribute",
+            "updateAttributes",
+            "updateOrCreate",
+            "upsert",
+            "upsertWithWhere",
+        }
     )
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8, EmailPolicy
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, make_msgid
 from typing import NamedTuple
 
@@ -125,8 +125,7 @@ class Message:
 
         :raises ValueError: where a header is not what a header may be.
         """
-        policy: EmailPolicy = _POLICIES[self.needs_utf8]
-        mime = EmailMessage(policy)
+        mime = EmailMessage(_POLICIES[self.needs_utf8])
         self._set_headers(mime)
         if self.text is not None or self.html is None:
             mime.set_content(self.text or "")

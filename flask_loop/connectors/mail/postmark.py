@@ -105,9 +105,8 @@ def _as_postmark(message: Message) -> dict[str, Any]:
             body[key] = listed
     if message.reply_to:
         body["ReplyTo"] = ", ".join(map(str, message.reply_to))
-    for key, text in (("TextBody", message.text), ("HtmlBody", message.html)):
-        if text is not None:
-            body[key] = text
+    bodies = {"TextBody": message.text, "HtmlBody": message.html}
+    body.update({key: text for key, text in bodies.items() if text is not None})
     if message.attachments:
         body["Attachments"] = [
             {

@@ -189,9 +189,7 @@ def _make_postmark(read: Mapping[str, Any]) -> Transport:
     return PostmarkTransport(read.get("token", ""), **options)
 
 
-def _check(
-    read: Mapping[str, Any], key: str, phrase: str, fits: Callable[[Any], bool]
-) -> None:
+def _check(read: Mapping[str, Any], key: str, phrase: str, fits: Callable[[Any], bool]) -> None:
     if key in read and not fits(read[key]):
         raise DefinitionError(f"the setting {key!r} of the mail connector is {phrase}")
 

@@ -43,13 +43,15 @@ def sending(transport: Transport) -> AbstractContextManager[Send]:
 
 
 def as_mail_error(error: Exception) -> MailError:
-    """What a transport raised, as the error that tells of it without what is secret."""
+    """What a transport raised, as the error that tells of it."""
     if isinstance(error, MailError):
         return error
-    is_temporary = isinstance(error, OSError)
-    return MailError(
-        f"the mail could not be sent ({type(error).__name__})", is_temporary=is_temporary
+    told = MailError(
+        f"the mail could not be sent ({type(error).__name__})",
+        is_temporary=isinstance(error, OSError),
     )
+    told.__cause__ = error
+    return told
 
 
 class MemoryTransport:

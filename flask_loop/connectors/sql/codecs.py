@@ -118,7 +118,7 @@ class Codecs:
         """
         if is_indexed and self.indexed_length is not None:
             self._refuse_long_text(property_, self.indexed_length)
-        maker: Callable[[Property], Codec] = getattr(self, _MAKERS[type(property_.type)])
+        maker: Callable[[Property], Codec] = getattr(self, _MAKERS[property_.type.stored_as])
         return maker(property_)
 
     def _refuse_long_text(self, property_: Property, most: int) -> None:

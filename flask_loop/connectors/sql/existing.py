@@ -64,7 +64,7 @@ def existing_codec(property_: Property, backend: str, usual: Codec) -> Codec | N
     :returns: None where no type is named, or the property's own type has no such column.
     """
     options = property_.options.get(backend, {})
-    make = _MAKERS.get(type(property_.type))
+    make = _MAKERS.get(property_.type.stored_as)
     if make is None or not names_type(property_, backend):
         return None
     name = " ".join(options["dataType"].split())

@@ -269,7 +269,7 @@ class Way:
         self._plain = plain_type(self._type)
         self._is_decorated = isinstance(self._type, sa.TypeDecorator)
         self._kind = kind
-        make = _CONVERSIONS.get(type(kind))
+        make = _CONVERSIONS.get(kind.stored_as)
         self.to_host: Convert | None
         self.from_host: Convert | None
         self.to_host, self.from_host = (None, None) if make is None else make(self, kind)

@@ -1,0 +1,1 @@
+"""What the bundled models of users and sessions lean on: passwords, tokens, limits, links."""

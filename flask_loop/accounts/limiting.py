@@ -1,0 +1,172 @@
+"""Limits: how often somebody may try what can be guessed, or what sends mails.
+
+Tries are counted for the account that is named, whether there is such an account or not, and for
+the address that they come from. Where the storage that counts for several processes cannot be
+reached, the process counts by itself until it can.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from flask import has_request_context, request
+
+from ..errors import DefinitionError, TooManyRequests
+from ..state import Settings
+from .apps import PerApp, current_state, keyed_digest
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+    from limits.strategies import RateLimiter
+
+_log = logging.getLogger(__name__)
+#: What the limits of each kind of tries are called in the settings.
+KINDS = ("login", "reset", "verify")
+_SIDES = ("account", "address")
+#: How many of the first bits of an IPv6 address one customer has.
+_NETWORK_BITS = 64
+_PREFIX = "flask-loop"
+
+
+class Limiter:
+    """Counts the tries of one kind in one app.
+
+    :param kind: one of :data:`KINDS`.
+    :param limits: in the words of the ``limits`` library, by ``account`` and ``address``.
+    :param storage: the URL of where they are counted.
+    :raises DefinitionError: naming the setting that means nothing.
+    """
+
+    def __init__(self, kind: str, limits: Mapping[str, str], storage: str) -> None:
+        setting = f"LOOP_{kind.upper()}_LIMITS"
+        if unknown := limits.keys() - set(_SIDES):
+            raise DefinitionError(f"{setting} has {_SIDES}, and not {sorted(unknown)[0]!r}")
+        self._kind = kind
+        self._limits = {side: _parsed(setting, limits.get(side)) for side in _SIDES}
+        self._counter = _counter(storage)
+        self._own: RateLimiter | None = None
+
+    def count(self, *account: str | None) -> None:
+        """Count a try of the client that calls.
+
+        :param account: what names the account, in its normal form: such as the model, the realm
+            and the name. Nothing counts for the client's address alone.
+        :raises TooManyRequests: where it is one too many.
+        """
+        for limit, keys in (*self._of_address(), *self._of_account(account)):
+            if not self._ask("hit", limit, keys):
+                raise TooManyRequests(self._wait(limit, keys))
+
+    def forgive(self, *account: str | None) -> None:
+        """Forget the tries of an account, as its owner was there.
+
+        :param account: as in :meth:`count`.
+        """
+        for limit, keys in self._of_account(account):
+            self._ask("clear", limit, keys)
+
+    def _of_address(self) -> Iterator[tuple[RateLimitItem, tuple[str, ...]]]:
+        if has_request_context() and request.remote_addr:
+            keys = (_PREFIX, self._kind, "address", _network(request.remote_addr))
+            yield from ((limit, keys) for limit in self._limits["address"])
+
+    def _of_account(
+        self, account: tuple[str | None, ...]
+    ) -> Iterator[tuple[RateLimitItem, tuple[str, ...]]]:
+        if account:
+            named = keyed_digest("flask-loop limit", *(each or "" for each in account))
+            keys = (_PREFIX, self._kind, "account", named)
+            yield from ((limit, keys) for limit in self._limits["account"])
+
+    def _wait(self, limit: RateLimitItem, keys: tuple[str, ...]) -> int:
+        """In how many seconds another try is counted."""
+        reset: float = self._ask("get_window_stats", limit, keys).reset_time
+        return max(1, ceil(reset - time.time()))
+
+    def _ask(self, name: str, limit: RateLimitItem, keys: tuple[str, ...]) -> Any:
+        try:
+            return getattr(self._counter, name)(limit, *keys)
+        except Exception:  # noqa: BLE001 - each storage has errors of its own
+            _log.exception("the storage of limits cannot be reached; this process counts alone")
+            if self._own is None:
+                self._own = _counter("memory://")
+            return getattr(self._own, name)(limit, *keys)
+
+
+def _parsed(setting: str, text: str | None) -> list[RateLimitItem]:
+    from limits import parse_many
+
+    if not text:
+        return []
+    try:
+        return parse_many(text)
+    except ValueError as error:
+        raise DefinitionError(f"{setting}: {error}") from None
+
+
+def _counter(storage: str) -> RateLimiter:
+    """What counts in a storage: in a window that moves, where the storage has such."""
+    from limits.errors import ConfigurationError
+    from limits.storage import MovingWindowSupport, storage_from_string
+    from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+
+    try:
+        made: Any = storage_from_string(storage)
+    except (ConfigurationError, ImportError, ValueError) as error:
+        raise DefinitionError(
+            f"LOOP_LIMIT_STORAGE is no storage of limits: {type(error).__name__}"
+        ) from None
+    moves = isinstance(made, MovingWindowSupport)
+    return MovingWindowRateLimiter(made) if moves else FixedWindowRateLimiter(made)
+
+
+def _network(address: str) -> str:
+    """The client that an address stands for: of IPv6, all that one customer has."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), _NETWORK_BITS), strict=False))
+
+
+def _limiters(settings: Settings) -> dict[str, Limiter]:
+    return {
+        kind: Limiter(kind, getattr(settings, f"{kind}_limits"), settings.limit_storage)
+        for kind in KINDS
+    }
+
+
+_by_app = PerApp(_limiters)
+
+
+def limit(model: Any, kind: str, *account: str | None) -> None:
+    """Count a try in the app in whose context the caller is; outside of one nothing is counted.
+
+    :param model: the model of users that it is about.
+    :param kind: one of :data:`KINDS`.
+    :param account: what names the account, in its normal form; see :meth:`Limiter.count`.
+    :raises TooManyRequests: where it is one too many.
+    """
+    state = current_state()
+    if state is not None:
+        _by_app.of(state)[kind].count(*_named(model, account))
+
+
+def forgive(model: Any, kind: str, *account: str | None) -> None:
+    """Forget the tries of an account; see :meth:`Limiter.forgive`."""
+    state = current_state()
+    if state is not None:
+        _by_app.of(state)[kind].forgive(*_named(model, account))
+
+
+def _named(model: Any, account: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    return (model.definition.name, *account) if account else ()
