@@ -16,6 +16,7 @@ from .migration_commands import migrate
 from .remoting import idle_registrations
 from .state import State
 from .terminal import Row, show
+from .user_commands import users
 
 NO_MODELS = "No models are exposed: loop.model(Product) exposes one."
 NO_METHODS = "No model has a method for remote callers: all are switched off."
@@ -25,6 +26,7 @@ loop = AppGroup("loop", help="Show what Flask-Loop exposes.", short_help="Show m
 loop.add_command(acl)
 loop.add_command(discover)
 loop.add_command(migrate)
+loop.add_command(users)
 
 
 _json_option = click.option(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -19,17 +17,15 @@ from .connectors import Connector
 from .datasource import DataSource, make_connector
 from .definition import (
     ModelDefinition,
-    Registry,
-    definition_from_json,
-    registry,
     shared_methods,
 )
 from .errors import DefinitionError
-from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, own_of, refuse_bundled
+from .folder import Folder
+from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, refuse_bundled
 from .http import LazyRule, answer_unrouted, bounds_of, propagates
 from .mailing import Mailer
 from .methods import Generation
-from .model import Model, make_model
+from .model import Model
 from .query import EVERYTHING, Where
 from .remoting import Exposure, Switches, current_access, idle_registrations
 from .rest import PREFIX, ModelBlueprint, blueprint_name
@@ -243,6 +239,13 @@ class Loop:
             state.mailer.enqueue = function
         return function
 
+    def add_sources(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give data sources settings where ``LOOP_DATA_SOURCES`` says nothing of them.
+
+        :param settings: by the names of the data sources.
+        """
+        self._loaded_sources.update(settings)
+
     def load(self, folder: str | Path) -> list[type[Any]]:
         """Define and expose the models of LoopBack 2 or 3 JSON files.
 
@@ -252,7 +255,7 @@ class Loop:
         :returns: the models.
         :raises DefinitionError: naming the file and what in it means nothing.
         """
-        return _Folder(self, Path(folder)).load()
+        return Folder(self, Path(folder)).load()
 
     def _current_app(self) -> Flask | None:
         if has_app_context() and current_app.extensions.get(EXTENSION) is not None:
@@ -429,136 +432,3 @@ class _BeforeRequest:
         state = self._state
         for idle in idle_registrations(state.exposures, state.hooks, state.switches):
             app.logger.warning("Flask-Loop: %s", idle)
-
-
-class _FolderModels(Registry):
-    """The models of one folder by name, before those of other places.
-
-    An app factory may load a folder again and again; what its files name is in the same load.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._own: dict[str, type] = {}
-        self._expected: set[str] = set()
-
-    def expect(self, names: Iterable[str]) -> None:
-        """Know the names of models to come, which stand for no others meanwhile."""
-        self._expected.update(names)
-
-    def add(self, name: str, model: type) -> None:
-        self._own[name] = model
-
-    def named(self, name: str) -> list[type]:
-        if name in self._own:
-            return [self._own[name]]
-        return [] if name in self._expected else registry.named(name)
-
-    def known(self) -> list[str]:
-        return [*self._own, *registry.known()]
-
-
-class _Folder:
-    """A folder of LoopBack's JSON files."""
-
-    def __init__(self, loop: Loop, folder: Path) -> None:
-        self.loop, self.folder = loop, folder
-        self.models = _FolderModels()
-        if not folder.is_dir():
-            raise DefinitionError(f"{folder} is not a folder")
-        self.config = self._read("model-config.json")
-        self.config.pop("_meta", None)
-        loop._loaded_sources.update(self._read("datasources.json"))
-
-    def load(self) -> list[type[Any]]:
-        loaded: dict[str, type[Any]] = {}
-        documents = {
-            path.name: self._parse(path)
-            for path in sorted(self.folder.glob("*.json"))
-            if path.name not in ("model-config.json", "datasources.json")
-        }
-        self._check_config(documents.values())
-        names = (each.get("name") for each in documents.values())
-        self.models.expect(name for name in names if isinstance(name, str))
-        for file, document in _bases_first(documents):
-            with self._named(file):
-                model = self._define(document)
-            self.models.add(model.model_name, model)
-            loaded[file] = model
-        for file, model in loaded.items():
-            with self._named(file):
-                model.definition.resolve()
-            self._configure(model, documents[file])
-        return list(loaded.values())
-
-    def _define(self, document: Mapping[str, Any]) -> type[Any]:
-        bases: list[type[Any]] = [Model]
-
-        def find_base(name: str) -> ModelDefinition:
-            bases[0] = self.models.get(name)
-            return cast("type[Model]", bases[0]).definition
-
-        definition = definition_from_json(document, find_base=find_base, models=self.models)
-        return make_model(definition, bases[0])
-
-    @contextmanager
-    def _named(self, file: str) -> Iterator[None]:
-        try:
-            yield
-        except DefinitionError as error:
-            raise DefinitionError(f"{self.folder / file}: {error}") from None
-
-    def _check_config(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        defined = {document.get("name") for document in documents}
-        file = self.folder / "model-config.json"
-        for name, config in self.config.items():
-            if name not in defined:
-                raise DefinitionError(f"{file}: no file defines the model {name!r}")
-            if not isinstance(config, Mapping):
-                raise DefinitionError(f"{file}: the entry {name!r} is not an object")
-
-    def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
-        configured = self.config.get(model.model_name, {})
-        config = {**document, **configured}
-        remoting = shared_methods(configured.get("options", {}).get("remoting", {}))
-        own_of(model, "__loop_switches__", lambda: Switches.of(remoting))
-        source = config.get("dataSource")
-        if source is not None:
-            model.attach_to(self.loop.data_source(source))
-            if config.get("public", True):
-                self.loop.model(model)
-            else:
-                self.loop.model(model, public=False)
-
-    def _read(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        return self._parse(path) if path.exists() else {}
-
-    def _parse(self, path: Path) -> dict[str, Any]:
-        try:
-            document = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise DefinitionError(f"{path} is not JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise DefinitionError(f"{path} is not a JSON object")
-        return document
-
-
-def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """The documents in an order in which each comes after the one it is based on."""
-    by_model = {document.get("name"): file for file, document in documents.items()}
-    ordered: dict[str, dict[str, Any]] = {}
-
-    def visit(file: str, seen: tuple[str, ...]) -> None:
-        if file in seen:
-            raise DefinitionError(
-                f"{file}: the models {' and '.join(seen)} are based on each other"
-            )
-        base = documents[file].get("base")
-        if base is not None and base in by_model:
-            visit(by_model[base], (*seen, file))
-        ordered.setdefault(file, documents[file])
-
-    for file in documents:
-        visit(file, ())
-    return list(ordered.items())

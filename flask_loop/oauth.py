@@ -15,12 +15,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, redirect, request, session
+from flask import Blueprint, Flask, current_app, jsonify, redirect, request, session
 from flask_login import current_user, login_user, logout_user
-from werkzeug.wrappers import Response as AnyResponse
 
 from .accounts.identities import Accounts, Identity, model_for
 from .accounts.links import allowed_redirects, base_url
@@ -31,6 +30,9 @@ from .errors import BadRequest, DefinitionError, RemoteError, Unauthorized
 from .http.cross_site import check_origin, origins
 from .http.errors import error_response
 from .state import State
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
 
 __all__ = ["Identity", "OAuth2", "OpenID", "Profile", "Provider", "ThirdPartyLogin"]
 
@@ -172,7 +174,7 @@ class _Attempt:
 
     def keep(self) -> None:
         """Let the browser's session have it, and the newest of the others."""
-        session[_PENDING] = [*_pending()[1 - _MOST_PENDING :], {**asdict(self)}]
+        session[_PENDING] = [*_pending()[1 - _MOST_PENDING :], asdict(self)]
 
     @classmethod
     def take(cls, provider: str, state: str) -> _Attempt:
@@ -210,19 +212,19 @@ class _Routes:
         self._logins, self._accounts, self._provider = logins, accounts, provider
         self._trusted = trusted
 
-    def start(self) -> AnyResponse:
+    def start(self) -> Response:
         """Send the browser to the provider."""
         try:
             return self._begin(links=None)
         except RemoteError as error:
             return self._failure(error)
 
-    def link(self) -> AnyResponse:
+    def link(self) -> Response:
         """Send the browser to the provider, for the user who is logged in."""
         user = self._own_user()
         return self._begin(links=user.get_id())
 
-    def finish(self) -> AnyResponse:
+    def finish(self) -> Response:
         """Take the answer of the provider."""
         try:
             attempt = _Attempt.take(self._provider.name, request.args.get("state", ""))
@@ -238,16 +240,16 @@ class _Routes:
             return self._failure(error)
         return redirect(attempt.next, 303)
 
-    def unlink(self) -> AnyResponse:
+    def unlink(self) -> Response:
         """Let the user who is logged in not log in by the provider any more."""
         count = self._accounts.unlink(self._own_user(), self._provider.name)
         return jsonify({"count": count})
 
-    def token(self) -> AnyResponse:
+    def token(self) -> Response:
         """The token of a new session of the user who is logged in."""
         return jsonify(self._own_user().create_session().to_dict())
 
-    def _begin(self, links: str | None) -> AnyResponse:
+    def _begin(self, links: str | None) -> Response:
         given = request.args.get("next") or self._logins.after_login
         target = check_redirect(given, allowed_redirects())
         bound = Secrets()
@@ -285,7 +287,7 @@ class _Routes:
         user = current_user._get_current_object()
         return user if isinstance(user, self._logins.users) else None
 
-    def _failure(self, error: RemoteError) -> AnyResponse:
+    def _failure(self, error: RemoteError) -> Response:
         if isinstance(error, LoginFailed):
             current_app.logger.warning(
                 "A login by %s failed: %s", self._provider.name, error.reason
@@ -300,10 +302,10 @@ class _Routes:
         return redirect(f"{target}{separator}{query}", 303)
 
 
-def _answering(function: Callable[[], AnyResponse]) -> Callable[[], AnyResponse]:
+def _answering(function: Callable[[], Response]) -> Callable[[], Response]:
     """A view that answers errors as the models' routes do, and whose URL goes nowhere else."""
 
-    def view() -> AnyResponse:
+    def view() -> Response:
         try:
             response = function()
         except RemoteError as error:

@@ -15,6 +15,7 @@ from ..definition import prop
 from ..errors import Conflict, DefinitionError, DuplicateId, Unauthorized, ValidationError
 from ..model import Model, Prop
 from .addresses import is_address, normal_address
+from .login import id_as_json
 from .providers import Profile, Provider
 
 
@@ -116,7 +117,7 @@ def forget_strangers(user: Any) -> None:
     identities = identities_of(type(user))
     if identities is None or identities.data_source is None:
         return
-    where: dict[str, Any] = {"user_id": user.id}
+    where: dict[str, Any] = {"user_id": _id_of(user)}
     if user.email is not None:
         # Null is not equal to an address either.
         where["email"] = {"neq": user.email}
@@ -154,7 +155,7 @@ class Accounts:
         if settings.require_email_verification and not user.email_verified:
             raise EmailNotVerified(
                 "The address of this account is not verified yet.",
-                details={"userId": user.to_dict().get("id")},
+                details={"userId": id_as_json(user)},
             )
         return user
 
@@ -172,7 +173,7 @@ class Accounts:
                 self._link(user, profile)
             except DuplicateId:
                 linked = self._find(profile)
-        if linked is not None and linked.user_id != user.id:
+        if linked is not None and linked.user_id != _id_of(user):
             raise IdentityTaken("This login is another user's already.")
 
     def unlink(self, user: Any, provider: str) -> int:
@@ -182,7 +183,7 @@ class Accounts:
         :raises LastWayIn: where the user could not log in then.
         """
         with self._transaction():
-            own: list[Any] = self.identities.find(where={"user_id": user.id})
+            own: list[Any] = self.identities.find(where={"user_id": _id_of(user)})
             going = [each for each in own if each.provider == provider]
             if going and len(going) == len(own) and user.password is None:
                 raise LastWayIn("Set a password first, or link another login.")
@@ -249,7 +250,7 @@ class Accounts:
             provider=profile.provider,
             subject=profile.subject,
             email=_address(profile),
-            user_id=user.id,
+            user_id=_id_of(user),
         )
 
     def _find(self, profile: Profile) -> Any:
@@ -260,6 +261,10 @@ class Accounts:
 
     def _transaction(self) -> Any:
         return self.users.data_source.transaction()
+
+
+def _id_of(user: Any) -> Any:
+    return type(user).definition.id_of(user.to_record())
 
 
 def _address(profile: Profile) -> str | None:

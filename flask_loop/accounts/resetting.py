@@ -273,11 +273,7 @@ def _change(user: Any, password: str) -> Any:
     changes = {"password": password, "email_verified": True}
     if not model.update_all(unchanged(user, RESET), changes):
         raise _invalid()
-    return _user(model, id_text(user))
-
-
-def _user(model: Any, id: str) -> Any:
-    return model.__loop_plan__().instance(id)
+    return model.__loop_plan__().instance(id_text(user))
 
 
 def _form(user: Any, token: str, *errors: tuple[str, str]) -> Any:

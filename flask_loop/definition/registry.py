@@ -9,6 +9,8 @@ from weakref import WeakSet
 
 from ..errors import DefinitionError
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
+
 
 class Registry:
     """The models that were defined, by name, held weakly.
@@ -24,8 +26,10 @@ class Registry:
         self._models.setdefault(name, WeakSet()).add(model)
 
     def named(self, name: str) -> list[type]:
-        """The models of a name."""
-        return list(self._models.get(name, ()))
+        """The models of a name; one that comes with Flask-Loop where there is no other."""
+        found = list(self._models.get(name, ()))
+        own = [model for model in found if not model.__module__.startswith(_PACKAGE)]
+        return own or found
 
     def known(self) -> list[str]:
         """The names that models have."""

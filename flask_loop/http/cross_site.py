@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
 
 from flask import Request, current_app, session
 
+from ..accounts.apps import keyed_digests
 from ..errors import DefinitionError, Forbidden
 
 #: The header that has the token of a page.
@@ -46,7 +46,7 @@ def csrf_token() -> str:
     if hasattr(current_app, "login_manager"):
         from flask_login import current_user
 
-        bool(current_user)  # which a remember cookie may have logged in just now
+        _ = current_user.is_authenticated  # which a remember cookie may bring about just now
     nonce = session.get(_NONCE)
     if not isinstance(nonce, str):
         nonce = session[_NONCE] = secrets.token_urlsafe(16)
@@ -105,7 +105,7 @@ def _checked(given: str) -> str:
 
 
 def _without_default_port(origin: str) -> str:
-    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], "/"))
+    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], ""))
 
 
 def _is_own(request: Request, trusted: frozenset[str]) -> bool | None:
@@ -135,8 +135,13 @@ def _has_token(request: Request) -> bool:
     return any(hmac.compare_digest(each.encode(), received) for each in _tokens(nonce))
 
 
-def _tokens(nonce: str) -> Iterable[str]:
-    ...
+def _tokens(nonce: str) -> Iterator[str]:
+    """The tokens of this session and its user; the first is the one that is given out.
+
+    The user is in them because somebody may have given a browser a session of their own before the
+    user logged in, and so know the rest.
+    """
+    return keyed_digests("flask-loop csrf", nonce, str(session.get("_user_id", "")))
 
 
 def _refusal(reason: str) -> Forbidden:

@@ -1,0 +1,152 @@
+"""Flask-Login: Flask-Loop's users beside the app's own, in the one ``LoginManager`` of the app."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Request, after_this_request, current_app, g, has_request_context, request
+from flask_login import LoginManager, current_user
+from flask_login.signals import session_protected, user_accessed, user_logged_in, user_logged_out
+
+from ..accounts.sessions import load_user, user_id_of
+from ..errors import Unauthorized
+from ..remoting.callers import Caller
+from .authenticator import Authenticator, host_loader
+from .rules import LazyRule
+
+#: What the ids of Flask-Loop's users begin with, as Flask-Login knows them.
+PREFIX = "loop:"
+Loader = Callable[[Any], Any]
+
+
+class Logins:
+    """What Flask-Login does for one app with Flask-Loop's users.
+
+    The app's ``LoginManager`` is looked up whenever it is used, as is what it has for loaders: the
+    app may make and give them before or after.
+
+    :param app: the app, which has not answered any request.
+    :param authenticator: the app's.
+    """
+
+    def __init__(self, app: Flask, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        if not hasattr(app, "login_manager"):
+            OwnManager().init_app(app)
+        user_accessed.connect(self.wrap, sender=app)
+        app.teardown_request(_forget_user)
+        self.wrap(app)
+
+    def wrap(self, app: Any, **_: Any) -> None:
+        """Put Flask-Loop's loaders in front of those that the app's manager has now."""
+        manager = app.login_manager
+        of_id, of_request = manager.user_callback, manager.request_callback
+        if not isinstance(of_id, _OfId):
+            manager.user_loader(_OfId(self._authenticator, of_id))
+        if not isinstance(of_request, _OfRequest):
+            manager.request_loader(_OfRequest(self._authenticator, of_request))
+
+
+class _OfId:
+    """Loads a user by the id that a cookie has.
+
+    Where a token decides, it is the user of the token, whoever the cookie names: Flask-Login would
+    ask for that one first.
+
+    :param host: the app's own loader, or None.
+    """
+
+    def __init__(self, authenticator: Authenticator, host: Loader | None) -> None:
+        self.host, self._authenticator = host, authenticator
+
+    def __call__(self, id: str) -> Any:
+        if has_request_context() and isinstance(request.url_rule, LazyRule):
+            caller = _holder(self._authenticator, request)
+            if caller is not None:
+                return self._authenticator.user_of(request, caller)
+        if id.startswith(PREFIX):
+            return self._load(id)
+        return None if self.host is None else self.host(id)
+
+    def _load(self, id: str) -> Any:
+        """Load a user of a model, whose id has to be the very same still."""
+        for model in self._authenticator.users:
+            prefix = f"{PREFIX}{model.model_name}:"
+            key, _, _ = id.removeprefix(prefix).rpartition(":")
+            found = user_id_of(model, key) if id.startswith(prefix) else None
+            user = None if found is None else load_user(model, found)
+            if user is not None and hmac.compare_digest(user.get_id().encode(), id.encode()):
+                return user
+        return None
+
+
+class _OfRequest:
+    """Loads a user by what a request gives: the user of a token, or whom the app itself knows.
+
+    :param host: the app's own loader, or None.
+    """
+
+    def __init__(self, authenticator: Authenticator, host: Loader | None) -> None:
+        self.host, self._authenticator = host, authenticator
+
+    def __call__(self, request: Request) -> Any:
+        caller = _holder(self._authenticator, request)
+        if caller is not None and caller.is_authenticated:
+            return self._authenticator.user_of(request, caller)
+        return None if self.host is None else self.host(request)
+
+
+def _holder(authenticator: Authenticator, request: Request) -> Caller | None:
+    try:
+        return authenticator.holder(request)
+    except Unauthorized:
+        return None
+
+
+class OwnManager(LoginManager):  # type: ignore[misc]
+    """The manager of an app that has none of its own, or none yet."""
+
+    def init_app(self, app: Flask, add_context_processor: bool = True) -> None:
+        """Let an app have this manager, until it gets one of its own.
+
+        Flask-Login's would look into the session of each request, whether anybody logs in or not,
+        and let all answers vary by the cookie.
+        """
+        app.login_manager = self  # type: ignore[attr-defined]
+        app.context_processor(lambda: {"current_user": current_user})
+        if app.config.get("REMEMBER_COOKIE_REFRESH_EACH_REQUEST"):
+            app.after_request(self._update_remember_cookie)
+            return
+        for signal in (user_logged_in, user_logged_out, session_protected):
+            signal.connect(self._remember, sender=app)
+
+    def _remember(self, app: Any, **_: Any) -> None:
+        if app.login_manager is self:
+            after_this_request(self._update_remember_cookie)
+
+
+def set_cookie_defaults(app: Flask, external_url: str | None) -> None:
+    """Let the cookies of logins be safe in what the app has not said of them.
+
+    No other site gets them sent along with what it posts, no script reads them, and where the app
+    is known to be reached over TLS they go over nothing else.
+
+    :param external_url: where clients reach the app.
+    """
+    config = app.config
+    is_tried_out = app.debug or app.testing
+    scheme = (external_url or "").partition(":")[0].lower()
+    if config["SESSION_COOKIE_SAMESITE"] is None:
+        config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    if scheme == "https" and not is_tried_out:
+        config["SESSION_COOKIE_SECURE"] = True
+    config.setdefault("REMEMBER_COOKIE_SAMESITE", "Lax")
+    config.setdefault("REMEMBER_COOKIE_HTTPONLY", True)
+    config.setdefault("REMEMBER_COOKIE_SECURE", not is_tried_out and scheme != "http")
+
+
+def _forget_user(error: BaseException | None = None) -> None:
+    """Leave nobody logged in on the app's context, which the next request may share."""
+    g.pop("_login_user", None)
