@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Any
 
 from waitress import create_server
 
@@ -20,7 +21,9 @@ def main() -> None:
         choices=sorted(CITY_SETS),
         help="load the cities from this population on, in place of those that are loaded",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone"
+    )
     parser.add_argument(
         "--port",
         type=int,
@@ -29,7 +32,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        app = create_app({"CITIES": options.cities} if options.cities else None)
+        app = create_app(settings_of(options))
     except KeyboardInterrupt:
         sys.exit("Interrupted: the database is as it was before.")
     try:
@@ -38,6 +41,19 @@ def main() -> None:
         sys.exit(f"Port {options.port} cannot be used ({error.strerror}); try PORT=8000.")
     server.print_listen("The city guide is at http://{}:{}/")
     server.run()
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    settings: dict[str, Any] = {"CITIES": options.cities} if options.cities else {}
+    if options.host not in ("127.0.0.1", "localhost"):
+        # Others know the guide by names that it does not: links in mails must not follow those.
+        url = f"http://{REACHED_AT.get(options.host, options.host)}:{options.port}"
+        settings["LOOP_EXTERNAL_URL"] = os.environ.get("CITY_GUIDE_LOOP_EXTERNAL_URL", url)
+        settings["TRUSTED_HOSTS"] = None
+    return settings
+
+
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what may be asked for
 
 
 if __name__ == "__main__":

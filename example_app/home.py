@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 
 from example_app.models import City, Country, Place
 
@@ -129,10 +129,16 @@ QUERIES = [
         {"where": {"continent": "EU"}, "order": "population DESC"},
     ),
     Query(
-        "Places that users added, the newest first",
+        "Places that members added, the newest first",
         "/api/places",
         "filter",
         {"order": "created DESC", "limit": 20, "include": ["city", "tags", "photos"]},
+    ),
+    Query(
+        "Places that somebody finds worth four stars or more, with their reviews",
+        "/api/places",
+        "filter",
+        {"where": {"reviews": {"some": {"stars": {"gte": 4}}}}, "include": "reviews"},
     ),
     Query(
         "Tours, with their stops and the places where they stop",
@@ -158,5 +164,5 @@ def index() -> str:
         places=Place.count(),
         queries=QUERIES,
         root=request.url_root,
-        has_key=current_app.config["KEY"] is not None,
+        is_verified="verified" in request.args,
     )

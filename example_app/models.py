@@ -6,13 +6,14 @@ import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import Enum
-from hmac import compare_digest
 from io import TextIOWrapper
 from typing import Any, ClassVar
 
-from flask import abort, current_app
+from flask import abort
 from werkzeug.datastructures import FileStorage
 
+from example_app.members import Contribution, Member
+from example_app.sources import db, loop
 from flask_loop import (
     BelongsTo,
     Context,
@@ -22,7 +23,6 @@ from flask_loop import (
     HasAndBelongsToMany,
     HasMany,
     HasOne,
-    Loop,
     Model,
     Prop,
     ReferencesMany,
@@ -32,9 +32,6 @@ from flask_loop import (
     scope,
 )
 from flask_loop.query import has_related
-
-loop = Loop(url_prefix="/api")
-db = loop.data_source("db")
 
 CODE = "^[A-Z]{2}$"
 TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
@@ -48,7 +45,12 @@ READ_ONLY = {
     "exists": True,
 }
 """What clients do with records that are not theirs."""
-ONE_AT_A_TIME = {"update_all": False, "upsert_with_where": False}
+ONE_AT_A_TIME = {
+    "upsert": False,
+    "replace_or_create": False,
+    "upsert_with_where": False,
+    "update_all": False,
+}
 """What clients do with what they add."""
 
 
@@ -206,7 +208,7 @@ class OpeningHours(Model):
 
 
 class Tag(Model):
-    """A word for what places have in common."""
+    """A word for what places have in common. It is nobody's, so that nobody changes it."""
 
     name: Prop[str] = prop(required=True, max_length=30, unique=True)
     places: HasAndBelongsToMany[Place]
@@ -216,10 +218,14 @@ class Tag(Model):
 
         data_source = db
         remoting = ONE_AT_A_TIME
+        acls: ClassVar = [
+            {"principal_id": "$everyone", "access_type": "READ", "permission": "ALLOW"},
+            {"principal_id": "$authenticated", "property": "create", "permission": "ALLOW"},
+        ]
 
 
-class Place(Model):
-    """A place in a city that somebody recommends.
+class Place(Contribution):
+    """A place in a city that a member recommends.
 
     Whoever does may leave an address for questions about it, which nobody gets to see.
     """
@@ -238,15 +244,23 @@ class Place(Model):
 
     city: BelongsTo[City]
     tags: HasAndBelongsToMany[Tag]
+    reviews: HasMany[Review]
     photos: HasMany[Photo] = relation(polymorphic="subject", on_delete="cascade")
     address: EmbedsOne[Address]
     hours: EmbedsMany[OpeningHours]
 
     class Meta:
-        """Kept in the guide's database. Clients change one place at a time."""
+        """Kept in the guide's database. To review a place or to show it one need not own it."""
 
         data_source = db
         remoting = ONE_AT_A_TIME
+        acls: ClassVar = [
+            {
+                "principal_id": "$authenticated",
+                "property": ["import_csv", "__create__reviews", "__create__photos"],
+                "permission": "ALLOW",
+            }
+        ]
 
     @remote_method(http={"path": "/import", "status": 201}, max_body=64 * 1024)
     @classmethod
@@ -263,7 +277,28 @@ class Place(Model):
         return cls.create(given)
 
 
-class Tour(Model):
+class Review(Contribution):
+    """What a member thinks of a place."""
+
+    stars: Prop[int] = prop(min=1, max=5)
+    text: Prop[str] = prop(required=True, max_length=2000)
+    created: Prop[datetime] = prop(default_fn="now", read_only=True)
+
+    place: BelongsTo[Place] = relation(required=True, on_delete="cascade", constraint=True)
+
+    class Meta:
+        """Kept in the guide's database."""
+
+        data_source = db
+        remoting = ONE_AT_A_TIME
+
+
+Review.validates_uniqueness_of(
+    "member_id", scoped_to=["place_id"], message="has reviewed this place already"
+)
+
+
+class Tour(Contribution):
     """A walk from place to place."""
 
     name: Prop[str] = prop(required=True, max_length=80)
@@ -279,7 +314,7 @@ class Tour(Model):
         remoting = ONE_AT_A_TIME
 
 
-class Stop(Model):
+class Stop(Contribution):
     """A place on a tour: the row that links both."""
 
     position: Prop[int] = prop(default=1, min=1)
@@ -295,7 +330,7 @@ class Stop(Model):
         remoting = ONE_AT_A_TIME
 
 
-class Photo(Model):
+class Photo(Contribution):
     """A photo of a city or of a place."""
 
     url: Prop[str] = prop(required=True, max_length=200, pattern=r"^https?://\S+$")
@@ -333,6 +368,16 @@ def is_in_a_known_city(place: Place) -> bool:
 Place.validate("city_id", is_in_a_known_city, message="is not a city of this guide")
 
 
+@Stop.observe("before save")
+def keep_to_own_tours(ctx: Any) -> None:
+    tour_id = ctx.data.get("tour_id")
+    if ctx.user is None or tour_id is None:
+        return
+    tour = Tour.find_one({"id": tour_id})
+    if tour is not None and tour.member_id != ctx.user.id:
+        raise PermissionError("this is a tour of somebody else")
+
+
 @Place.observe("after save")
 def keep_in_history(ctx: Any) -> None:
     if ctx.instance is not None:
@@ -350,15 +395,6 @@ def add_to_history(place: Place, what: str, changed: list[str]) -> None:
     Change.create(place_id=place.id, name=place.name, what=what, changed=changed)
 
 
-@loop.before_remote("**")
-def demand_the_key(ctx: Context) -> None:
-    key = current_app.config["KEY"]
-    if key is None or ctx.req.method in ("GET", "HEAD"):
-        return
-    if not compare_digest(ctx.req.headers.get("X-Key", "").encode(), str(key).encode()):
-        raise PermissionError("send the key of this guide as X-Key")
-
-
 @Country.after_remote("*")
 @City.after_remote("*")
 @City.after_remote("prototype.nearby")
@@ -374,5 +410,5 @@ def asks_for_others(filter: Any = None, where: Any = None, **arguments: Any) -> 
     return where is not None and has_related(where)
 
 
-for model in (Country, City, Place, Tag, Tour, Stop, Photo, Change):
+for model in (Country, City, Member, Place, Review, Tag, Tour, Stop, Photo, Change):
     loop.model(model)

@@ -210,19 +210,21 @@ def _message(
     :param path: where in a list of mails it stands.
     """
     if isinstance(given, Email):
-        mail, options = given, {**given.to_record(), **_named(model, more)}
+        mail, options = given, _named(model, more)
     elif given is None or isinstance(given, Mapping):
         options = {**_named(model, given or {}), **_named(model, more)}
         mail = model({key: value for key, value in options.items() if key not in _BESIDE})
     else:
         raise TypeError(f"a mail is a dict of its parts, not {given!r}")
-    context = options.pop("context", None)
-    if (template := options.pop("template", None)) is not None:
+    own = {key: value for key, value in mail.to_record().items() if value is not None}
+    parts = {**own, **options}
+    context = parts.pop("context", None)
+    if (template := parts.pop("template", None)) is not None:
         bodies = render_bodies(template, {"mail": mail, **(context or {})})
-        options.update({k: v for k, v in bodies.items() if options.get(k) is None})
+        parts.update({key: body for key, body in bodies.items() if parts.get(key) is None})
     failures = [] if mail.is_valid() else list(_failures(mail))
     return read_message(
-        model.model_name, options, Way.of(model).default_sender, failures=failures, path=path
+        model.model_name, parts, Way.of(model).default_sender, failures=failures, path=path
     )
 
 

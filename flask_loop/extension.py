@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, has_app_context, request
 from flask.globals import request_ctx
 
 from .access import AccessControl
+from .accounts.redirects import check_settings
 from .connectors import Connector
 from .datasource import DataSource, make_connector
 from .definition import (
@@ -22,7 +23,15 @@ from .definition import (
 from .errors import DefinitionError
 from .folder import Folder
 from .hooks import AFTER, BEFORE, ERROR, RemoteHooks, refuse_bundled
-from .http import LazyRule, answer_unrouted, bounds_of, propagates
+from .http import (
+    Authenticator,
+    LazyRule,
+    answer_unrouted,
+    bounds_of,
+    csrf_token,
+    propagates,
+    set_cookie_defaults,
+)
 from .mailing import Mailer
 from .methods import Generation
 from .model import Model
@@ -102,6 +111,7 @@ class Loop:
         self._apps: WeakKeyDictionary[Flask, State] = WeakKeyDictionary()
         self._has_apps = False
         self._hooks = RemoteHooks()
+        self._load_principal: Callable[[Any], Any] | None = None
         self._enqueue_mail: Callable[[dict[str, Any]], object] | None = None
         self._loaded_sources: dict[str, Mapping[str, Any]] = {}
         if app is not None:
@@ -128,15 +138,19 @@ class Loop:
             raise RuntimeError(f"the app {app.name!r} has a Loop already; call init_app once")
         prefix = self.url_prefix if url_prefix is None else _clean_prefix(url_prefix)
         state = State(Settings.of(app.config), prefix, make_connector, self._loaded_sources)
+        check_settings(state.settings)
         state.docs_base = self._docs_base
         state.hooks = self._hooks
         state.guard = AccessControl(state)
+        state.authenticator = Authenticator(state.settings, lambda: self._load_principal)
         state.mailer = Mailer(app, state.settings.mail_queue, self._enqueue_mail)
         state.switches = _switches_of(state.settings)
         state.sources = self._sources
         app.extensions[EXTENSION] = state
         self._apps[app] = state
         self._has_apps = True
+        set_cookie_defaults(app, state.settings.external_url)
+        app.context_processor(lambda: {"loop_csrf_token": csrf_token})
         app.before_request(_BeforeRequest(app, state))
         if state.settings.docs:
             add_docs(app, state)
@@ -144,7 +158,7 @@ class Loop:
         for model in self._recorded:
             _expose(app, state, model)
         for model in self._private:
-            _keep_private(state, model)
+            _keep_private(app, state, model)
 
     def data_source(self, name: str) -> DataSource:
         """The data source that ``LOOP_DATA_SOURCES`` describes under a name.
@@ -179,7 +193,7 @@ class Loop:
         elif public:
             _expose(target, self._state(target), model)
         else:
-            _keep_private(self._state(target), model)
+            _keep_private(target, self._state(target), model)
         return model
 
     def models(self) -> list[type[Model]]:
@@ -220,6 +234,26 @@ class Loop:
         :returns: a decorator.
         """
         return self._hooks.registrar(ERROR, pattern)
+
+    def principal_loader(self, function: F) -> F:
+        """Say who the app's own users are to access control.
+
+        Users that the app's ``LoginManager`` knows, and that derive from no
+        :class:`~flask_loop.User`, are ``$authenticated``, and own nothing unless this says so.
+
+        :param function: takes such a user, and gives a user of a model; or its class and id, as
+            ``(Member, 7)``; or those and the names of roles, as ``(Member, 7, ["editor"])``; or
+            None where the user is nobody of a model.
+        :returns: the function, so that this can be a decorator.
+
+        ::
+
+            @loop.principal_loader
+            def member_of(account):
+                return Member, account.member_id
+        """
+        self._load_principal = function
+        return function
 
     def mail_queue(self, function: F) -> F:
         """Send mails of the background by a task queue, in the place of a thread of the app.
@@ -299,15 +333,33 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
     blueprint.refuse_taken_paths(app)
     app.register_blueprint(blueprint, name_prefix=PREFIX)
     state.exposures[model] = exposure
+    _know_users(app, state, model)
     state.guard.model_added(model)
     Generation.advance()  # what other models' relations reach may be remote now
 
 
-def _keep_private(state: State, model: type[Model]) -> None:
+def _keep_private(app: Flask, state: State, model: type[Model]) -> None:
     if model not in state.reachable:
         state.private[model] = _exposure(state, model)
+        _know_users(app, state, model)
         state.guard.model_added(model)
         Generation.advance()
+
+
+def _know_users(app: Flask, state: State, model: type[Model]) -> None:
+    """Let the users of a model log in to the app, where it has users."""
+    if not getattr(model, "__loop_user__", False):
+        return
+    if app._got_first_request:
+        raise RuntimeError(
+            f"the app {app.name!r} has answered a request already; register {model.__name__}, "
+            "whose users log in, before the first one"
+        )
+    if state.authenticator.logins is None:
+        from .http.logins import Logins
+
+        state.authenticator.logins = Logins(app, state.authenticator)
+    state.authenticator.add(model)
 
 
 def _exposure(state: State, model: type[Model]) -> Exposure:
@@ -409,6 +461,7 @@ class _BeforeRequest:
             problems = [problem for each in ours for problem in each.resolve()]
             problems += [problem for each in ours for problem in each.route_new_methods(app)]
             if self._generation == -1:
+                self._state.authenticator.settle(app)
                 self._warn(app)
             if len(app.view_functions) > rules:
                 self._fresh_until = monotonic() + _FRESH

@@ -149,7 +149,7 @@ class Folder:
 
         def find_base(name: str) -> ModelDefinition:
             is_itself = name == document["name"]
-            bases[0] = _BUNDLED[name] if is_itself else self.models.get(name)  # type: ignore[assignment]
+            bases[0] = _BUNDLED[name] if is_itself else self.models.get(name)
             return cast("type[Model]", bases[0]).definition
 
         definition = definition_from_json(document, find_base=find_base, models=self.models)

@@ -22,6 +22,7 @@ from flask import Blueprint, Flask, current_app, jsonify, redirect, request, ses
 from flask_login import current_user, login_user, logout_user
 
 from .accounts.identities import Accounts, Identity, model_for
+from .accounts.limiting import limit
 from .accounts.links import allowed_redirects, base_url
 from .accounts.providers import LoginFailed, OAuth2, OpenID, Profile, Provider, Secrets, same_text
 from .accounts.redirects import check_redirect
@@ -119,6 +120,7 @@ class ThirdPartyLogin:
         if state is None:
             raise RuntimeError(f"the app {app.name!r} has no Loop: call loop.init_app(app) first")
         providers = [each.configured(state.settings.oauth) for each in self.providers]
+        self._refuse_taken_paths(app)
         app.register_blueprint(self._blueprint(providers, state))
 
     def unlink(self, user: Any, provider: str) -> int:
@@ -130,6 +132,16 @@ class ThirdPartyLogin:
         :raises RemoteError: where the user could not log in then.
         """
         return self._accounts.unlink(user, provider)
+
+    def _refuse_taken_paths(self, app: Flask) -> None:
+        taken = {rule.rule for rule in app.url_map.iter_rules()}
+        for name in (*(each.name for each in self.providers), "token"):
+            path = f"{self.url_prefix}/{name}"
+            if path in taken:
+                raise DefinitionError(
+                    f"the app {app.name!r} has a route at {path} already; give these logins "
+                    "another url_prefix"
+                )
 
     def _blueprint(self, providers: Sequence[Provider], state: State) -> Blueprint:
         name = f"auth_{wire_name(self.users.model_name)}".replace(".", "_").replace("-", "_")
@@ -231,6 +243,8 @@ class _Routes:
             if request.args.get("error") == "access_denied":
                 raise LoginCancelled("The login was cancelled.")
             answer = request.args.to_dict()
+            # Every answer has the provider asked, whoever made it up.
+            limit(self._logins.users, "login")
             profile = self._provider.profile_of(answer, self._callback(), attempt.bound)
             if attempt.links is None:
                 self._log_in(self._accounts.user_for(profile, self._provider))

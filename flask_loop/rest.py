@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, request
 
 from .errors import DefinitionError, MethodNotAllowed
 from .http import (
+    Authenticator,
     Head,
     LazyRule,
     RequestTransactions,
@@ -29,7 +30,7 @@ from .http import (
 from .methods import RemoteMethod, Route
 from .model import Model
 from .relations.remote import faults_of
-from .remoting import Exposure, Given, Result, text_of
+from .remoting import Caller, Exposure, Given, Result, text_of
 from .state import State
 
 #: What the endpoints of all models begin with.
@@ -41,15 +42,18 @@ class RestTransport:
 
     :param request: Flask's request.
     :param status: the status of the method's success.
+    :param authenticator: finds out who calls.
 
     :ivar request: Flask's request, which is ``ctx.req``.
     """
 
-    __slots__ = ("_head", "_status", "request")
+    __slots__ = ("_authenticator", "_caller", "_head", "_status", "request")
 
-    def __init__(self, request: Request, status: int) -> None:
+    def __init__(self, request: Request, status: int, authenticator: Authenticator) -> None:
         self.request = request
         self._status = status
+        self._authenticator = authenticator
+        self._caller: Caller | None = None
         self._head: Head | None = None
 
     @property
@@ -58,13 +62,23 @@ class RestTransport:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         return app
 
-    def user(self) -> Any:
-        """Flask-Login's current user; None where nobody is logged in or the app has no logins."""
-        if not hasattr(current_app, "login_manager"):
-            return None
-        from flask_login import current_user
+    def admit(self, method: RemoteMethod) -> None:
+        """Refuse the call where its credential is not valid, whoever may call the method.
 
-        return current_user._get_current_object() if current_user.is_authenticated else None
+        :raises Unauthorized: where nobody has the token that was given.
+        :raises Forbidden: where another site may have sent the request with a user's cookie.
+        """
+        self._caller = self._authenticator.admit(self.request, method)
+
+    def caller(self) -> Caller:
+        """Who calls, as far as is known without looking at the user's record."""
+        if self._caller is None:
+            self._caller = self._authenticator.identify(self.request)
+        return self._caller
+
+    def user(self) -> Any:
+        """The user of the token, or Flask-Login's current user; None where that is nobody."""
+        return self._authenticator.user_of(self.request, self.caller())
 
     def response(self, method: RemoteMethod) -> Head:
         """The head of the answer, which is ``ctx.res``."""
@@ -219,14 +233,17 @@ class ModelBlueprint(Blueprint):
             self.model, method, settings.transactions, self.state.connector
         )
         is_transaction = bool(transactions)
+        authenticator = self.state.authenticator
 
         def view(**path: Any) -> Response:
             received = request._get_current_object()  # type: ignore[attr-defined]
-            transport = RestTransport(received, status)
+            transport = RestTransport(received, status, authenticator)
             try:
                 if not exposure.is_remote(method):
                     place = self._places[shape(received.url_rule.rule)]
                     return self._answer(place, path)
+                if authenticator.is_on:
+                    transport.admit(method)
                 given = read(received, path)
                 if is_transaction:
                     return transactions.answer(received.method, partial(answer, given, transport))

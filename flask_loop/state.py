@@ -174,7 +174,7 @@ class State:
     :ivar sources: the data sources that are named on the Loop, by name.
     :ivar guard: decides who may call what; None where nobody is kept from anything.
     :ivar mailer: sends mails in the background.
-    :ivar authenticator: finds out who sends a request; None where the app has no users.
+    :ivar authenticator: finds out who sends a request.
     """
 
     def __init__(

@@ -19,12 +19,26 @@ from flask.testing import FlaskClient
 from example_app import create_app, geonames
 from example_app.home import QUERIES
 from example_app.loading import load
-from example_app.models import Change, City, Country, Photo, Place, Stop, Tag, Tour, db
+from example_app.models import (
+    Change,
+    City,
+    Country,
+    Member,
+    Photo,
+    Place,
+    Review,
+    Stop,
+    Tag,
+    Tour,
+    db,
+)
 from flask_loop import ValidationError
 
 ROOT = Path(__file__).parents[1]
 TOKYO = 1850147
 LIMA = 3936456
+PASSWORD = "an apple a day"
+HASHING = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 Geodata = tuple[list[geonames.Record], list[geonames.Record]]
 KILLED_WHILE_LOADING = """
 import os, signal, sys
@@ -82,9 +96,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def guide(database: Path) -> Iterator[Flask]:
-    app = create_app({"DATABASE": database, "TESTING": True})
+    app = create_app({"DATABASE": database, "TESTING": True, "LOOP_PASSWORD_HASHING": HASHING})
     with app.app_context():
-        for model in (Tour, Tag, Photo, Place, Change):
+        for model in (Tour, Tag, Photo, Place, Change, Member):
             model.destroy_all()
     yield app
     close(app)
@@ -99,13 +113,26 @@ def empty_guide(tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def api(guide: Flask) -> FlaskClient:
+def anybody(guide: Flask) -> FlaskClient:
+    """The client of nobody that the guide knows."""
     return guide.test_client()
 
 
 @pytest.fixture
+def api(guide: Flask) -> FlaskClient:
+    """The client of a member."""
+    return client_of(guide, "ada")
+
+
+@pytest.fixture
+def other(guide: Flask) -> FlaskClient:
+    """The client of another member."""
+    return client_of(guide, "bob")
+
+
+@pytest.fixture
 def place(api: FlaskClient) -> dict[str, Any]:
-    """A place that a user has added."""
+    """A place that a member has added."""
     body = {"name": "Yanaka Ginza", "kind": "shop", "cityId": TOKYO, "email": "a@example.com"}
     answer = api.post("/api/places", json=body)
     assert answer.status_code == 200, answer.text
@@ -115,6 +142,23 @@ def place(api: FlaskClient) -> dict[str, Any]:
 def close(app: Flask) -> None:
     with app.app_context():
         db.close()
+
+
+def client_of(guide: Flask, name: str) -> FlaskClient:
+    """A client that sends the token of a member, who is made."""
+    address = f"{name}@example.com"
+    with guide.app_context():
+        Member.create(username=name, email=address, password=PASSWORD, email_verified=True)
+        token = Member.login(email=address, password=PASSWORD).id
+    client = guide.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def id_of(name: str) -> int:
+    """The id of a member; in the guide's context."""
+    id: int = Member.find_one({"username": name}).id
+    return id
 
 
 def find(api: FlaskClient, path: str, **filter: Any) -> Any:
@@ -303,8 +347,11 @@ def test_the_nearest_cities_come_first_and_none_beyond_the_distance(api: FlaskCl
 def test_a_place_gets_its_id_and_time_from_the_server_and_never_shows_the_address(
     api: FlaskClient, place: dict[str, Any]
 ) -> None:
+    with api.application.app_context():
+        member = id_of("ada")
     assert place == {
         "id": place["id"],
+        "memberId": member,
         "name": "Yanaka Ginza",
         "kind": "shop",
         "cityId": TOKYO,
@@ -470,27 +517,6 @@ def test_what_happens_to_a_place_is_in_the_history(api: FlaskClient, place: dict
         ("changed", ["note", "rating"]),
         ("deleted", []),
     ]
-
-
-def test_a_guide_with_a_key_is_read_by_everybody_and_written_with_the_key(
-    api: FlaskClient, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(api.application.config, "KEY", "sésame")
-    path = f"/api/places/{place['id']}"
-    body = {"name": "Ueno", "kind": "park", "cityId": TOKYO}
-    for headers in ({}, {"X-Key": ""}, {"X-Key": "other"}):
-        assert api.get(path, headers=headers).status_code == 200
-        for verb, where in [
-            *(("POST", "/api/places"), ("PUT", "/api/places"), ("PATCH", "/api/places")),
-            *(("PATCH", path), ("PUT", path), ("DELETE", path), ("POST", f"{path}/replace")),
-        ]:
-            answer = api.open(where, method=verb, json=body, headers=headers)
-            assert answer.status_code == 403
-    assert import_places(api, f"name,kind,cityId\nUeno,park,{TOKYO}").status_code == 403
-    assert api.get("/api/places/count").json == {"count": 1}
-    monkeypatch.setitem(api.application.config, "KEY", 12345)
-    assert api.delete(path, headers={"X-Key": "12345"}).json == {"count": 1}
-    assert "This guide has a key" in api.get("/").text
 
 
 def test_what_does_not_change_may_be_cached(api: FlaskClient) -> None:
@@ -751,27 +777,6 @@ def test_addresses_cannot_be_guessed_by_way_of_a_relation(
     )
 
 
-def test_the_key_is_demanded_on_every_way_to_write(
-    api: FlaskClient, tour: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(api.application.config, "KEY", "sesame")
-    place = tour["stops"][0]["placeId"]
-    ways = [
-        (rule.rule, verb)
-        for rule in api.application.url_map.iter_rules()
-        for verb in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
-        if rule.rule.startswith("/api/") and not rule.rule.endswith("/import")
-    ]
-    assert len(ways) > 60
-    for rule, verb in ways:
-        path = rule.replace("<id>", str(place)).replace("<fk>", "1").replace("<nk>", "1")
-        assert "<" not in path
-        answer = api.open(path, method=verb, json={"name": "x", "word": "y"})
-        assert answer.status_code in (403, 404, 405), f"{verb} {path}"
-    monkeypatch.setitem(api.application.config, "KEY", None)
-    assert find(api, "/api/tours", include="stops") == [tour]
-
-
 def test_what_users_add_is_never_cached(api: FlaskClient, place: dict[str, Any]) -> None:
     for path, is_cached in [
         ("cities?filter[where][country.name]=Peru&filter[limit]=1", False),
@@ -823,7 +828,7 @@ def test_a_database_of_the_guide_without_relations_gets_what_they_need(tmp_path:
 @pytest.mark.parametrize(
     ("command", "row"),
     [
-        ("models", ["Place", "/api/places", "db", "sqlite", "12", "id"]),
+        ("models", ["Place", "/api/places", "db", "sqlite", "13", "id"]),
         ("routes", ["GET", "/api/cities/<id>", "cities.findById", "City"]),
     ],
 )

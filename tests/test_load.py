@@ -169,8 +169,8 @@ def test_a_path_may_be_text(write: Write) -> None:
         ),
         ({"order": {**ORDER, "base": "Nothing"}}, r"order\.json: no type or model .*'Nothing'"),
         (
-            {"order": ORDER, "model_config": {"Order": {}, "User": {"dataSource": "db"}}},
-            r"model-config\.json: no file defines the model 'User'",
+            {"order": ORDER, "model_config": {"Order": {}, "Ghost": {"dataSource": "db"}}},
+            r"model-config\.json: no file defines the model 'Ghost'",
         ),
         ({"order": {**ORDER, "relations": {"x": {}}}}, r"order\.json: Order\.x: .* has a type"),
         (

@@ -123,7 +123,9 @@ class AccessControl:
         status = definition.settings.acl_error_status or self._state.settings.acl_error_status
         if status == 403:
             return Forbidden("Access Denied")
-        return ModelNotFound(definition.name) if status == 404 else Unauthorized()
+        if status == 404:
+            return ModelNotFound(definition.name, message=f'Unknown "{definition.name}".')
+        return Unauthorized()
 
     def explain(self, caller: Caller, model: Any, method: RemoteMethod) -> Explanation:
         """Say why a caller may call a method of a model, or may not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from ..definition import ModelDefinition, Settings, UserSettings, nearest
@@ -34,30 +34,23 @@ class UserType(ModelType, type):  # named once more for linters, who know metacl
     if TYPE_CHECKING:
         session: Any
 
-    def __new__(
-        mcls,
+    def __init__(
+        cls,
         name: str,
         bases: tuple[type, ...],
         namespace: dict[str, Any],
         *,
         definition: ModelDefinition | None = None,
-    ) -> UserType:
-        session = namespace.pop(_SESSION, None) if _is_model(namespace.get(_SESSION)) else None
-        said = {
-            key: namespace.pop(key)
-            for key in _VERIFICATION & namespace.keys()
-            if not hasattr(namespace[key], "__get__")
-        }
-        model = cast(
-            "UserType", super().__new__(mcls, name, bases, namespace, definition=definition)
-        )
-        if session is not None:
-            model.session = session
-        for key, value in said.items():
-            setattr(model, key, value)
-        if model.data_source is not None and _OWN not in model.__dict__:  # type: ignore[attr-defined]
-            _ = model.session
-        return model
+    ) -> None:
+        super().__init__(name, bases, namespace)
+        # What the class body says is set as it is later, and so noted where that is.
+        for key in (_SESSION, *_VERIFICATION):
+            value = cls.__dict__.get(key)
+            if isinstance(value, bool | ModelType):
+                type.__delattr__(cls, key)
+                setattr(cls, key, value)
+        if cls.data_source is not None and _OWN not in cls.__dict__:  # type: ignore[attr-defined]
+            _ = cls.session
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name == _SESSION and not isinstance(value, Prop):
@@ -185,10 +178,6 @@ def follow(user_model: Any) -> None:
     if session_model.data_source is None or _FOLLOWS in session_model.__dict__:
         session_model.attach_to(source)
         type.__setattr__(session_model, _FOLLOWS, True)
-
-
-def _is_model(value: Any) -> bool:
-    return isinstance(value, ModelType)
 
 
 class TokenProp(Prop[str]):

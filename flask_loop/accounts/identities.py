@@ -17,6 +17,7 @@ from ..model import Model, Prop
 from .addresses import is_address, normal_address
 from .login import id_as_json
 from .providers import Profile, Provider
+from .records import has_realms
 
 
 class Identity(Model):
@@ -256,8 +257,9 @@ class Accounts:
     def _find(self, profile: Profile) -> Any:
         return self.identities.find_by_id((profile.provider, profile.subject))
 
-    def _in_realm(self) -> dict[str, str]:
-        return {} if self._realm is None else {"realm": self._realm}
+    def _in_realm(self) -> dict[str, str | None]:
+        is_told_apart = self._realm is not None or has_realms(self.users.definition)
+        return {"realm": self._realm} if is_told_apart else {}
 
     def _transaction(self) -> Any:
         return self.users.data_source.transaction()

@@ -246,8 +246,9 @@ class Provider(ABC):
         if not is_subject or not subject.isprintable():
             raise LoginFailed("the provider's subject is no text of at most 255 characters")
         email = claims.get("email")
+        verified = claims.get("email_verified")
         # Some providers write true as text.
-        is_vouched_for = claims.get("email_verified") in (True, "true")
+        is_vouched_for = verified is True or verified == "true"
         if not (isinstance(email, str) and email and is_vouched_for):
             email = None
         return Profile(self.name, subject, email, claims)

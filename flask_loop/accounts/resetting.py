@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from functools import partial
-from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask import request
 
 from ..definition import ModelDefinition, UserSettings
-from ..errors import BadRequest, Forbidden, TransactionConflict, Unauthorized, ValidationError
+from ..errors import (
+    BadRequest,
+    FilterError,
+    Forbidden,
+    TransactionConflict,
+    Unauthorized,
+    ValidationError,
+)
 from ..mailing import defer
 from ..methods import remote_method
 from ..remoting import Context, id_text
 from .addresses import normal_address
+from .either import OnEither
+from .identities import forget_strangers
 from .letters import Letter
 from .limiting import forgive, limit
 from .links import (
@@ -50,32 +56,52 @@ _TOKEN = {"arg": "token", "type": "string", "http": {"source": "form"}}
 _CONTEXT = {"arg": "ctx", "http": {"source": "context"}}
 
 
-class _OnEither:
-    """A class method about one record, which on an instance is about that one.
-
-    :param function: takes the class, the instance's id and what else there is.
-    """
-
-    of_instance = False
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
-        bound = MethodType(self.function, owner)
-        return bound if instance is None else partial(bound, instance)
-
-
 def _calling_user(ctx: Context) -> Any:
     """The id of the user who calls.
 
     :raises Unauthorized: where that is none of the model's.
     """
     caller = ctx.caller
-    if not (caller.is_authenticated and issubclass(caller.model, ctx.model)):
+    if not (caller.is_authenticated and caller.model is ctx.model):
         raise Unauthorized
     return caller.id
+
+
+def change_password_of(cls: Any, user_id: Any, old_password: str, new_password: str) -> None:
+    """Change a user's password, which ends their sessions but the one that calls.
+
+    :param user_id: the user's id.
+    :param old_password: the password that they have.
+    :param new_password: the new one.
+    :raises BadRequest: where the old one is wrong.
+    :raises ValidationError: where the new one breaks a rule.
+    :raises TooManyRequests: where wrong ones were given too often.
+    """
+    text = id_text(cls, user_id)
+    limit(cls, "login", "change-password", text)
+    user = cls.__loop_plan__().instance(text)
+    if not current_hasher().verify(user.password, old_password):
+        raise BadRequest("The old password is wrong.", error_code="INVALID_PASSWORD")
+    forgive(cls, "login", "change-password", text)
+    if not cls.update_all(unchanged(user, RESET), {"password": new_password}):
+        raise TransactionConflict
+
+
+def change_password(user: Any, old_password: str, new_password: str) -> None:
+    """Change the user's password, which ends their sessions but the one that calls.
+
+    ``User.change_password(user_id, old_password, new_password)`` is the same.
+
+    :param old_password: the password that they have.
+    :param new_password: the new one.
+    :raises BadRequest: where the old one is wrong.
+    :raises ValidationError: where the new one breaks a rule.
+    :raises TooManyRequests: where wrong ones were given too often.
+    """
+    model, text = type(user), id_text(user)
+    id = model.definition.id_of(user.to_record())
+    change_password_of(model, id, old_password, new_password)
+    user.password = model.__loop_plan__().instance(text).password
 
 
 class Resetting(Base):
@@ -111,11 +137,15 @@ class Resetting(Base):
             raise BadRequest("An email address is required.", error_code="EMAIL_REQUIRED")
         if not isinstance(email, str):
             raise BadRequest("The email address is not text.", error_code="INVALID_EMAIL")
-        if realm is None and cls.settings.realm_required:
+        settings = cls.settings
+        if settings.realm_delimiter and settings.realm_delimiter in email:
+            realm, _, email = email.partition(settings.realm_delimiter)
+        if settings.realm_required and not realm:
             raise BadRequest("A realm is required.", error_code="REALM_REQUIRED")
+        email, realm = normal_address(email), realm or None
         letter = _letter(cls)
         base = None if letter.href else base_url()
-        limit(cls, "reset", realm, normal_address(email))
+        limit(cls, "reset", realm, email)
         defer(_send, cls, email, realm, letter, base)
 
     @classmethod
@@ -209,54 +239,36 @@ class Resetting(Base):
             return send_to(redirect, 303)
         return message("Your password was changed", "You can log in with it now.")
 
-    @remote_method(
-        accepts=[
-            {"arg": "user_id", "type": "any", "http": _calling_user},
-            {"arg": "old_password", **_PASSWORD},
-            {"arg": "new_password", **_PASSWORD},
-        ],
-        returns=None,
-        http={"verb": "post", "path": "/change-password"},
-        description="Change one's password, which ends one's other sessions.",
-    )
-    @_OnEither
-    def change_password(
-        cls: Any,  # noqa: N805 - it is a class method
-        user_id: Any,
-        old_password: str,
-        new_password: str,
-    ) -> None:
-        """Change a user's password, which ends their sessions but the one that calls.
+    if TYPE_CHECKING:
 
-        On an instance the user is not given: ``user.change_password(old, new)``.
-
-        :param user_id: the user's id.
-        :param old_password: the password that they have.
-        :param new_password: the new one.
-        :raises BadRequest: where the old one is wrong.
-        :raises ValidationError: where the new one breaks a rule.
-        :raises TooManyRequests: where wrong ones were given too often.
-        """
-        instance = user_id if isinstance(user_id, cls) else None
-        plan = cls.__loop_plan__()
-        text = id_text(cls, user_id) if instance is None else id_text(instance)
-        limit(cls, "login", "change-password", text)
-        user = plan.instance(text)
-        if not current_hasher().verify(user.password, old_password):
-            raise BadRequest("The old password is wrong.", error_code="INVALID_PASSWORD")
-        forgive(cls, "login", "change-password", text)
-        if not cls.update_all(unchanged(user, RESET), {"password": new_password}):
-            raise TransactionConflict
-        if instance is not None:
-            instance.password = plan.instance(text).password
+        def change_password(self, old_password: str, new_password: str, /) -> None: ...
+    else:
+        change_password = OnEither(
+            remote_method(
+                change_password_of,
+                accepts=[
+                    {"arg": "user_id", "type": "any", "http": _calling_user},
+                    {"arg": "old_password", **_PASSWORD},
+                    {"arg": "new_password", **_PASSWORD},
+                ],
+                returns=None,
+                http={"verb": "post", "path": "/change-password"},
+                description="Change one's password, which ends one's other sessions.",
+                access_type="EXECUTE",
+            ),
+            change_password,
+        )
 
 
 def _send(model: Any, email: str, realm: str | None, letter: Letter, base: str | None) -> None:
     """Send the mail to the user with an address, if there is one."""
-    where: dict[str, Any] = {"email": normal_address(email)}
+    where: dict[str, Any] = {"email": email}
     if realm is not None or has_realms(model.definition):
         where["realm"] = realm
-    user = model.find_one(where)
+    try:
+        user = model.find_one(where)
+    except FilterError:  # no record can have such a text
+        user = None
     if user is None:
         return
     query = {"token": make_token(user, RESET)}
@@ -273,6 +285,7 @@ def _change(user: Any, password: str) -> Any:
     changes = {"password": password, "email_verified": True}
     if not model.update_all(unchanged(user, RESET), changes):
         raise _invalid()
+    forget_strangers(user)
     return model.__loop_plan__().instance(id_text(user))
 
 

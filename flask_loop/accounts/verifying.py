@@ -10,6 +10,7 @@ from ..errors import BadRequest, LoopError
 from ..mailing import defer
 from ..methods import remote_method
 from ..remoting import Context, id_text
+from .either import OnEither
 from .letters import Letter
 from .limiting import limit
 from .links import (
@@ -38,55 +39,74 @@ _DEFAULTS = {
 }
 
 
+def verify(user: Any, options: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any]:
+    """Mail a user a link that verifies their address.
+
+    It is good once, for ``Meta.verification_ttl`` seconds, and while neither the address nor the
+    password changes. It leads to ``GET /users/confirm``.
+
+    :param options: what is other than in ``Meta.verification``: ``from_``, ``subject``, ``text``,
+        in which ``{href}`` is the link, ``template``, its ``context``, ``redirect``, which is where
+        a browser goes then (``"/"``), ``href``, a page of your own that calls ``confirm``, and
+        ``to``, ``reply_to``, ``attachments`` and ``headers`` as :meth:`Email.send
+        <flask_loop.Email.send>` takes them.
+    :param more: further options.
+    :returns: ``{"email", "uid", "token"}``: the address, the user's id and the link's token.
+    :raises ValueError: where the user is not stored, has no address or has verified it, where
+        ``to`` is another one, and where ``redirect`` is no place that ``LOOP_ALLOWED_REDIRECTS``
+        has.
+    :raises RuntimeError: where it is not known where clients reach the app.
+
+    ::
+
+        @Member.after_remote("create")
+        def send_link(ctx, member):
+            member.verify(subject="Welcome to the shop")
+    """
+    letter = _letter(type(user), options, more)
+    return _send(user, letter, None if letter.href else base_url())
+
+
+def resend(cls: Any, id: Any) -> None:
+    """Mail a user the link again, where they have not verified their address.
+
+    What there is to be sent is found out in the background, so that neither the answer nor its time
+    tells who has an account.
+
+    :param id: the user's id.
+    :raises TooManyRequests: where it was asked for too often.
+    """
+    letter = _letter(cls)
+    base = None if letter.href else base_url()
+    limit(cls, "verify", str(id))
+    defer(_resend, cls, str(id), letter, base)
+
+
 class Verifying(Base):
     """What users have for the verification of their addresses."""
 
-    def verify(self, options: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any]:
-        """Mail the user a link that verifies their address.
+    if TYPE_CHECKING:
 
-        It is good once, for ``Meta.verification_ttl`` seconds, and while neither the address nor
-        the password changes. It leads to ``GET /users/confirm``.
-
-        :param options: what is other than in ``Meta.verification``: ``from_``, ``subject``,
-            ``text``, in which ``{href}`` is the link, ``template``, ``redirect``, which is where a
-            browser goes then (``"/"``), ``href``, a page of your own that calls ``confirm``, and
-            what :meth:`Email.send <flask_loop.Email.send>` takes.
-        :param more: further options.
-        :returns: ``{"email", "uid", "token"}``: the address, the user's id and the link's token.
-        :raises ValueError: where the user is not stored, has no address or has verified it, and
-            where ``to`` is another one.
-        :raises BadRequest: where ``redirect`` is no place that ``LOOP_ALLOWED_REDIRECTS`` has.
-        :raises RuntimeError: where it is not known where clients reach the app.
-
-        ::
-
-            @Member.after_remote("create")
-            def send_link(ctx, member):
-                member.verify(subject="Welcome to the shop")
-        """
-        letter = _letter(type(self), options, more)
-        return _send(self, letter, None if letter.href else base_url())
-
-    @remote_method(
-        accepts={"arg": "id", "type": "string", "required": True, "http": {"source": "path"}},
-        returns=None,
-        http={"verb": "post", "path": "/:id/verify"},
-        description="Send the mail again by which a user verifies their address.",
-    )
-    @classmethod
-    def resend_verification(cls, id: Any) -> None:
-        """Mail a user the link again, where they have not verified their address.
-
-        What there is to be sent is found out in the background, so that neither the answer nor its
-        time tells who has an account.
-
-        :param id: the user's id.
-        :raises TooManyRequests: where it was asked for too often.
-        """
-        letter = _letter(cls)
-        base = None if letter.href else base_url()
-        limit(cls, "verify", str(id))
-        defer(_resend, cls, str(id), letter, base)
+        def verify(
+            self, options: Mapping[str, Any] | None = None, /, **more: Any
+        ) -> dict[str, Any]: ...
+    else:
+        verify = OnEither(
+            remote_method(
+                resend,
+                accepts={
+                    "arg": "id",
+                    "type": "string",
+                    "required": True,
+                    "http": {"source": "path"},
+                },
+                returns=None,
+                http={"verb": "post", "path": "/:id/verify"},
+                description="Send the mail again by which a user verifies their address.",
+                access_type="EXECUTE",
+            ),
+            verify,
+        )
 
     @remote_method(
         accepts=[

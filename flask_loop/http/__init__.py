@@ -1,5 +1,8 @@
-"""What REST makes of Flask's requests, and what it answers: bodies, uploads, streams, errors."""
+"""What REST makes of Flask's requests, and what it answers: callers, bodies, streams, errors."""
 
+from .authenticator import Authenticator
+from .cookies import set_cookie_defaults
+from .cross_site import csrf_token
 from .errors import error_response, propagates, unknown_path
 from .requests import bounds_of, reader_of
 from .responses import Head, default_status, respond
@@ -8,12 +11,14 @@ from .transactions import RequestTransactions
 from .unrouted import answer_unrouted
 
 __all__ = [
+    "Authenticator",
     "Head",
     "LazyRule",
     "RequestTransactions",
     "adding_rules",
     "answer_unrouted",
     "bounds_of",
+    "csrf_token",
     "default_status",
     "error_response",
     "flask_path",
@@ -21,6 +26,7 @@ __all__ = [
     "reader_of",
     "respond",
     "rules_of",
+    "set_cookie_defaults",
     "shape",
     "shown_path",
     "unknown_path",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import Request, current_app, g, session
+from flask import Flask, Request, current_app, g, session
 
 from ..accounts.links import caller_of_reset
 from ..accounts.sessions import caller_of
@@ -40,6 +40,7 @@ class Authenticator:
 
     :ivar is_on: whether anybody can be somebody: the app has models of users, or Flask-Login.
     :ivar users: the models of users that the app has.
+    :ivar logins: what puts them into Flask-Login, where there are such.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Authenticator:
     ) -> None:
         self.is_on = False
         self.users: tuple[Any, ...] = ()
+        self.logins: Any = None
         self._in_query = settings.token_in_query
         self._trusted = origins(settings.trusted_origins)
         if settings.external_url is not None:
@@ -60,6 +62,13 @@ class Authenticator:
             self.users = (*self.users, model)
         self.is_on = True
 
+    def settle(self, app: Flask) -> None:
+        """Take what an app is when its first request comes, and so all is registered."""
+        if hasattr(app, "login_manager"):
+            self.is_on = True
+            if self.logins is not None:
+                self.logins.wrap(app)
+
     def admit(self, request: Request, method: RemoteMethod) -> Caller | None:
         """Refuse a request whose credential is not valid, whatever it is for.
 
@@ -71,11 +80,11 @@ class Authenticator:
             cookie and another site may have sent the request.
         """
         caller = self.holder(request)
+        if caller is NOBODY:
+            caller = self._known_to_app(request)
         if caller is None:
             if "HTTP_COOKIE" in request.environ and not is_safe(request) and _names_user(request):
                 check_origin(request, self._trusted)
-        elif caller is NOBODY:
-            raise Unauthorized("Invalid Access Token", error_code="INVALID_TOKEN")
         elif caller.scopes is not DEFAULT_SCOPES:
             _check_scopes(caller, method)
         return caller
@@ -115,17 +124,14 @@ class Authenticator:
             return None
         known = environ.get(_CALLER)
         if known is None or known[0] != token:
-            caller = self._holder_of(token) or self._known_to_app(request) or NOBODY
-            known = environ[_CALLER] = token, caller
-        caller = known[1]
+            known = environ[_CALLER] = token, self._holder_of(token) or NOBODY
+        caller: Caller = known[1]
         return caller
 
     def _holder_of(self, token: str) -> Caller | None:
         users = self.users
-        if len(users) == 1:
-            caller = caller_of(users[0], token)
-        else:
-            caller = self._holder_among(users, token)
+        is_one = len(users) == 1
+        caller = caller_of(users[0], token) if is_one else self._holder_among(users, token)
         if caller is None and token.count(".") > 1 and current_app.secret_key:
             resetting = (caller_of_reset(model, token) for model in users)
             caller = next(filter(None, resetting), None)
@@ -144,14 +150,19 @@ class Authenticator:
                 return caller
         return None
 
-    def _known_to_app(self, request: Request) -> Caller | None:
-        """Whom the app itself knows by what a request gives, as by tokens of its own."""
+    def _known_to_app(self, request: Request) -> Caller:
+        """Whom the app itself knows by a token that is none of a session.
+
+        :raises Unauthorized: where it knows nobody either.
+        """
         load = host_loader(getattr(current_app, "login_manager", None))
         user = None if load is None else load(request)
         if user is None or not user.is_authenticated:
-            return None
+            raise Unauthorized("Invalid Access Token", error_code="INVALID_TOKEN")
         self._check_added(request)
-        return self._caller_for(user)
+        caller = self._caller_for(user)
+        request.environ[_CALLER] = request.environ[_CALLER][0], caller
+        return caller
 
     def _logged_in(self, request: Request) -> Caller:
         """Whom Flask-Login knows, by a cookie or in the app's own way."""
@@ -188,7 +199,7 @@ class Authenticator:
         find = self._find_principal()
         principal = None if find is None else find(user)
         if principal is None:
-            return Caller(type(user), user.get_id(), load_user=load)
+            return Caller(type(user), _id_of_host(user), load_user=load)
         if isinstance(principal, Caller):
             return replace(principal, load_user=load)
         if _is_loop_user(principal):
@@ -227,6 +238,15 @@ def _check_scopes(caller: Caller, method: RemoteMethod) -> None:
 
 def _is_loop_user(user: Any) -> bool:
     return getattr(type(user), "__loop_user__", False) is True
+
+
+def _id_of_host(user: Any) -> Any:
+    """The id of one of the app's own users; one who is never in a cookie need not have any."""
+    manager: Any = current_app.login_manager  # type: ignore[attr-defined]
+    try:
+        return getattr(user, manager.id_attribute)()
+    except NotImplementedError:
+        return None
 
 
 def _caller_of_record(user: Any, load: Callable[[], Any]) -> Caller:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,11 @@ from flask import Flask, Request, after_this_request, current_app, g, has_reques
 from flask_login import LoginManager, current_user
 from flask_login.signals import session_protected, user_accessed, user_logged_in, user_logged_out
 
+from ..accounts.passwords import is_stamp_of
 from ..accounts.sessions import load_user, user_id_of
 from ..errors import Unauthorized
-from ..remoting.callers import Caller
-from .authenticator import Authenticator, host_loader
+from ..remoting import Caller, id_text
+from .authenticator import Authenticator
 from .rules import LazyRule
 
 #: What the ids of Flask-Loop's users begin with, as Flask-Login knows them.
@@ -42,7 +42,8 @@ class Logins:
     def wrap(self, app: Any, **_: Any) -> None:
         """Put Flask-Loop's loaders in front of those that the app's manager has now."""
         manager = app.login_manager
-        of_id, of_request = manager.user_callback, manager.request_callback
+        of_id = manager.user_callback
+        of_request = manager.request_callback or _of_header(manager)
         if not isinstance(of_id, _OfId):
             manager.user_loader(_OfId(self._authenticator, of_id))
         if not isinstance(of_request, _OfRequest):
@@ -71,13 +72,15 @@ class _OfId:
         return None if self.host is None else self.host(id)
 
     def _load(self, id: str) -> Any:
-        """Load a user of a model, whose id has to be the very same still."""
+        """Load a user of a model, whose password has to be what it was at the login."""
         for model in self._authenticator.users:
             prefix = f"{PREFIX}{model.model_name}:"
-            key, _, _ = id.removeprefix(prefix).rpartition(":")
-            found = user_id_of(model, key) if id.startswith(prefix) else None
-            user = None if found is None else load_user(model, found)
-            if user is not None and hmac.compare_digest(user.get_id().encode(), id.encode()):
+            text, _, stamp = id.removeprefix(prefix).rpartition(":")
+            key = user_id_of(model, text) if id.startswith(prefix) else None
+            user = None if key is None else load_user(model, key)
+            if user is None or not user.is_active:
+                continue
+            if is_stamp_of(stamp, model.definition, id_text(user), user.password):
                 return user
         return None
 
@@ -96,6 +99,19 @@ class _OfRequest:
         if caller is not None and caller.is_authenticated:
             return self._authenticator.user_of(request, caller)
         return None if self.host is None else self.host(request)
+
+
+def _of_header(manager: Any) -> Loader | None:
+    """What an older app has in the place of a request loader, which Flask-Login asks second."""
+    load = getattr(manager, "_header_callback", None)
+    if load is None:
+        return None
+
+    def load_by_header(request: Request) -> Any:
+        header = request.headers.get(current_app.config.get("AUTH_HEADER_NAME", "Authorization"))
+        return None if header is None else load(header)
+
+    return load_by_header
 
 
 def _holder(authenticator: Authenticator, request: Request) -> Caller | None:
@@ -125,26 +141,6 @@ class OwnManager(LoginManager):  # type: ignore[misc]
     def _remember(self, app: Any, **_: Any) -> None:
         if app.login_manager is self:
             after_this_request(self._update_remember_cookie)
-
-
-def set_cookie_defaults(app: Flask, external_url: str | None) -> None:
-    """Let the cookies of logins be safe in what the app has not said of them.
-
-    No other site gets them sent along with what it posts, no script reads them, and where the app
-    is known to be reached over TLS they go over nothing else.
-
-    :param external_url: where clients reach the app.
-    """
-    config = app.config
-    is_tried_out = app.debug or app.testing
-    scheme = (external_url or "").partition(":")[0].lower()
-    if config["SESSION_COOKIE_SAMESITE"] is None:
-        config["SESSION_COOKIE_SAMESITE"] = "Lax"
-    if scheme == "https" and not is_tried_out:
-        config["SESSION_COOKIE_SECURE"] = True
-    config.setdefault("REMEMBER_COOKIE_SAMESITE", "Lax")
-    config.setdefault("REMEMBER_COOKIE_HTTPONLY", True)
-    config.setdefault("REMEMBER_COOKIE_SECURE", not is_tried_out and scheme != "http")
 
 
 def _forget_user(error: BaseException | None = None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..connectors.base import id_where
+from ..errors import ModelNotFound
 from ..methods import Argument, RemoteMethod
 from ..query import EVERYTHING, NOTHING, Filter, Where, both
 from .callers import Caller
@@ -193,7 +194,9 @@ class GuardedMethod:
         if self._has_id:
             where = both(id_where(target.definition, arguments["id"]), decision.where)
             if decision.where == NOTHING or not target.is_there(where):
-                raise self._refusal(access)
+                refusal = self._refusal(access)
+                is_hidden = isinstance(refusal, ModelNotFound)  # as if it were not there
+                raise target.not_found(arguments["id"]) if is_hidden else refusal
         elif self._narrowed is not None:
             name, value = self._narrowed.name, arguments[self._narrowed.name]
             if self._may_make and not self._is_allowed(decision):

@@ -56,8 +56,9 @@ class OpenidProvider:
     def put_user(self, name: str, /, spoiled: dict[str, Any] | None = None, **claims: Any) -> str:
         """Have a user of whom the provider says something.
 
-        :param spoiled: ``claims`` that replace those of the ID token; ``userinfo`` likewise;
-            ``signed``: "by nobody", "by another key" or "by the public key".
+        :param spoiled: ``claims`` that replace those of the ID token; ``without``: the names of
+            those that it lacks; ``userinfo``: claims likewise; ``signed``: "by nobody", "by another
+            key" or "by the public key".
         :returns: the user's subject.
         """
         said = {"claims": claims, "spoiled": spoiled or {}}

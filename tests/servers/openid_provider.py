@@ -110,7 +110,9 @@ def prepare() -> None:
 def new_key() -> str:
     from jwcrypto.jwk import JWK
 
-    return JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
+    return (
+        JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
+    )
 
 
 # What the provider says of users
@@ -144,8 +146,9 @@ def validator_class() -> type:
 
         def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
             claims, expiry = super().get_id_token_dictionary(token, token_handler, request)
-            spoiled = SPOILED[request.user.get_username()].get("claims", {})
-            return {**claims, **spoiled}, expiry
+            spoiled = SPOILED[request.user.get_username()]
+            claims = {**claims, **spoiled.get("claims", {})}
+            return {k: v for k, v in claims.items() if k not in spoiled.get("without", ())}, expiry
 
         def finalize_id_token(
             self, id_token: Any, token: Any, token_handler: Any, request: Any
@@ -164,7 +167,9 @@ def resigned(token: str, how: str, request: Any) -> str:
     header, claims, _ = (decoded(part) for part in token.split("."))
     if how == "by nobody":
         parts = [json.dumps({"alg": "none"}).encode(), claims]
-        return ".".join([*(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in parts), ""])
+        return ".".join(
+            [*(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in parts), ""]
+        )
     if how == "by another key":
         made = jwt.JWT(header=header.decode(), claims=claims.decode())
         made.make_signed_token(jwk.JWK.from_pem(new_key().encode()))
@@ -239,5 +244,5 @@ def patterns() -> list[Any]:
 if __name__ == "__main__":
     # Django imports the module by name.
     sys.modules["openid_provider"] = sys.modules["__main__"]
-    __name__ = "openid_provider"  # noqa: A001
+    __name__ = "openid_provider"
     main()

@@ -136,7 +136,7 @@ class SmtpServer(Controller):
             mime=parsed,
             content=content,
             user=session.auth_data.decode() if session.authenticated else None,
-            is_secure=session.ssl is not None,
+            is_secure=server.transport.get_extra_info("ssl_object") is not None,
             connection=session.peer,
         )
         with self._changed:

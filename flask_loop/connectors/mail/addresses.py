@@ -58,7 +58,9 @@ def read_address(given: Any) -> Address:
         or ``{"name": "Ann", "address": "ann@example.com"}``.
     :raises NoAddress: where it is none.
     """
-    if isinstance(given, Mapping):
+    if isinstance(given, Address):
+        name, address = given.name, given.address
+    elif isinstance(given, Mapping):
         name, address = given.get("name") or "", given.get("address")
     elif isinstance(given, tuple) and len(given) == 2:
         name, address = given[0] or "", given[1]

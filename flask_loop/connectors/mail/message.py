@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, make_msgid
 from typing import NamedTuple
+
+from .headers import address_header, readable, text_header
 
 #: Bodies in forms that servers of any age pass on unchanged.
 _POLICIES = {False: SMTP.clone(cte_type="7bit"), True: SMTPUTF8.clone(cte_type="7bit")}
@@ -34,13 +35,8 @@ class Address(NamedTuple):
         """Whether only servers with SMTPUTF8 can pass it on."""
         return not self.address.isascii()
 
-    def in_header(self) -> HeaderAddress:
-        local, _, domain = self.address.rpartition("@")
-        quoted = len(local) > 1 and local[0] == local[-1] == '"'
-        return HeaderAddress(self.name, local[1:-1] if quoted else local, domain)
-
     def __str__(self) -> str:
-        return str(self.in_header())
+        return readable(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +139,15 @@ class Message:
         return mime
 
     def _set_headers(self, mime: EmailMessage) -> None:
-        mime["From"] = self.sender.in_header()
-        for name in ("to", "cc", "reply_to"):
-            if group := getattr(self, name):
-                mime[name.replace("_", "-").title()] = [each.in_header() for each in group]
-        mime["Subject"] = self.subject
+        mime["From"] = address_header("From", [self.sender])
+        for name in ("To", "Cc", "Reply-To"):
+            if group := getattr(self, name.lower().replace("-", "_")):
+                mime[name] = address_header(name, group)
+        mime["Subject"] = text_header("Subject", self.subject)
         mime["Date"] = format_datetime(self.date)
-        mime["Message-ID"] = self.id
-        for key, value in self.headers.items():
-            mime[key] = value
+        mime["Message-ID"] = text_header("Message-ID", self.id)
+        for name, value in self.headers.items():
+            mime[name] = text_header(name, value)
 
     def _show_inside(self, mime: EmailMessage, attachment: Attachment) -> None:
         """Add a file that the HTML shows beside the HTML."""

@@ -97,6 +97,7 @@ def _as_postmark(message: Message) -> dict[str, Any]:
         "Subject": message.subject,
         "Headers": [
             {"Name": "Message-ID", "Value": message.id},
+            {"Name": "X-PM-KeepID", "Value": "true"},  # else it gets one of Postmark's
             *({"Name": name, "Value": value} for name, value in message.headers.items()),
         ],
     }

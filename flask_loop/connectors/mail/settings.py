@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...definition import nearest
 from ...errors import DefinitionError
+from .addresses import NoAddress, read_address
+from .message import Address
 from .transports import ConsoleTransport, MemoryTransport, Transport
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _SPELLINGS = {
     # LoopBack's
     "secure": "secure",
     "requireTLS": "require_tls",
+    "ignoreTLS": "ignore_tls",
     "auth": "auth",
 }
 #: What each kind of transport takes.
@@ -45,7 +48,7 @@ _TAKES = {
 _OTHER_NAMES = {"stub": "memory"}
 
 
-def read_settings(settings: Mapping[str, Any]) -> tuple[Transport, Any]:
+def read_settings(settings: Mapping[str, Any]) -> tuple[Transport, Address | None]:
     """Make the transport that settings describe.
 
     :param settings: the data source's.
@@ -62,7 +65,7 @@ def read_settings(settings: Mapping[str, Any]) -> tuple[Transport, Any]:
     elif default is not None:
         given.setdefault("transport", default)
     read = _python_names(given)
-    sender = read.pop("default_sender", None)
+    sender = _sender(read.pop("default_sender", None))
     transport = read.pop("transport", "smtp")
     if callable(getattr(transport, "send", None)) and not isinstance(transport, str | type):
         _refuse_others(read, (), "a transport of one's own")
@@ -84,6 +87,15 @@ def read_settings(settings: Mapping[str, Any]) -> tuple[Transport, Any]:
         _read_loopback(read)
     _refuse_others(read, _TAKES[name], f"the transport {name!r}")
     return _MAKES[name](read), sender
+
+
+def _sender(given: Any) -> Address | None:
+    try:
+        return None if given is None else read_address(given)
+    except NoAddress as error:
+        raise DefinitionError(
+            f"the setting 'default_sender' of the mail connector is no address: it {error}"
+        ) from None
 
 
 def _chosen(transports: Any, default: Any) -> Mapping[str, Any]:
@@ -132,6 +144,8 @@ def _read_loopback(read: dict[str, Any]) -> None:
     secure, required = read.pop("secure", False), read.pop("require_tls", False)
     if secure or required:
         read.setdefault("tls", "implicit" if secure else "starttls")
+    if read.pop("ignore_tls", False):
+        read.setdefault("tls", None)
 
 
 def _refuse_others(read: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:

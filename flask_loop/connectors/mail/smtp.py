@@ -144,6 +144,10 @@ class _Connection(flask_mail.Connection):
             if mail.use_tls:
                 host.starttls(context=self._security.context())
             if mail.username and mail.password:
+                if not f"{mail.username}{mail.password}".isascii():
+                    raise MailError(
+                        f"the mail server {mail.server} takes a user name and a password in ASCII"
+                    )
                 host.login(mail.username, mail.password)
         except BaseException:
             host.close()
@@ -267,7 +271,8 @@ def _fault(server: str, error: Exception) -> MailError:
         return MailError(problem, is_temporary=_is_temporary(error.smtp_code))
     if isinstance(error, ssl.SSLCertVerificationError):
         return MailError(f"{at} has a certificate that is not trusted: {error.verify_message}")
-    if isinstance(error, TimeoutError):
+    # smtplib says of silence that the server hung up.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return MailError(f"{at} is silent: the time ran out", is_temporary=True)
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return MailError(f"{at} ended the connection", is_temporary=True)
