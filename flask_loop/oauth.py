@@ -39,6 +39,8 @@ __all__ = ["Identity", "OAuth2", "OpenID", "Profile", "Provider", "ThirdPartyLog
 
 _EXTENSION = "loop"
 _PENDING = "_loop_oauth"
+#: Where Flask-Login keeps who is logged in.
+_LOGGED_IN = "_user_id"
 #: How many attempts a browser may have open, one in each tab; a cookie has room for so many.
 _MOST_PENDING = 4
 _TEN_MINUTES = 10 * 60
@@ -298,8 +300,10 @@ class _Routes:
         return user
 
     def _current(self) -> Any:
+        """The user who is logged in by cookie: what a token may do is bounded by its scopes."""
         user = current_user._get_current_object()
-        return user if isinstance(user, self._logins.users) else None
+        is_ours = isinstance(user, self._logins.users)
+        return user if is_ours and session.get(_LOGGED_IN) == user.get_id() else None
 
     def _failure(self, error: RemoteError) -> Response:
         if isinstance(error, LoginFailed):

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import Result
@@ -412,7 +413,7 @@ class Town:
         source.auto_update()
         self.Rule, self.Square = TownRule, Square
         self.client = self.app.test_client()
-        self.citizen = Citizen.create(email="c@example.com")
+        self.citizen = Citizen.create(email=f"{uuid4().hex}@example.com")
         self.headers = bearer(self.citizen)
 
     def status(self, path: str, headers: Any = None) -> int:

@@ -11,6 +11,9 @@ The blocks of one page run in order and share their names, in a folder of their 
   may wrap it, except lines of JSON; ``"…"`` stands for any value, and a time on the page for the
   time now. Of the headers that ``curl -i`` gives, those on the page must be there. ``$ flask`` runs
   on the app likewise.
+- ``$ TOKEN=…`` takes the ``id`` of the answer before; ``$TOKEN`` in a command is that, or what the
+  page's Python code calls so. A URL with ``…`` is the one like it in the mails that were written
+  to the terminal.
   ``$ make run`` makes the example app the page's app. Other commands are not run.
 - The page of a database has a URL of it, in whose place the tests' own server is used.
 """
@@ -24,10 +27,12 @@ import json
 import re
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -55,6 +60,8 @@ DATABASES = {
     "firebird": "firebird://shop:secret@db.example//data/shop.fdb",
 }
 NOT_RUN = ("cd", "export", "git", "make", "mkdir", "pip", "pytest", "python", "source")
+ASSIGNMENT = re.compile(r"(\w+)=…")
+ANY = "…"
 IGNORED_OPTIONS = {"-s", "-g", "-gs", "-sg", "-N"}
 NDJSON = "application/x-ndjson"
 
@@ -117,11 +124,20 @@ class Page:
     """A page while it is run.
 
     :param replaced: a text on the page, and what is in its place.
+    :param read_terminal: gives what was written to the terminal since it was last asked.
     """
 
-    def __init__(self, path: Path, folder: Path, replaced: tuple[str, str] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        folder: Path,
+        replaced: tuple[str, str] | None,
+        read_terminal: Callable[[], str],
+    ) -> None:
         self.path, self.folder = path, folder
         self.replaced = replaced
+        self.read_terminal, self.written = read_terminal, ""
+        self.answer: TestResponse | None = None
         self.names: dict[str, Any] = {"__name__": "page"}
         self.apps: list[Flask] = []
 
@@ -183,10 +199,15 @@ class Page:
     def run_commands(self, block: Block) -> None:
         for command, expected in commands(block.text):
             place = f"{self.path.name}, in the block at line {block.line}: {command}"
-            words = shlex.split(command.replace("\\\n", " "))
+            words = [self.filled(word) for word in shlex.split(command.replace("\\\n", " "))]
             if words[0] == "curl":
                 assert self.app is not None, f"{place}\nthe page has no app"
-                check_answer(ask(self.app, words[1:]), expected, place)
+                answer = ask(self.app, words[1:])
+                self.answer = answer[0]
+                check_answer(answer, expected, place)
+            elif assignment := ASSIGNMENT.fullmatch(words[0]):
+                assert self.answer is not None, f"{place}\nthere is no answer before it"
+                self.names[assignment[1]] = self.answer.get_json()["id"]
             elif words[0] == "flask":
                 assert self.app is not None, f"{place}\nthe page has no app"
                 check_output(self.app, words[1:], expected, place)
@@ -194,6 +215,24 @@ class Page:
                 self.names["app"] = example_app(self.folder)
             else:
                 assert words[0] in NOT_RUN, f"{place}\nis not a command that can be checked"
+
+    def filled(self, word: str) -> str:
+        """A word of a command with what its variables and ellipses stand for."""
+        if ANY in word and "?" in word:
+            return self.link(word)
+        texts = {name: value for name, value in self.names.items() if isinstance(value, str)}
+        return Template(word).safe_substitute(texts)
+
+    def link(self, like: str) -> str:
+        """The link in the mails so far that is like one of the page."""
+        _, _, path = like.rpartition("//")[2].partition("/")
+        pattern = re.compile(r"[^\s&]+".join(map(re.escape, path.split(ANY))) + r"(?=\s)")
+        until = time.monotonic() + 10
+        while not (found := pattern.findall(self.written)):
+            assert time.monotonic() < until, f"{like} is in no mail:\n{self.written}"
+            time.sleep(0.01)
+            self.written += self.read_terminal()
+        return f"http://localhost/{found[-1]}"
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
@@ -209,7 +248,8 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 def example_app(folder: Path) -> Flask:
     from example_app import create_app
 
-    return create_app({"DATABASE": folder / "guide.sqlite"})
+    hashing = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
+    return create_app({"DATABASE": folder / "guide.sqlite", "LOOP_PASSWORD_HASHING": hashing})
 
 
 # curl
@@ -340,12 +380,13 @@ def test_what_a_page_shows_is_what_happens(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     get_server: Callable[[str], Server],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     shown = DATABASES.get(path.stem)
     replaced = (shown, get_server(path.stem).fresh("docs")) if shown else None
-    page = Page(path, tmp_path, replaced)
+    page = Page(path, tmp_path, replaced, lambda: capsys.readouterr().out)
     try:
         page.run()
     finally:

@@ -2,21 +2,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from example_app import create_app, geonames
+from example_app.__main__ import settings_of
 from example_app.home import QUERIES
 from example_app.loading import load
 from example_app.models import (
@@ -33,6 +38,7 @@ from example_app.models import (
     db,
 )
 from flask_loop import ValidationError
+from flask_loop.connectors.mail import MemoryTransport
 
 ROOT = Path(__file__).parents[1]
 TOKYO = 1850147
@@ -288,10 +294,10 @@ def test_the_home_page_says_what_is_loaded_and_credits_geonames(api: FlaskClient
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.title)
 def test_each_query_of_the_home_page_finds_something(
-    api: FlaskClient, tour: dict[str, Any], query: Any
+    anybody: FlaskClient, tour: dict[str, Any], review: dict[str, Any], query: Any
 ) -> None:
-    assert query.url.replace("&", "&amp;") in api.get("/").text
-    answer = api.get(query.url)
+    assert query.url.replace("&", "&amp;") in anybody.get("/").text
+    answer = anybody.get(query.url)
     assert answer.status_code == 200
     assert answer.mimetype in ("application/json", "application/x-ndjson")
     assert [json.loads(line) for line in answer.text.splitlines()] not in ([], [[]])
@@ -408,6 +414,333 @@ def test_a_place_is_changed_replaced_and_deleted(api: FlaskClient, place: dict[s
         assert Place.find_by_id(place["id"]).email == "a@example.com"
     assert api.delete(path).json == {"count": 1}
     assert api.get(path).status_code == 404
+
+
+# Members
+
+
+def wait_for(outbox: MemoryTransport, count: int) -> str:
+    """The path of the link in the last of so many mails, as soon as they are sent."""
+    until = monotonic() + 10
+    while len(outbox.messages) < count and monotonic() < until:
+        sleep(0.01)
+    assert len(outbox.messages) == count
+    return link_in(outbox.messages[-1].text or "")
+
+
+def link_in(mail: str) -> str:
+    found = re.search(r"http://localhost(/api/members/\S+)", mail)
+    assert found is not None, mail
+    return found[1]
+
+
+@pytest.fixture
+def outbox() -> MemoryTransport:
+    """The mails that a guide of ``mailing_guide`` has sent."""
+    return MemoryTransport()
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, outbox: MemoryTransport) -> Iterator[FlaskClient]:
+    """Somebody who registers in a guide whose mails a test can read."""
+    settings = {"TESTING": True, "LOOP_PASSWORD_HASHING": HASHING, "MAIL": {"transport": outbox}}
+    app = create_app({"DATABASE": tmp_path / "new.sqlite", **settings}, load=False)
+    client = app.test_client()
+    body = {"username": "ada", "email": "Ada@example.com", "password": PASSWORD}
+    answer = client.post("/api/members", json=body)
+    assert answer.status_code == 200, answer.text
+    yield client
+    close(app)
+
+
+CREDENTIALS = {"email": "ada@example.com", "password": PASSWORD}
+
+
+def code_of(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json["error"]["code"]
+
+
+def test_a_member_logs_in_after_following_the_link_in_the_mail(
+    newcomer: FlaskClient, outbox: MemoryTransport
+) -> None:
+    login = newcomer.post("/api/members/login", json=CREDENTIALS)
+    assert code_of(login) == (401, "LOGIN_FAILED_EMAIL_NOT_VERIFIED")
+    link = wait_for(outbox, 1)
+    followed = newcomer.get(link, headers={"Accept": "text/html"})
+    assert (followed.status_code, followed.location) == (302, "/?verified")
+    assert "Your address is verified" in newcomer.get(followed.location).text
+    assert "Your address is verified" not in newcomer.get("/").text
+    session = newcomer.post("/api/members/login", json=CREDENTIALS).json or {}
+    headers = {"Authorization": f"Bearer {session['id']}"}
+    assert newcomer.get("/api/members/1", headers=headers).json == {
+        "realm": None,
+        "username": "ada",
+        "email": "ada@example.com",
+        "emailVerified": True,
+        "id": 1,
+    }
+    assert code_of(newcomer.get(link)) == (400, "INVALID_TOKEN")
+
+
+def test_members_who_register_at_once_are_each_sent_a_link(
+    newcomer: FlaskClient, outbox: MemoryTransport
+) -> None:
+    more = [{"email": f"{name}@example.com", "password": PASSWORD} for name in ("bob", "eve")]
+    made = newcomer.post("/api/members", json=[{**each, "emailVerified": True} for each in more])
+    assert [each["emailVerified"] for each in made.json or []] == [False, False]
+    wait_for(outbox, 3)
+    receivers = {str(to) for message in outbox.messages for to in message.to}
+    assert receivers == {"ada@example.com", "bob@example.com", "eve@example.com"}
+
+
+def test_a_member_who_forgot_the_password_gets_another(
+    newcomer: FlaskClient, outbox: MemoryTransport
+) -> None:
+    newcomer.get(wait_for(outbox, 1))
+    assert newcomer.post("/api/members/reset", json={"email": "eve@example.com"}).status_code == 204
+    assert newcomer.post("/api/members/reset", json={"email": "ADA@example.com"}).status_code == 204
+    page = newcomer.get(wait_for(outbox, 2))
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    token = parse_qs(urlsplit(page.request.url).query)["token"][0]
+    answer = newcomer.post(
+        "/api/members/reset-password", json={"token": token, "newPassword": "two apples a day"}
+    )
+    assert answer.status_code == 204, answer.text
+    assert code_of(newcomer.post("/api/members/login", json=CREDENTIALS)) == (401, "LOGIN_FAILED")
+    changed = {**CREDENTIALS, "password": "two apples a day"}
+    assert newcomer.post("/api/members/login", json=changed).status_code == 200
+
+
+def test_mails_are_written_to_the_terminal(
+    anybody: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"email": "eve@example.com", "password": PASSWORD}
+    assert anybody.post("/api/members", json=body).status_code == 200
+    written, until = "", monotonic() + 10
+    while "?uid=" not in written and monotonic() < until:
+        sleep(0.01)
+        written += capsys.readouterr().out
+    assert "To: eve@example.com" in written
+    assert anybody.get(link_in(written)).location == "/?verified"
+
+
+def test_links_lead_to_no_host_that_the_guide_does_not_know(anybody: FlaskClient) -> None:
+    body = {"email": "eve@example.com", "password": PASSWORD}
+    answer = anybody.post("/api/members", json=body, headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    with anybody.application.app_context():
+        assert Member.count() == 0
+
+
+def test_whoever_is_not_logged_in_reads_and_writes_nothing(
+    guide: Flask, anybody: FlaskClient, tour: dict[str, Any], review: dict[str, Any]
+) -> None:
+    for model in ("places", "reviews", "tours", "stops", "photos", "tags", "changes"):
+        assert anybody.get(f"/api/{model}").status_code == 200
+    before = everything(guide)
+    answers = try_to_write(anybody, tour["stops"][0]["placeId"])
+    assert {status for _, status in answers} <= {401, 404, 405}, answers
+    assert everything(guide) == before
+
+
+def test_no_way_to_write_changes_what_is_another_members(
+    guide: Flask, api: FlaskClient, other: FlaskClient, tour: dict[str, Any], museum: dict[str, Any]
+) -> None:
+    api.post(f"/api/places/{museum['id']}/tags", json={"name": "cats"})
+    api.post(f"/api/places/{museum['id']}/address", json={"street": "Bolívar 1515"})
+    api.post(f"/api/places/{museum['id']}/hours", json={"day": "mon", "opens": "10:00"})
+    photo = {"url": "https://example.com/1.jpg"}
+    api.post(f"/api/places/{museum['id']}/photos", json=photo)
+    api.post(f"/api/places/{museum['id']}/reviews", json={"stars": 5, "text": "Go."})
+    stops = [{"placeId": museum["id"]}]
+    own = other.post("/api/tours", json={"name": "Elsewhere", "stops": stops}).json or {}
+    before = everything(guide)
+    of_others = {key: record for key, record in before.items() if record["member"] != "bob"}
+    assert len(of_others) >= 8
+    ids = {museum["id"], tour["id"], own["id"], *(stop["id"] for stop in tour["stops"])}
+    answers = [answer for id in sorted(ids) for answer in try_to_write(other, id)]
+    assert {200, 403} <= {status for _, status in answers}
+    after = everything(guide)
+    assert {key: after.get(key) for key in of_others} == of_others
+
+
+def everything(guide: Flask) -> dict[tuple[str, Any], dict[str, Any]]:
+    """What members have added, with the name of the member."""
+    with guide.app_context():
+        names = {member.id: member.username for member in Member.find()}
+        return {
+            (model.model_name, record.id): {
+                **record.to_record(),
+                "member": names.get(record.to_record().get("member_id")),
+                "tags": [tag.id for tag in record.tags()] if model is Place else [],
+            }
+            for model in (Place, Review, Photo, Tour, Stop, Tag, Member)
+            for record in model.find()
+        }
+
+
+def try_to_write(client: FlaskClient, id: int) -> list[tuple[str, int]]:
+    """Try each way to write, but for what members do to their accounts; the statuses."""
+    bodies: list[dict[str, Any]] = [
+        {"name": "x", "stars": 1, "text": "x", "rating": 1, "caption": "x", "minutes": 7},
+        {"memberId": None, "placeId": id, "tourId": id, "position": 9, "url": "https://x.example"},
+        {"name": "y", "kind": "shop", "cityId": TOKYO, "memberId": 1, "street": "x"},
+    ]
+    ways = [
+        (rule.rule.replace("<id>", str(id)).replace("<nk>", str(id)).replace("<fk>", str(id)), verb)
+        for rule in client.application.url_map.iter_rules()
+        for verb in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"})
+        if rule.rule.startswith("/api/") and not rule.rule.startswith("/api/members")
+    ]
+    assert len(ways) > 60
+    # What deletes comes last, or there would be nothing left to change.
+    ways.sort(key=lambda way: way[1] == "DELETE")
+    return [
+        (f"{verb} {path}", client.open(path, method=verb, json=body).status_code)
+        for path, verb in ways
+        for body in bodies
+    ]
+
+
+@pytest.mark.parametrize("claimed", [{"memberId": 1}, {"memberId": None}, {"member_id": 1}, {}])
+def test_who_adds_something_is_its_owner_whatever_the_body_says(
+    guide: Flask, api: FlaskClient, other: FlaskClient, place: dict[str, Any], claimed: Any
+) -> None:
+    with guide.app_context():
+        bob = id_of("bob")
+    places = f"/api/places/{place['id']}"
+    body = {"name": "Ueno", "kind": "park", "cityId": TOKYO, **claimed}
+    made = [
+        other.post("/api/places", json=body),
+        other.post("/api/places", json=[body]),
+        other.post(
+            "/api/reviews", json={"stars": 5, "text": "x", "placeId": place["id"], **claimed}
+        ),
+        other.post(f"{places}/photos", json={"url": "https://example.com/1.jpg", **claimed}),
+        other.post(
+            "/api/tours", json={"name": "x", "stops": [{"placeId": place["id"], **claimed}]}
+        ),
+        import_places(other, f"name,kind,cityId,memberId\nNakamise,shop,{TOKYO},1"),
+    ]
+    for answer in made:
+        assert answer.status_code in (200, 201), answer.text
+        records = answer.json if isinstance(answer.json, list) else [answer.json]
+        assert {record["memberId"] for record in records} == {bob}
+    assert [stop["memberId"] for stop in made[4].json["stops"]] == [bob]
+    (mine,) = made[1].json
+    path = f"/api/places/{mine['id']}"
+    assert other.patch(path, json=claimed).json["memberId"] == bob
+    assert other.put(path, json=body).json["memberId"] == bob
+
+
+def test_a_member_reviews_a_place_once(
+    other: FlaskClient, place: dict[str, Any], review: dict[str, Any]
+) -> None:
+    path = f"/api/places/{place['id']}/reviews"
+    again = {"stars": 1, "text": "Closed."}
+    assert refused(other.post(path, json=again)) == {"memberId": ["uniqueness"]}
+    assert refused(other.patch(f"/api/reviews/{review['id']}", json={"stars": 6})) == {
+        "stars": ["range.max"]
+    }
+    assert other.patch(f"/api/reviews/{review['id']}", json=again).json == {**review, **again}
+    assert other.delete(f"/api/reviews/{review['id']}").json == {"count": 1}
+    assert other.post(path, json=again).status_code == 200
+
+
+def test_nobody_adds_a_stop_to_the_tour_of_somebody_else(
+    other: FlaskClient, tour: dict[str, Any], place: dict[str, Any]
+) -> None:
+    stop = {"tourId": tour["id"], "placeId": place["id"]}
+    answer = other.post("/api/stops", json=stop)
+    assert code_of(answer) == (403, "ACCESS_DENIED")
+    assert answer.json["error"]["message"] == "this is a tour of somebody else"
+    own = other.post("/api/tours", json={"name": "Mine", "stops": [{"placeId": place["id"]}]}).json
+    answer = other.patch(f"/api/stops/{own['stops'][0]['id']}", json={"tourId": tour["id"]})
+    assert code_of(answer) == (403, "ACCESS_DENIED")
+    assert find(other, "/api/stops", where={"tourId": tour["id"]}, order="id") == sorted(
+        tour["stops"], key=lambda stop: stop["id"]
+    )
+
+
+def test_the_place_of_a_member_who_left_stays_and_is_nobodys(
+    guide: Flask,
+    api: FlaskClient,
+    other: FlaskClient,
+    place: dict[str, Any],
+    review: dict[str, Any],
+) -> None:
+    with guide.app_context():
+        ada, bob = id_of("ada"), id_of("bob")
+    assert code_of(other.delete(f"/api/members/{ada}")) == (403, "ACCESS_DENIED")
+    assert api.delete(f"/api/members/{ada}").json == {"count": 1}
+    assert code_of(api.get(f"/api/members/{ada}")) == (401, "INVALID_TOKEN")
+    left = {**place, "memberId": None}
+    (found,) = find(other, "/api/places", include="reviews")
+    assert found == {**left, "reviews": [{**review, "memberId": bob}]}
+    assert other.patch(f"/api/places/{place['id']}", json={"note": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "members",
+        "members/count",
+        "places?filter[include]=member",
+        "places?filter[where][member.email][like]=a%25",
+        "places?filter[order]=member.email",
+        "places/{place}/member",
+        "members/{ada}",
+    ],
+)
+def test_only_members_themselves_see_their_addresses(
+    guide: Flask, anybody: FlaskClient, other: FlaskClient, place: dict[str, Any], path: str
+) -> None:
+    with guide.app_context():
+        ada = id_of("ada")
+    url = f"/api/{path.format(place=place['id'], ada=ada)}"
+    for client, statuses in ((anybody, {401}), (other, {200, 403, 404})):
+        answer = client.get(url)
+        assert answer.status_code in statuses, answer.text
+        assert "ada@example.com" not in answer.text
+        if answer.status_code == 200:
+            assert answer.json in ([], [place])
+
+
+# The secret key
+
+
+def test_the_secret_key_is_made_once_and_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = {"DATABASE": tmp_path / "guide.sqlite"}
+    keys = set()
+    for _ in range(2):
+        app = create_app(settings, load=False)
+        keys.add(app.secret_key)
+        close(app)
+    assert len(keys) == 1
+    assert len(str(keys.pop())) == 64
+    assert (tmp_path / "guide.key").stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir() if "key" in each.name] == ["guide.key"]
+
+
+def test_processes_that_make_the_secret_key_at_once_have_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "guide.key"
+    command = (
+        "import sys; from pathlib import Path; from example_app.secret_key import secret_key; "
+        "print(secret_key(Path(sys.argv[1])))"
+    )
+    processes = [run(tmp_path / "x.sqlite", "-c", command, str(path)) for _ in range(4)]
+    keys = {process.communicate()[0].strip() for process in processes}
+    assert keys == {path.read_text()}
+
+
+def test_a_secret_key_that_is_given_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITY_GUIDE_SECRET_KEY", "12345")
+    app = create_app({"DATABASE": tmp_path / "guide.sqlite"}, load=False)
+    close(app)
+    assert app.secret_key == "12345"
+    assert not (tmp_path / "guide.key").exists()
 
 
 # Methods, hooks and observers
@@ -541,6 +874,13 @@ def museum(api: FlaskClient, place: dict[str, Any]) -> dict[str, Any]:
     """Another place, in another city."""
     body = {"name": "Museo Larco", "kind": "museum", "cityId": LIMA, "rating": 5}
     return dict(api.post("/api/places", json=body).json or {})
+
+
+@pytest.fixture
+def review(other: FlaskClient, place: dict[str, Any]) -> dict[str, Any]:
+    """What another member thinks of the place."""
+    body = {"stars": 4, "text": "Go before noon."}
+    return dict(other.post(f"/api/places/{place['id']}/reviews", json=body).json or {})
 
 
 @pytest.fixture
@@ -849,6 +1189,20 @@ def test_a_port_that_is_taken_is_a_message_and_no_traceback(database: Path) -> N
     assert process.returncode == 1
     assert errors.startswith(f"Port {port} cannot be used (")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "settings"),
+    [
+        ("127.0.0.1", {}),
+        ("localhost", {}),
+        ("0.0.0.0", {"TRUSTED_HOSTS": None, "LOOP_EXTERNAL_URL": "http://127.0.0.1:80"}),  # noqa: S104
+        ("::", {"TRUSTED_HOSTS": None, "LOOP_EXTERNAL_URL": "http://[::1]:80"}),
+        ("10.0.0.5", {"TRUSTED_HOSTS": None, "LOOP_EXTERNAL_URL": "http://10.0.0.5:80"}),
+    ],
+)
+def test_a_guide_for_others_has_one_url_in_its_mails(host: str, settings: dict[str, Any]) -> None:
+    assert settings_of(Namespace(cities=None, host=host, port=80)) == settings
 
 
 def test_a_set_of_cities_that_there_is_not_is_refused(database: Path) -> None:

@@ -453,7 +453,7 @@ class _PostmarkHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def postmark() -> Iterator[Postmark]:
     server = Postmark()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()

@@ -292,6 +292,16 @@ def test_the_cookie_of_a_login_may_be_changed_for_a_token(
     assert (answer.status_code, answer.get_json()["email"]) == (200, "ann@example.org")
 
 
+def test_a_token_is_changed_for_no_other_token(shop: Shop, openid: OpenidProvider) -> None:
+    user = shop.users.create(email="fay@example.org", email_verified=True)
+    for scopes in (None, ["photos"]):
+        token = user.create_session(scopes=scopes).id
+        headers = {**OWN_PAGE, "Authorization": f"Bearer {token}"}
+        for path in ("token", "openid/link", "openid/unlink"):
+            answer = shop.browser().post(f"/auth/{path}", headers=headers)
+            assert error_of(answer) == (401, "AUTHORIZATION_REQUIRED")
+
+
 def test_a_user_who_is_deleted_takes_the_identities_along(
     make_shop: MakeLogins, source: DataSource, openid: OpenidProvider
 ) -> None:
@@ -660,6 +670,7 @@ def test_an_answer_that_names_another_issuer_or_none_is_refused(
         {"claims": {"nonce": None}},
         {"claims": {"iss": "https://evil.example"}},
         {"claims": {"aud": "another app"}},
+        {"claims": {"aud": "another app", "azp": "shop"}},
         {"claims": {"aud": ["shop", "another app"]}},
         {"claims": {"azp": "another app"}},
         {"claims": {"exp": 1_000_000_000}},
@@ -818,7 +829,7 @@ def test_a_provider_that_is_silent_costs_no_more_than_its_timeout(
     try:
         began = time.monotonic()
         assert error_of(browser.get(url)) == (503, "PROVIDER_UNAVAILABLE")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
     finally:
         openid.resume()
     assert shop.log_in(browser, "ann").status_code == 303
@@ -827,10 +838,10 @@ def test_a_provider_that_is_silent_costs_no_more_than_its_timeout(
 def test_who_comes_after_a_failure_does_not_wait_for_the_provider_again(
     make_shop: MakeLogins, openid: OpenidProvider
 ) -> None:
-    shop = make_shop(provider={"timeout": 0.5})
+    shop = make_shop(provider={"timeout": 1})
     openid.pause()
     try:
-        for patience in (3, 0.3, 0.3):
+        for patience in (5, 0.9, 0.9):
             began = time.monotonic()
             answer = shop.browser().get("/auth/openid")
             assert error_of(answer) == (503, "PROVIDER_UNAVAILABLE")
@@ -854,7 +865,7 @@ def test_an_answer_that_has_no_end_or_means_nothing_is_given_up(
     began = time.monotonic()
     answer = app.test_client().get("/auth/openid")
     assert error_of(answer) == (503, "PROVIDER_UNAVAILABLE")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 def test_a_provider_that_calls_itself_otherwise_is_not_believed(

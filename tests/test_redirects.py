@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from flask_loop import DataSource, DefinitionError, Loop, User, create_data_source
+from tests.links import make_shop
 
-FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 ALLOWED = [
     "app.example.com",
     "https://www.example.com/welcome",
@@ -134,21 +134,14 @@ def source() -> Iterator[DataSource]:
 
 @pytest.fixture
 def app(source: DataSource) -> Flask:
-    app = Flask("guide")
-    app.config.update(
-        TESTING=True,
-        SECRET_KEY="a secret of tests",
-        MAIL_DEFAULT_SENDER="guide@example.com",
-        LOOP_PASSWORD_HASHING=FAST,
+    Guest.attach_to(source)
+    Visitor.attach_to(source)
+    return make_shop(
+        Guest,
+        Visitor,
         LOOP_EXTERNAL_URL="https://api.example.com",
         LOOP_ALLOWED_REDIRECTS=ALLOWED,
     )
-    loop = Loop(app)
-    Guest.attach_to(source)
-    Visitor.attach_to(source)
-    loop.model(Guest)
-    loop.model(Visitor)
-    return app
 
 
 Follow = Callable[[str | None], tuple[int, str | None, bool]]
@@ -166,7 +159,7 @@ def follow(app: Flask) -> Follow:
             query = {"uid": sent["uid"], "token": sent["token"]}
             if redirect is not None:
                 query["redirect"] = redirect
-            response = app.test_client().get("/guests/confirm", query_string=query)
+            response = app.test_client().get("/api/guests/confirm", query_string=query)
             verified = Guest.find_by_id(guest.id).email_verified
         return response.status_code, response.headers.get("Location"), verified
 
@@ -213,7 +206,7 @@ def _reads_as_own_path(place: str) -> bool:
 
 def test_the_error_does_not_repeat_the_place(app: Flask) -> None:
     answer = app.test_client().get(
-        "/guests/confirm?uid=1&token=x&redirect=//evil.example/%3Cscript%3E"
+        "/api/guests/confirm?uid=1&token=x&redirect=//evil.example/%3Cscript%3E"
     )
 
     assert answer.status_code == 400
@@ -222,18 +215,15 @@ def test_the_error_does_not_repeat_the_place(app: Flask) -> None:
 
 
 def test_without_allowed_places_only_own_paths_are_left(source: DataSource) -> None:
-    app = Flask("alone")
-    app.config.update(TESTING=True, SECRET_KEY="s", LOOP_PASSWORD_HASHING=FAST)
     Guest.attach_to(source)
-    Loop(app).model(Guest)
-    client = app.test_client()
+    client = make_shop(Guest).test_client()
 
     for redirect in OWN_URLS:
         answer = client.get(
-            "/guests/confirm", query_string={"uid": "1", "token": "x", "redirect": redirect}
+            "/api/guests/confirm", query_string={"uid": "1", "token": "x", "redirect": redirect}
         )
         assert answer.json["error"]["code"] == "INVALID_REDIRECT"
-    own = client.get("/guests/confirm?uid=1&token=x&redirect=/")
+    own = client.get("/api/guests/confirm?uid=1&token=x&redirect=/")
     assert own.json["error"]["code"] == "INVALID_TOKEN"
 
 
@@ -246,7 +236,7 @@ def test_verify_refuses_a_redirect_to_elsewhere_before_it_sends_anything(app: Fl
 
 def test_a_reset_page_that_would_redirect_elsewhere_is_an_error_of_the_app(app: Flask) -> None:
     with pytest.raises(ValueError, match=r"'https://evil.example/' is neither"):
-        app.test_client().post("/visitors/reset", json={"email": "ann@example.com"})
+        app.test_client().post("/api/visitors/reset", json={"email": "ann@example.com"})
 
 
 def test_a_redirect_carries_no_referrer_and_is_kept_nowhere(app: Flask) -> None:
@@ -254,7 +244,7 @@ def test_a_redirect_carries_no_referrer_and_is_kept_nowhere(app: Flask) -> None:
         guest = Guest.create(email="eve@example.com", password="open sesame")
         sent = guest.verify()
     query = {"uid": sent["uid"], "token": sent["token"], "redirect": "/welcome"}
-    answer = app.test_client().get("/guests/confirm", query_string=query)
+    answer = app.test_client().get("/api/guests/confirm", query_string=query)
 
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import flask_mail
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from itsdangerous import TimestampSigner
 
 from flask_loop import (
     Context,
     DataSource,
-    Loop,
-    Model,
     Prop,
     User,
     create_data_source,
     prop,
 )
-from flask_loop.email import queue_of
+from tests.links import Mails, link_in, mails_of, make_shop, passes, path_of
 
-FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 PASSWORD = "correct horse battery staple"
-
-Mails = Callable[[], list[Any]]
-MakeShop = Callable[..., Flask]
-
-
-@pytest.fixture
-def make_shop() -> MakeShop:
-    """A function that makes an app of models of users, which verification mails lead to."""
-
-    def make(*models: type[Model], **settings: Any) -> Flask:
-        app = Flask("shop", template_folder=settings.pop("template_folder", "templates"))
-        app.config.update(
-            TESTING=True,
-            SECRET_KEY="a secret of tests",
-            MAIL_DEFAULT_SENDER="shop@example.com",
-            LOOP_PASSWORD_HASHING=FAST,
-        )
-        app.config.update(settings)
-        loop = Loop(app, url_prefix="/api")
-        for model in models:
-            loop.model(model)
-        return app
-
-    return make
 
 
 @pytest.fixture
@@ -66,7 +37,7 @@ def member(source: DataSource) -> type[User]:
 
 
 @pytest.fixture
-def shop(member: type[User], make_shop: MakeShop) -> Flask:
+def shop(member: type[User]) -> Flask:
     member.require_email_verification = True
 
     @member.after_remote("create")
@@ -94,32 +65,8 @@ def client(shop: Flask) -> FlaskClient:
 @pytest.fixture
 def mails(shop: Flask) -> Iterator[Mails]:
     """A function that gives the mails that were sent until now."""
-    yield from sent_by(shop)
-
-
-def sent_by(app: Flask) -> Iterator[Mails]:
-    found: list[Any] = []
-
-    def keep(sender: Flask, message: Any) -> None:
-        found.append(message)
-
-    def mails() -> list[Any]:
-        assert queue_of(app).wait(10)
-        return found
-
-    with flask_mail.email_dispatched.connected_to(keep, app):
+    with mails_of(shop) as mails:
         yield mails
-
-
-def link_in(mail: Any) -> str:
-    links: list[str] = re.findall(r"https?://\S+", mail.body)
-    assert len(links) == 1, mail.body
-    return links[0]
-
-
-def path_of(link: str) -> str:
-    parts = urlsplit(link)
-    return f"{parts.path}?{parts.query}"
 
 
 def register(client: FlaskClient, email: str = "foo@bar.com") -> Any:
@@ -174,7 +121,7 @@ def test_the_seed_the_mail_is_what_the_options_say(client: FlaskClient, mails: M
     ["require_email_verification", "requireEmailVerification", "requireEmailVerfication"],
 )
 def test_verification_is_required_in_every_spelling_of_the_setting(
-    member: type[User], make_shop: MakeShop, spelling: str
+    member: type[User], spelling: str
 ) -> None:
     setattr(member, spelling, True)
     client = make_shop(member).test_client()
@@ -191,12 +138,10 @@ def test_who_does_not_know_the_password_does_not_learn_that_the_address_is_not_v
     assert log_in(client, password="wrong").json["error"]["code"] == "LOGIN_FAILED"
 
 
-def test_without_a_hook_or_the_setting_nothing_is_sent_and_login_works(
-    member: type[User], make_shop: MakeShop
-) -> None:
+def test_without_a_hook_or_the_setting_nothing_is_sent_and_login_works(member: type[User]) -> None:
     app = make_shop(member)
     client = app.test_client()
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         register(client)
 
         assert log_in(client).status_code == 200
@@ -215,9 +160,7 @@ def test_verify_says_where_it_went_and_what_the_link_holds(shop: Flask, member: 
     assert (sent["email"], sent["uid"]) == ("foo@bar.com", str(user.id))
 
 
-def test_what_meta_says_of_the_mail_is_what_a_call_does_not_say(
-    source: DataSource, make_shop: MakeShop
-) -> None:
+def test_what_meta_says_of_the_mail_is_what_a_call_does_not_say(source: DataSource) -> None:
     class Patron(User):
         class Meta:
             data_source = source
@@ -232,7 +175,7 @@ def test_what_meta_says_of_the_mail_is_what_a_call_does_not_say(
 
     source.auto_update()
     app = make_shop(Patron)
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context():
             patron = Patron.create(email="ann@example.com", password=PASSWORD)
             patron.verify()
@@ -248,12 +191,12 @@ def test_what_meta_says_of_the_mail_is_what_a_call_does_not_say(
 
 
 def test_templates_of_the_app_take_the_place_of_those_that_are_there(
-    member: type[User], make_shop: MakeShop, tmp_path: Path
+    member: type[User], tmp_path: Path
 ) -> None:
     (tmp_path / "verify.html").write_text("<p>{{ user.email }} {{ href }} {{ town }}</p>")
     (tmp_path / "verify.txt").write_text("{{ user.email }} {{ href }} <{{ town }}>")
     app = make_shop(member, template_folder=str(tmp_path))
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context():
             user = member.create(email="ann@example.com", password=PASSWORD)
             user.verify(context={"town": "Köln & Bonn"})
@@ -265,13 +208,13 @@ def test_templates_of_the_app_take_the_place_of_those_that_are_there(
 
 
 def test_a_template_of_the_app_may_extend_the_one_that_is_there(
-    member: type[User], make_shop: MakeShop, tmp_path: Path
+    member: type[User], tmp_path: Path
 ) -> None:
     (tmp_path / "welcome.html").write_text(
         '{% extends "loop/verify.html" %}{% block action %}Let me in{% endblock %}'
     )
     app = make_shop(member, template_folder=str(tmp_path))
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context():
             member.create(email="ann@example.com", password=PASSWORD).verify(
                 template="welcome.html"
@@ -282,15 +225,13 @@ def test_a_template_of_the_app_may_extend_the_one_that_is_there(
         assert "Verify my address" not in mail.html
 
 
-def test_what_users_wrote_is_text_in_the_mail(
-    source: DataSource, make_shop: MakeShop, tmp_path: Path
-) -> None:
+def test_what_users_wrote_is_text_in_the_mail(source: DataSource, tmp_path: Path) -> None:
     (tmp_path / "verify.html").write_text("<p>{{ user.username }}</p>")
     Caller = User.extend("caller")
     Caller.attach_to(source)
     source.auto_update()
     app = make_shop(Caller, template_folder=str(tmp_path))
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context():
             user = Caller.create(
                 email="ann@example.com", username="<script>x</script>{{ 7 * 7 }}", password=PASSWORD
@@ -302,7 +243,7 @@ def test_what_users_wrote_is_text_in_the_mail(
 
 
 def test_a_page_of_the_apps_own_gets_what_confirm_needs(shop: Flask, member: type[User]) -> None:
-    for mails in sent_by(shop):
+    with mails_of(shop) as mails:
         with shop.app_context():  # where the host is not known, and is not needed
             user = member.create(email="ann@example.com", password=PASSWORD)
             user.verify(verifyHref="https://app.example.com/verify?lang=de#top", redirect=None)
@@ -319,7 +260,7 @@ def test_a_page_of_the_apps_own_gets_what_confirm_needs(shop: Flask, member: typ
 def test_nothing_is_sent_of_a_create_that_is_rolled_back(
     source: DataSource, member: type[User], shop: Flask
 ) -> None:
-    for mails in sent_by(shop):
+    with mails_of(shop) as mails:
         with shop.test_request_context(), suppress(ZeroDivisionError), source.transaction():
             member.create(email="ann@example.com", password=PASSWORD).verify()
             _ = 1 / 0
@@ -347,7 +288,7 @@ def test_nothing_is_sent_of_a_create_that_is_rolled_back(
 def test_options_that_mean_nothing_or_would_leak_the_link_send_nothing(
     shop: Flask, member: type[User], options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    for mails in sent_by(shop):
+    with mails_of(shop) as mails:
         with shop.test_request_context():
             user = member.create(email="ann@example.com", password=PASSWORD)
             with pytest.raises(error, match=message):
@@ -377,9 +318,7 @@ def test_verify_is_for_stored_users_with_an_address_that_is_not_verified(
             member.find_by_id(user.id).verify()
 
 
-def test_users_without_an_address_have_nothing_to_verify(
-    source: DataSource, make_shop: MakeShop
-) -> None:
+def test_users_without_an_address_have_nothing_to_verify(source: DataSource) -> None:
     class Nickname(User):
         email: Prop[str | None] = prop(default=None)
 
@@ -388,7 +327,7 @@ def test_users_without_an_address_have_nothing_to_verify(
 
     source.auto_update()
     app = make_shop(Nickname)
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context():
             nickname = Nickname.create(username="ann", password=PASSWORD)
             with pytest.raises(ValueError, match="has no address"):
@@ -496,12 +435,6 @@ def test_a_link_expires(
     assert confirm(client, ann).status_code == 204
 
 
-def passes(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let time pass for tokens."""
-    now = TimestampSigner.get_timestamp
-    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now(self) + seconds)
-
-
 def tampered(token: str) -> Iterator[str]:
     yield ""
     yield "x"
@@ -563,9 +496,7 @@ def test_what_is_missing_or_given_twice_is_an_error_that_names_it(
     assert "token" in nested.json["error"]["message"]
 
 
-def test_a_token_of_another_model_of_users_is_none(
-    source: DataSource, member: type[User], make_shop: MakeShop
-) -> None:
+def test_a_token_of_another_model_of_users_is_none(source: DataSource, member: type[User]) -> None:
     Staff = User.extend("staff")
     Staff.attach_to(source)
     source.auto_update()
@@ -585,7 +516,7 @@ def test_a_token_of_another_model_of_users_is_none(
 def test_a_token_of_a_reset_is_none_of_verification(
     shop: Flask, member: type[User], client: FlaskClient, ann: dict[str, Any]
 ) -> None:
-    for mails in sent_by(shop):
+    with mails_of(shop) as mails:
         client.post("/api/subscribers/reset", json={"email": "ann@example.com"})
         token = parse_qs(urlsplit(link_in(mails()[-1])).query)["token"][0]
 
@@ -593,16 +524,14 @@ def test_a_token_of_a_reset_is_none_of_verification(
     assert not is_verified(shop, ann)
 
 
-def test_a_token_of_another_app_is_none(
-    member: type[User], make_shop: MakeShop, ann: dict[str, Any]
-) -> None:
+def test_a_token_of_another_app_is_none(member: type[User], ann: dict[str, Any]) -> None:
     other = make_shop(member, SECRET_KEY="another secret")
 
     assert confirm(other.test_client(), ann).status_code == 400
 
 
 def test_a_token_stays_good_when_the_secret_key_is_replaced_and_the_old_one_kept(
-    member: type[User], make_shop: MakeShop, ann: dict[str, Any]
+    member: type[User], ann: dict[str, Any]
 ) -> None:
     renewed = make_shop(
         member, SECRET_KEY="a new secret", SECRET_KEY_FALLBACKS=["a secret of tests"]
@@ -651,9 +580,7 @@ def test_a_changed_address_has_to_be_verified_again(
 
 
 @pytest.mark.parametrize("body", ["one", "many"])
-def test_nobody_says_of_themselves_that_they_are_verified(
-    member: type[User], make_shop: MakeShop, body: str
-) -> None:
+def test_nobody_says_of_themselves_that_they_are_verified(member: type[User], body: str) -> None:
     member.require_email_verification = True
     client = make_shop(member).test_client()
     given = {"email": "eve@bar.com", "password": PASSWORD, "emailVerified": True}
@@ -668,16 +595,14 @@ def test_nobody_says_of_themselves_that_they_are_verified(
 # Where links lead
 
 
-def test_links_lead_to_the_external_url_whatever_host_a_request_names(
-    member: type[User], make_shop: MakeShop
-) -> None:
+def test_links_lead_to_the_external_url_whatever_host_a_request_names(member: type[User]) -> None:
     app = make_shop(
         member,
         LOOP_EXTERNAL_URL="https://shop.example/base/",
         TESTING=False,
         MAIL_SUPPRESS_SEND=True,
     )
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context(headers={"Host": "evil.example"}):
             member.create(email="ann@example.com", password=PASSWORD).verify()
         [mail] = mails()
@@ -697,10 +622,10 @@ def test_links_lead_to_the_external_url_whatever_host_a_request_names(
     ],
 )
 def test_a_requests_host_is_not_believed_in_production(
-    member: type[User], make_shop: MakeShop, headers: dict[str, str]
+    member: type[User], headers: dict[str, str]
 ) -> None:
     app = make_shop(member, TESTING=False, MAIL_SUPPRESS_SEND=True)
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         with app.test_request_context(headers=headers):
             user = member.create(email="ann@example.com", password=PASSWORD)
             with pytest.raises(RuntimeError, match="set LOOP_EXTERNAL_URL"):
@@ -709,10 +634,10 @@ def test_a_requests_host_is_not_believed_in_production(
         assert mails() == []
 
 
-def test_a_trusted_host_is_believed_and_no_other(member: type[User], make_shop: MakeShop) -> None:
+def test_a_trusted_host_is_believed_and_no_other(member: type[User]) -> None:
     app = make_shop(member, TESTING=False, MAIL_SUPPRESS_SEND=True, TRUSTED_HOSTS=["shop.example"])
     client = app.test_client()
-    for mails in sent_by(app):
+    with mails_of(app) as mails:
         body = {"email": "ann@example.com"}
         with app.app_context():
             member.create(**body, password=PASSWORD)
@@ -725,16 +650,14 @@ def test_a_trusted_host_is_believed_and_no_other(member: type[User], make_shop: 
 
 
 def test_a_link_has_the_path_at_which_the_app_is_mounted(shop: Flask, member: type[User]) -> None:
-    for mails in sent_by(shop):
+    with mails_of(shop) as mails:
         with shop.test_request_context(environ_overrides={"SCRIPT_NAME": "/shop"}):
             member.create(email="ann@example.com", password=PASSWORD).verify()
 
         assert link_in(mails()[0]).startswith("http://localhost/shop/api/subscribers/confirm?")
 
 
-def test_links_need_a_secret_key_and_the_method_that_they_lead_to(
-    member: type[User], make_shop: MakeShop
-) -> None:
+def test_links_need_a_secret_key_and_the_method_that_they_lead_to(member: type[User]) -> None:
     hidden = make_shop(LOOP_EXTERNAL_URL="https://shop.example")
     with hidden.app_context():
         user = member.create(email="ann@example.com", password=PASSWORD)
@@ -799,7 +722,7 @@ def test_a_caller_of_another_mail_says_nothing_of_what_is_in_it(
 
 
 def test_another_mail_is_sent_so_often_alike_for_accounts_that_there_are_and_are_not(
-    member: type[User], make_shop: MakeShop
+    member: type[User],
 ) -> None:
     app = make_shop(member, LOOP_VERIFY_LIMITS={"account": "2 per hour", "address": "100 per hour"})
     client = app.test_client()
@@ -811,9 +734,7 @@ def test_another_mail_is_sent_so_often_alike_for_accounts_that_there_are_and_are
         assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_one_address_asks_for_the_mails_of_so_many_accounts(
-    member: type[User], make_shop: MakeShop
-) -> None:
+def test_one_address_asks_for_the_mails_of_so_many_accounts(member: type[User]) -> None:
     app = make_shop(member, LOOP_VERIFY_LIMITS={"account": "2 per hour", "address": "3 per hour"})
     client = app.test_client()
 

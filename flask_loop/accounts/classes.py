@@ -175,9 +175,10 @@ def follow(user_model: Any) -> None:
     session_model, source = user_model.session, user_model.data_source
     if source is None or "__loop_bundled__" in user_model.__dict__:
         return
-    if session_model.data_source is None or _FOLLOWS in session_model.__dict__:
+    known = session_model.data_source
+    if known is None or session_model.__dict__.get(_FOLLOWS) is known:
         session_model.attach_to(source)
-        type.__setattr__(session_model, _FOLLOWS, True)
+        type.__setattr__(session_model, _FOLLOWS, source)
 
 
 class TokenProp(Prop[str]):
@@ -227,6 +228,7 @@ class SessionType(ModelType, type):
                 key,
                 type=ids[0].type if is_one else String(),
                 constraints=length_of(*ids) if is_one else {},
+                nullable=False,
                 index=True,
             )
         )

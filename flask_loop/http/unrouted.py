@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.routing import RequestRedirect, Rule
 
 from ..state import State
@@ -24,6 +24,8 @@ def answer_unrouted(app: Flask, state: State) -> Response | None:
     problem = request.routing_exception
     if isinstance(problem, RequestRedirect) or not _is_ours(request.path, state):
         return None
+    if isinstance(problem, SecurityError):  # a host that TRUSTED_HOSTS does not have
+        return error_response(problem)
     rules = [request.url_rule] if request.url_rule else _rules_for_other_verbs(app, problem)
     if rules and (not prefix or any(_is_below(rule.rule, prefix) for rule in rules)):
         return None

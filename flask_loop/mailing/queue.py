@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ class MailQueue:
             with suppress(RuntimeError):
                 thread.start()
                 self._thread = thread
+                _note_process()
         return self._thread is not None
 
     def _work(self, app: Flask) -> None:
@@ -239,8 +241,25 @@ def _drain_all() -> None:
 
 def _forget_all() -> None:
     """Leave to the process that forked what waits there."""
+    global _is_noted  # noqa: PLW0603 - it is about the process
+    _is_noted = False
     for queue in list(_queues):
         queue._begin()
+
+
+_is_noted = False
+
+
+def _note_process() -> None:
+    """Have mails sent at the end of a process of multiprocessing, which calls nothing of atexit."""
+    global _is_noted  # noqa: PLW0603
+    processes = sys.modules.get("multiprocessing.process")
+    if _is_noted or processes is None or processes.parent_process() is None:
+        return
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _drain_all, exitpriority=0)
+    _is_noted = True
 
 
 atexit.register(_drain_all)
