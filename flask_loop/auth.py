@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .accounts.addresses import AddressText
 from .accounts.classes import (
+    VERIFICATION_SPELLINGS,
     SessionOf,
     SessionType,
     SettingsOf,
@@ -15,7 +16,8 @@ from .accounts.classes import (
     VerificationSetting,
     follow,
 )
-from .accounts.login import LoggingIn, LoggingOut, log_out, ttl_of
+from .accounts.either import OnEither
+from .accounts.login import LoggingIn, log_out, log_out_everywhere, ttl_of
 from .accounts.passwords import GivenPassword, HeldHash, PasswordText, stamp_of
 from .accounts.records import UserSerializer, UserValidator
 from .accounts.records import observers as observers_of_users
@@ -141,11 +143,7 @@ class User(LoggingIn, Verifying, Resetting, Model, metaclass=UserType):
     #: The model's settings, to be read and set: ``Member.settings.ttl = 3600``.
     settings: ClassVar[Any] = SettingsOf()
     #: Whether users log in only after they have verified their address.
-    require_email_verification = VerificationSetting()
-    requireEmailVerification = require_email_verification  # noqa: N815 - LoopBack's spellings
-    emailVerificationRequired = require_email_verification  # noqa: N815
-    requireEmailVerfication = require_email_verification  # noqa: N815
-    require_email_verfication = email_verification_required = require_email_verification
+    require_email_verification: ClassVar[bool]
 
     realm: Prop[str | None] = prop(default=None, create_only=True, max_length=128)
     username: Prop[str | None] = prop(default=None, max_length=254)
@@ -183,7 +181,7 @@ class User(LoggingIn, Verifying, Resetting, Model, metaclass=UserType):
 
         def logout(self, sid: str | None = None) -> int | None: ...
     else:
-        logout = LoggingOut(
+        logout = OnEither(
             remote_method(
                 log_out,
                 accepts=[
@@ -193,7 +191,8 @@ class User(LoggingIn, Verifying, Resetting, Model, metaclass=UserType):
                 returns=[],
                 http={"verb": "all", "path": "/logout"},
                 access_type="EXECUTE",
-            )
+            ),
+            log_out_everywhere,
         )
 
     @classmethod
@@ -233,3 +232,7 @@ class User(LoggingIn, Verifying, Resetting, Model, metaclass=UserType):
         """
         definition, id = type(self).definition, id_text(self)
         return f"loop:{definition.name}:{id}:{stamp_of(definition, id, self.password)}"
+
+
+for _spelling in VERIFICATION_SPELLINGS:
+    type.__setattr__(User, _spelling, VerificationSetting())

@@ -94,8 +94,9 @@ class Email(Model):
         Email.send([{"to": each, "subject": "News", "text": news} for each in readers])
         Email(to="ann@example.com", subject="Hello", text="It is ready.").send()
 
-    It is sent by the app's Flask-Mail or, where the model is attached to one, by a data source on
-    the ``mail`` connector.
+    It is sent by the data source on the ``mail`` connector that the model is attached to. Where it
+    is attached to none, the app's data source of mail that is called ``mail`` sends it and, where
+    there is none, the app's Flask-Mail.
     """
 
     to: Prop[Any] = prop(required=True)

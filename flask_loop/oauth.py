@@ -43,6 +43,8 @@ _PENDING = "_loop_oauth"
 _LOGGED_IN = "_user_id"
 #: How many attempts a browser may have open, one in each tab; a cookie has room for so many.
 _MOST_PENDING = 4
+#: The longest place to go to that a browser's cookie has room for.
+_MOST_NEXT = 600
 _TEN_MINUTES = 10 * 60
 
 
@@ -267,6 +269,8 @@ class _Routes:
 
     def _begin(self, links: str | None) -> Response:
         given = request.args.get("next") or self._logins.after_login
+        if len(given) > _MOST_NEXT:
+            raise BadRequest("The redirect is too long.", error_code="INVALID_REDIRECT")
         target = check_redirect(given, allowed_redirects())
         bound = Secrets()
         url = self._provider.authorization_url(self._callback(), bound)

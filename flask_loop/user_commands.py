@@ -114,7 +114,7 @@ def create(
         raise click.UsageError("--password-stdin and --no-password exclude each other.")
     model = _user_model(model_name)
     given = {"email": email, "username": username, "realm": realm}
-    data = {name: value for name, value in given.items() if value is not None}
+    data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     data |= _read_properties(model, properties)
     if verified:
         data["email_verified"] = True
@@ -224,7 +224,7 @@ def roles(
     found = _Found.of(user, model_name, realm, by)
     held = _HeldRoles.of(_state(), found)
     known = held.ids(removed)
-    known |= held.made(added) if makes else held.ids(added)
+    known |= held.made(added) if makes else held.ids(added, " (--create makes it)")
     held.give(known[name] for name in added)
     held.take(known[name] for name in removed)
     direct = held.direct()
@@ -297,7 +297,7 @@ def _read_properties(model: Any, written: Iterable[str]) -> dict[str, Any]:
             raise click.UsageError(f"--set takes NAME=VALUE, not {each!r}.")
         if found is None:
             hint = nearest(name, model.definition.properties)
-            raise click.ClickException(f"{model.model_name} has no property {name!r}{hint}.")
+            raise click.ClickException(f"{model.model_name} has no property {name!r}{hint}")
         if found.name in _NOT_TO_BE_SET:
             raise click.UsageError(f"--set is not for {name!r}: see --help.")
         data[found.name] = value
@@ -307,12 +307,12 @@ def _read_properties(model: Any, written: Iterable[str]) -> dict[str, Any]:
 def _refuse_unknown(model: Any, names: Iterable[str]) -> None:
     for name in names:
         if name not in model.definition.properties:
-            raise click.ClickException(f"{model.model_name} has no property {name!r}.")
+            raise click.ClickException(f"{model.model_name} has no property {name!r}")
 
 
 def _piped_password() -> str:
     try:
-        text = click.get_text_stream("stdin", encoding="utf-8", errors="strict").read()
+        text = sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
         raise click.ClickException("The password is not UTF-8.") from None
     return text.removesuffix("\n").removesuffix("\r")
@@ -388,8 +388,7 @@ def _user_model(name: str | None) -> Any:
         (name,) = by_name
     if name not in by_name:
         raise click.ClickException(
-            f"The app has no model of users {name!r}{nearest(name, by_name)}; it has "
-            f"{', '.join(by_name)}."
+            f"The app has no model of users {name!r}, but {', '.join(by_name)}."
         )
     return by_name[name]
 
@@ -440,9 +439,10 @@ def _users_called(model: Any, text: str, realm: str | None, by: str | None) -> l
 
 def _user_with_id(model: Any, text: str) -> list[Any]:
     try:
-        return [model.find_by_id(model.__loop_plan__().read_id(text))]
+        user = model.find_by_id(model.__loop_plan__().read_id(text))
     except LoopError:
         return []
+    return [] if user is None else [user]
 
 
 def _told(user: Any) -> str:
@@ -486,9 +486,10 @@ class _HeldRoles:
                 )
         return cls(state, found, *models)
 
-    def ids(self, names: Sequence[str]) -> dict[str, Any]:
+    def ids(self, names: Sequence[str], way_out: str = "") -> dict[str, Any]:
         """The ids of roles, by name.
 
+        :param way_out: what is said of one that there is not.
         :raises ClickException: naming one that there is not.
         """
         found = self._stored(names)
@@ -496,8 +497,7 @@ class _HeldRoles:
             if name not in found:
                 known = [each.name for each in self.roles.find()]
                 raise click.ClickException(
-                    f"There is no role {name!r}{nearest(name, known)}. With --create, --add makes "
-                    "it."
+                    f"There is no role {name!r}{way_out}{nearest(name, known)}"
                 )
         return found
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
+from itertools import count
+from threading import Barrier, Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +16,7 @@ import pytest
 from flask import Flask
 from itsdangerous import TimestampSigner
 
-from flask_loop import Loop, Model
+from flask_loop import Loop, Model, Observation
 from flask_loop.email import queue_of
 
 FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
@@ -78,7 +81,49 @@ def token_in(mail: Any) -> str:
     return parse_qs(urlsplit(link_in(mail)).query)["token"][0]
 
 
+def read_at_once(model: Any, readers: int) -> None:
+    """Let so many callers all have read the record that they read first before any goes on."""
+    barrier, lock, reads = Barrier(readers), Lock(), count()
+
+    @model.observe("loaded")
+    def wait(ctx: Observation) -> None:
+        with lock:
+            is_first = next(reads) < readers
+        if is_first:
+            barrier.wait(timeout=20)
+
+
 def passes(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let time pass for tokens."""
     now = TimestampSigner.get_timestamp
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now(self) + seconds)
+
+
+class Form(HTMLParser):
+    """What a page's form consists of, for people and programs."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.action = self.language = ""
+        self.hidden: dict[str, str] = {}
+        self.inputs: dict[str, dict[str, str | None]] = {}
+        self.labels: set[str] = set()
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        if "id" in given:
+            self.ids.append(given["id"] or "")
+        if tag == "html":
+            self.language = given.get("lang") or ""
+        elif tag == "form":
+            self.action = given["action"] or ""
+        elif tag == "label":
+            self.labels.add(given["for"] or "")
+        elif tag == "input" and given["type"] == "hidden":
+            self.hidden[given["name"] or ""] = given["value"] or ""
+        elif tag == "input":
+            self.inputs[given["id"] or ""] = given

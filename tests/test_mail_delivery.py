@@ -20,8 +20,9 @@ from weakref import ref
 
 import pytest
 from flask import Flask, current_app, g
+from flask_sqlalchemy import SQLAlchemy
 
-from flask_loop import DataSource, Email, Loop, create_data_source, memory
+from flask_loop import DataSource, Email, Loop, Model, create_data_source, memory
 from flask_loop.connectors.mail import Message
 from flask_loop.email import MailQueue, deliver, queue_of
 from flask_loop.errors import MailError, ValidationError
@@ -544,6 +545,46 @@ def test_a_mail_of_an_observer_goes_when_its_record_is_kept(
     assert [each.recipients for each in server.received] == [["ann@example.com"]]
 
 
+def test_a_call_on_an_app_s_own_sessions_sends_when_they_have_committed(
+    server: SmtpServer, tmp_path: Path
+) -> None:
+    app = Flask("post")
+    app.config.update(
+        MAIL_PORT=server.port,
+        MAIL_DEFAULT_SENDER=SHOP,
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/orders.sqlite",
+    )
+    db, waiting = SQLAlchemy(app), []
+    own: Any = db
+
+    class Purchase(own.Model):  # type: ignore[misc]
+        id = db.mapped_column(db.Integer, primary_key=True)
+        email = db.mapped_column(db.String(80))
+
+    loop = Loop(app)
+    model: Any = Model.from_sqlalchemy(Purchase)
+    loop.model(model)
+
+    @model.after_remote("create")
+    def confirm(ctx: Any, made: Any) -> None:
+        Email.send(to=made.email, subject="Your order", text="Thank you.", background=True)
+        waiting.append(queue_of(app).waiting + len(server.received))
+        if made.email.startswith("bad"):
+            raise PermissionError
+
+    with app.app_context():
+        db.create_all()
+    path = model.definition.http_path
+    client = app.test_client()
+    assert client.post(path, json={"email": "bad@example.com"}).status_code == 403
+    assert client.post(path, json={"email": "ann@example.com"}).status_code == 200
+    assert queue_of(app).wait(PATIENCE)
+    assert [each.recipients for each in server.received] == [["ann@example.com"]]
+    assert waiting == [0, 0]
+    with app.app_context():
+        db.engine.dispose()
+
+
 def test_what_is_kept_stays_kept_where_its_mail_cannot_be_sent(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -595,9 +636,9 @@ def send(count, subject="Hello"):
 """
 
 
-def run_program(port: int, program: str) -> subprocess.CompletedProcess[str]:
+def run_program(port: int, program: str, before: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM + program, str(port)],
+        [sys.executable, "-W", "error", "-c", before + PROGRAM + program, str(port)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -632,9 +673,11 @@ while not queue_of(app).retried:
 
 
 def test_mails_of_functions_at_the_end_are_sent_too(server: SmtpServer) -> None:
-    done = run_program(server.port, "import atexit\natexit.register(send, 2)\nsend(1, 'First')")
+    # It is called last, when what waited was sent.
+    before = "import atexit\natexit.register(lambda: send(2))\n"
+    done = run_program(server.port, "send(1, 'First')", before)
     assert done.returncode == 0, done.stderr
-    assert sorted(subjects(server)) == ["First 0", "Hello 0", "Hello 1"]
+    assert subjects(server) == ["First 0", "Hello 0", "Hello 1"]
 
 
 def test_the_end_of_the_process_waits_for_a_bounded_time_and_says_what_is_lost() -> None:

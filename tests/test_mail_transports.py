@@ -151,8 +151,9 @@ def test_a_server_is_logged_in_to(tls: str | None, certificate: Path) -> None:
     assert len(server.attempts) == 1
 
 
-def test_a_wrong_password_is_said_to_be_wrong() -> None:
-    with smtp_server(login=("shop", "right")) as server:
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_wrong_password_is_said_to_be_wrong(hangs_up: bool) -> None:
+    with smtp_server(login=("shop", "right"), hangs_up=hangs_up) as server:
         mails = mails_on(
             host=LOOPBACK, port=server.port, tls=None, username="shop", password="s3cret"
         )
@@ -280,6 +281,23 @@ def test_an_app_s_source_is_made_of_its_settings(make_app: Callable[..., Flask])
         with app.app_context():
             mails.send(HELLO)
     assert len(server.received) == 1
+
+
+def test_the_app_s_source_that_is_called_mail_sends_what_is_attached_nowhere() -> None:
+    with smtp_server() as server:
+        app = Flask("post")
+        app.config["LOOP_DATA_SOURCES"] = {
+            "mail": {
+                "connector": "mail",
+                "host": LOOPBACK,
+                "port": server.port,
+                "default_sender": "own@example.com",
+            }
+        }
+        Loop(app)
+        with app.app_context():
+            Email.send(to="ann@example.com", subject="Hello", text="Hi")
+    assert server.received[0].sender == "own@example.com"
 
 
 def test_loopback_s_settings_are_known() -> None:

@@ -13,6 +13,7 @@ from tests.links import make_shop
 
 ALLOWED = [
     "app.example.com",
+    "kiosk.example.com",
     "https://www.example.com/welcome",
     "http://localhost:3000",
     "guide://verified",
@@ -96,6 +97,7 @@ ELSEWHERE = [
     "https://app.example.com%00.evil.example/",
     "https://app。example。com/",
     "https://ａpp.example.com/",
+    "https://\u212aiosk.example.com/",
     "https://evil.example／app.example.com",
     "https://app.example.com:99999/",
     "https://app.example.com:/",

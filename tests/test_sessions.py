@@ -935,3 +935,75 @@ def test_who_deletes_the_own_account_is_nobody_then(client: Any, member: Any) ->
     assert client.delete("/api/heldMembers/1", headers=headers).json == {"count": 1}
     assert stored(member.session) == []
     assert client.get("/api/heldMembers/1", headers=headers).status_code == 401
+
+
+def test_hooks_see_the_session_and_may_set_a_cookie(
+    source: DataSource, make_app: Callable[..., Flask]
+) -> None:
+    class HookedMember(User):
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    seen = []
+
+    @HookedMember.after_remote("login")
+    def remember(ctx: Any, session: Any) -> None:
+        seen.append((type(session), session.user_id))
+        ctx.res.set_cookie("token", session.id, httponly=True)
+
+    app = make_app(HookedMember, LOOP_PASSWORD_HASHING=FAST, SECRET_KEY="key")
+    client = app.test_client()
+    with app.app_context():
+        HookedMember.create(ANN)
+    answer = client.post("/api/hookedMembers/login", json=ANN)
+    assert seen == [(HookedMember.session, 1)]
+    assert answer.headers["Set-Cookie"].startswith(f"token={answer.json['id']};")
+
+
+def test_login_and_logout_are_declared_in_another_way_for_one_model(
+    source: DataSource, make_app: Callable[..., Flask]
+) -> None:
+    class SignedMember(User):
+        class Meta:
+            data_source = source
+
+    SignedMember.remote_method(
+        "login",
+        accepts=[
+            {"arg": "username", "type": "string", "required": True},
+            {"arg": "password", "type": "string", "required": True},
+        ],
+        returns={"arg": "session", "type": "object"},
+        http={"path": "/sign-in"},
+    )
+    SignedMember.remote_method(
+        "logout", accepts={"arg": "sid", "type": "string"}, http={"path": "/sign-out"}
+    )
+    source.auto_update()
+    app = make_app(SignedMember, LOOP_PASSWORD_HASHING=FAST, SECRET_KEY="key")
+    client = app.test_client()
+    with app.app_context():
+        SignedMember.create({**ANN, "username": "ann"})
+        given = {"username": "ann", "password": "first"}
+        answer = client.post("/api/signedMembers/sign-in", json=given)
+        token = answer.json["session"]["id"]
+        assert caller_of(SignedMember, token).id == 1
+        assert client.post("/api/signedMembers/sign-out", json={"sid": token}).status_code == 204
+        assert caller_of(SignedMember, token) is None
+        assert client.post("/api/signedMembers/login", json=given).status_code == 405
+
+
+def test_a_user_may_have_a_property_called_as_what_models_of_users_have(
+    source: DataSource, app: Flask
+) -> None:
+    class LikedMember(User):
+        settings: Prop[dict[str, Any] | None] = prop(default=None)
+
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    ann = LikedMember.create({**ANN, "settings": {"theme": "dark"}})
+    assert ann.settings == {"theme": "dark"}
+    assert LikedMember.login(ANN)

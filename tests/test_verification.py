@@ -22,7 +22,7 @@ from flask_loop import (
     create_data_source,
     prop,
 )
-from tests.links import Mails, link_in, mails_of, make_shop, passes, path_of
+from tests.links import Mails, link_in, mails_of, make_shop, passes, path_of, read_at_once
 
 PASSWORD = "correct horse battery staple"
 
@@ -396,11 +396,14 @@ def test_a_link_is_good_once(shop: Flask, client: FlaskClient, ann: dict[str, An
     assert again.json["error"]["code"] == "INVALID_TOKEN"
 
 
-def test_of_many_who_follow_a_link_at_once_one_succeeds(shop: Flask, ann: dict[str, Any]) -> None:
+def test_of_many_who_follow_a_link_at_once_one_succeeds(
+    shop: Flask, member: type[User], ann: dict[str, Any]
+) -> None:
+    read_at_once(member, 8)
     with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda _: confirm(shop.test_client(), ann).status_code, range(16)))
+        statuses = list(pool.map(lambda _: confirm(shop.test_client(), ann).status_code, range(8)))
 
-    assert sorted(statuses) == [204] + [400] * 15
+    assert sorted(statuses) == [204] + [400] * 7
 
 
 def test_a_program_that_looks_where_a_link_leads_does_not_use_it(
@@ -496,13 +499,16 @@ def test_what_is_missing_or_given_twice_is_an_error_that_names_it(
     assert "token" in nested.json["error"]["message"]
 
 
-def test_a_token_of_another_model_of_users_is_none(source: DataSource, member: type[User]) -> None:
+@pytest.mark.parametrize("password", [PASSWORD, None])
+def test_a_token_of_another_model_of_users_is_none(
+    source: DataSource, member: type[User], password: str | None
+) -> None:
     Staff = User.extend("staff")
     Staff.attach_to(source)
     source.auto_update()
     app = make_shop(member, Staff)
     with app.test_request_context():
-        given = {"email": "ann@example.com", "password": PASSWORD}
+        given = {"email": "ann@example.com", "password": password}
         user, worker = member.create(given), Staff.create(given)
         assert user.id == worker.id
         ann = {**user.verify(), "user": user}
@@ -590,6 +596,24 @@ def test_nobody_says_of_themselves_that_they_are_verified(member: type[User], bo
     assert answer.status_code == 200
     refused = log_in(client, "eve@bar.com")
     assert refused.json["error"]["code"] == "LOGIN_FAILED_EMAIL_NOT_VERIFIED"
+
+
+def test_a_stored_address_with_a_line_break_gets_no_mail_and_gives_nobody_one(
+    shop: Flask, client: FlaskClient, member: type[User], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = "ann@example.com\nBcc: eve@example.com"
+    with mails_of(shop) as mails:
+        with shop.test_request_context():
+            user = member(email=broken, password=PASSWORD).save(validate=False)
+            with pytest.raises(Exception, match="line break"):
+                user.verify()
+        again = client.post(f"/api/subscribers/{user.id}/verify")
+        reset = client.post("/api/subscribers/reset", json={"email": broken})
+
+        assert mails() == []
+    assert (again.status_code, reset.status_code) == (204, 204)
+    assert "line break" in caplog.text
+    assert "eve@example.com" not in caplog.text
 
 
 # Where links lead
@@ -743,7 +767,7 @@ def test_one_address_asks_for_the_mails_of_so_many_accounts(member: type[User]) 
     assert statuses == [204, 204, 204, 429, 429]
 
 
-def test_verification_of_users_with_a_uuid_or_text_for_an_id(make_shop: MakeShop) -> None:
+def test_verification_of_users_with_a_uuid_or_text_for_an_id() -> None:
     from uuid import UUID
 
     for kind, default in ((UUID, "uuidv4"), (str, "uuidv4")):

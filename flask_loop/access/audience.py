@@ -56,7 +56,7 @@ def _is_allowed(rules: Rules, principals: Iterable[str]) -> bool:
 def _is_about_records(method: RemoteMethod) -> bool:
     """Whether a method is about records that there are, which somebody may own."""
     if method.on_instance or method.own:
-        return method.on_instance
+        return method.is_by_id
     if method.name in ("upsert", "replace_or_create", "upsert_with_where"):
         return False
     return any(each.name == "id" or each.type in ("filter", "where") for each in method.accepts)

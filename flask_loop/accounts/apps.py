@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, Generic, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from flask import current_app, has_app_context
 
@@ -19,9 +20,10 @@ _EXTENSION = "loop"
 
 def current_state() -> State | None:
     """Flask-Loop's part of the app in whose context the caller is; None where there is none."""
-    if not has_app_context():
+    try:
+        return cast("State | None", current_app.extensions.get(_EXTENSION))
+    except RuntimeError:
         return None
-    return cast("State | None", current_app.extensions.get(_EXTENSION))
 
 
 def current_settings() -> Settings:
@@ -36,21 +38,30 @@ _DEFAULTS = Settings()
 class PerApp(Generic[T]):
     """Something that each app has its own of, made when it is first used.
 
+    :param name: what it is called among what the app has.
     :param make: makes it of the app's settings.
     """
 
-    def __init__(self, make: Callable[[Settings], T]) -> None:
+    def __init__(self, name: str, make: Callable[[Settings], T]) -> None:
+        self._key = f"accounts.{name}"
         self._make = make
-        self._made: WeakKeyDictionary[State, T] = WeakKeyDictionary()
+        self._made: WeakSet[Any] = WeakSet()
+        self._lock = Lock()
 
     def of(self, state: State) -> T:
         """What an app has."""
-        found = self._made.get(state)
-        return self._made.setdefault(state, self._make(state.settings)) if found is None else found
+        found: T | None = state.__dict__.get(self._key)
+        if found is None:
+            made = self._make(state.settings)
+            with self._lock:
+                found = state.__dict__.setdefault(self._key, made)
+                self._made.add(found)
+        return found
 
     def all(self) -> list[T]:
         """What the apps of this process have."""
-        return list(self._made.values())
+        with self._lock:
+            return list(self._made)
 
 
 def keyed_digest(*parts: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ..definition import ModelDefinition, Settings, UserSettings, nearest
+from ..definition import ModelDefinition, Property, Settings, UserSettings, nearest
 from ..definition.keys import length_of
 from ..errors import DefinitionError
 from ..hooks import refuse_bundled
 from ..model import ModelType, Prop
-from ..types import AnyValue, String
+from ..types import AnyValue, Boolean, Date, DateTime, Integer, String, Uuid
 from .records import make_unique
 
 USER_ID = "user_id"
@@ -20,8 +21,10 @@ _OWN = "_session_model"
 _FOLLOWS = "_follows_user"
 _USER = "_user_model"
 _SAID = "_said_settings"
+#: The most characters of a text that every database has in an index.
+_INDEXED = 255
 #: The settings that are set on a model of users itself, as the seed does, by their spellings.
-_VERIFICATION = frozenset(
+VERIFICATION_SPELLINGS = frozenset(
     spelling
     for spelling, name in UserSettings.spellings.items()
     if name == "require_email_verification"
@@ -44,7 +47,7 @@ class UserType(ModelType, type):  # named once more for linters, who know metacl
     ) -> None:
         super().__init__(name, bases, namespace)
         # What the class body says is set as it is later, and so noted where that is.
-        for key in (_SESSION, *_VERIFICATION):
+        for key in (_SESSION, *VERIFICATION_SPELLINGS):
             value = cls.__dict__.get(key)
             if isinstance(value, bool | ModelType):
                 type.__delattr__(cls, key)
@@ -55,7 +58,7 @@ class UserType(ModelType, type):  # named once more for linters, who know metacl
     def __setattr__(cls, name: str, value: Any) -> None:
         if name == _SESSION and not isinstance(value, Prop):
             _use_session(cls, value)
-        elif name in _VERIFICATION and not isinstance(value, Prop):
+        elif name in VERIFICATION_SPELLINGS and not isinstance(value, Prop):
             cls._say({"require_email_verification": value})
         else:
             super().__setattr__(name, value)
@@ -181,6 +184,24 @@ def follow(user_model: Any) -> None:
         type.__setattr__(session_model, _FOLLOWS, source)
 
 
+def _length_of_text(ids: Sequence[Property]) -> dict[str, int]:
+    """What bounds the text of an id of several properties, or nothing."""
+    lengths = [_length_of_value(each) for each in ids]
+    return {} if None in lengths else {"max_length": sum(filter(None, lengths)) + len(ids) - 1}
+
+
+def _length_of_value(id: Property) -> int | None:
+    """The most characters of a value in the text of an id; a text may have each escaped."""
+    if isinstance(id.type, String):
+        length = id.constraints.get("max_length")
+        return None if length is None else 2 * length
+    return _LENGTHS.get(type(id.type))
+
+
+#: The most characters of values of other types in the text of an id.
+_LENGTHS: dict[type, int] = {Integer: 20, Uuid: 36, Date: 10, DateTime: 27, Boolean: 5}
+
+
 class TokenProp(Prop[str]):
     """The id of a session: its token where that is known, as after a login; else the digest."""
 
@@ -223,13 +244,14 @@ class SessionType(ModelType, type):
             return
         ids = user_model.definition.ids
         is_one = len(ids) == 1
+        bounds = length_of(*ids) if is_one else _length_of_text(ids)
         definition.add_property(
             replace(
                 key,
                 type=ids[0].type if is_one else String(),
-                constraints=length_of(*ids) if is_one else {},
+                constraints=bounds,
                 nullable=False,
-                index=True,
+                index=is_one or 0 < bounds.get("max_length", 0) <= _INDEXED,
             )
         )
 

@@ -40,6 +40,9 @@ class Identity(Model):
     email: Prop[str | None] = prop(default=None, max_length=320)
     created: Prop[datetime] = prop(default=lambda: datetime.now(UTC))
 
+    class Meta:
+        acls = ({"principal_type": "ROLE", "principal_id": "$everyone", "permission": "DENY"},)
+
 
 class EmailNotVerified(Unauthorized):
     """There is no address that is known to be theirs."""

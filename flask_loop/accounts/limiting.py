@@ -138,14 +138,22 @@ def _network(address: str) -> str:
     return str(IPv6Network((int(found), _NETWORK_BITS), strict=False))
 
 
-def _limiters(settings: Settings) -> dict[str, Limiter]:
-    return {
-        kind: Limiter(kind, getattr(settings, f"{kind}_limits"), settings.limit_storage)
-        for kind in KINDS
-    }
+class Limiters:
+    """The limiters of one app, by kind.
+
+    :param settings: the app's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        storage = settings.limit_storage
+        limits = {kind: getattr(settings, f"{kind}_limits") for kind in KINDS}
+        self._by_kind = {kind: Limiter(kind, limits[kind], storage) for kind in KINDS}
+
+    def __getitem__(self, kind: str) -> Limiter:
+        return self._by_kind[kind]
 
 
-_by_app = PerApp(_limiters)
+_by_app = PerApp("limiters", Limiters)
 
 
 def limit(model: Any, kind: str, *account: str | None) -> None:

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+#: The verbs that a page of somebody else's can make a browser use.
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 #: The most characters of what may name a user.
 _MOST = 1024
 _CREDENTIALS = (EMAIL, USERNAME, PASSWORD, REALM)
 
 
 class LoggingIn(Base):
-    """What models of users have to log in and out."""
+    """What models of users have to log in."""
 
     session: ClassVar[Any]
     if TYPE_CHECKING:
@@ -114,9 +116,11 @@ class LoggingIn(Base):
                 error_code="LOGIN_FAILED_EMAIL_NOT_VERIFIED",
                 details={"userId": id_as_json(user)},
             )
+        with cls.__loop_plan__().transaction():
+            if not user._still_has(given[PASSWORD]):
+                raise _failed()
+            session = user.create_session(ttl)
         forgive(cls, "login", *login.account)
-        user._rehash(given[PASSWORD])
-        session = user.create_session(ttl)
         if shows_user:
             session.__dict__["_user"] = user
         return session
@@ -137,68 +141,52 @@ class LoggingIn(Base):
         }
         return model.session.create(data)
 
-    def _rehash(self, password: str) -> None:
-        """Hash a password anew where that is done otherwise now; sessions and links stay."""
-        hasher = current_hasher()
-        old = self.__dict__[PASSWORD]
-        if not hasher.needs_rehash(old):
-            return
+    def _still_has(self, password: str) -> bool:
+        """Whether the password, which was verified, is the user's until the transaction ends.
+
+        Who changes it meanwhile waits, and ends the session that is made. A hash that is made in
+        another way now is replaced by the way; that changes no password.
+        """
+        hasher, old = current_hasher(), str(self.__dict__[PASSWORD])
+        new = str(hasher.hash(password)) if hasher.needs_rehash(old) else old
         plan = self.__loop_plan__()
         definition = plan.definition
-        new = hasher.hash(password)
-        same = equality(definition.properties[PASSWORD], str(old))
-        id = definition.id_values(definition.id_of(self.to_record()))
-        is_it = [equality(definition.properties[name], value) for name, value in id.items()]
-        with plan.transaction():
-            plan.connector.update(definition, And((*is_it, same)), {PASSWORD: str(new)})
+        known = {**definition.id_values(definition.id_of(self.to_record())), PASSWORD: old}
+        where = And(tuple(equality(definition.properties[name], known[name]) for name in known))
         self.__dict__[PASSWORD] = HeldHash(new)
-
-
-class LoggingOut:
-    """The method ``logout``, of a model of users and of a user.
-
-    ``User.logout(token)`` ends one session, ``user.logout()`` all of the user's.
-    """
-
-    of_instance = False
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-        self.__doc__ = function.__doc__
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        if instance is None:
-            return self.function.__get__(owner)
-        return lambda: _log_out_everywhere(instance)
+        return plan.connector.update(definition, where, {PASSWORD: new}) > 0
 
 
 def log_out(cls: Any, sid: Any = None, *, ctx: Context | None = None) -> None:
     """End the session of a token: of the one given, or of the caller's own.
 
     :param sid: the token.
+    :raises BadRequest: where it is no text.
     :raises Unauthorized: where there is no such session.
     """
-    digest = None
     if sid is not None:
         if not isinstance(sid, str):
             raise BadRequest("sid is the token of a session, a text", error_code="INVALID_TOKEN")
-        digest = digest_of(sid)
-    elif ctx is not None:
-        digest = ctx.caller.token
-        if digest is None and ctx.caller.is_authenticated and ctx.req.method != "GET":
-            from flask_login import logout_user
+        _end(cls, digest_of(sid))
+    elif ctx is not None and ctx.caller.token is not None:
+        _end(cls, ctx.caller.token)
+    elif ctx is not None and ctx.caller.is_authenticated and ctx.req.method not in _SAFE:
+        from flask_login import logout_user
 
-            logout_user()
-            return
-    if digest is None:
+        logout_user()  # it is the app's own cookie by which they call
+    else:
         raise Unauthorized("A token is required to log out.")
-    session_model = cls.session
-    if session_model.data_source is None or not session_model.__loop_plan__().delete_by_id(digest):
+
+
+def _end(model: Any, digest: str) -> None:
+    session_model = model.session
+    is_there = session_model.data_source is not None
+    if not (is_there and session_model.__loop_plan__().delete_by_id(digest)):
         raise Unauthorized("There is no such session.", error_code="INVALID_TOKEN")
 
 
-def _log_out_everywhere(user: Any) -> int:
-    """End all sessions of a user.
+def log_out_everywhere(user: Any) -> int:
+    """End all sessions of the user.
 
     :returns: how many they were.
     """
@@ -230,7 +218,8 @@ class _Login:
         """
         settings = model.definition.settings
         email, username = _text(given, EMAIL), _text(given, USERNAME)
-        realm, password = _text(given, REALM), _text(given, PASSWORD)
+        realm = _text(given, REALM)
+        _text(given, PASSWORD)
         name, value = (EMAIL, email) if email else (USERNAME, username)
         if not value:
             raise BadRequest("username or email is required", error_code="USERNAME_EMAIL_REQUIRED")
@@ -238,7 +227,6 @@ class _Login:
             realm, _, value = value.partition(settings.realm_delimiter)
         if settings.realm_required and not realm:
             raise BadRequest("realm is required", error_code="REALM_REQUIRED")
-        del password  # it has only to be a text
         return cls(name, normal_address(value) if name == EMAIL else value, realm or None)
 
     @property

@@ -34,6 +34,9 @@ class GivenPassword(str):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
 
 class PasswordHash(str):
     """A hash that is stored as it is, for those who bring users from elsewhere.

@@ -30,7 +30,20 @@ _ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+#: What is said in the address that a browser is sent to, whatever else is.
+_OWN_PARAMETERS = frozenset(
+    (
+        "client_id",
+        "response_type",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+    )
+)
 _AN_HOUR = 60 * 60
 #: For so many seconds a provider that could not be reached is not asked again.
 _PAUSE = 5.0
@@ -115,12 +128,22 @@ class Provider(ABC):
     ) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise DefinitionError(
-                f"a provider's name is lower-case letters, digits, '-' and '_', not {name!r}"
+                "a provider's name is up to 64 lower-case letters, digits, '-' and '_', not "
+                f"{name!r}"
             )
         if client_auth not in (None, "client_secret_post", "client_secret_basic"):
             raise DefinitionError(
                 f"the client_auth of the provider {name!r} is 'client_secret_post' or "
                 f"'client_secret_basic', not {client_auth!r}"
+            )
+        if own := _OWN_PARAMETERS & set(parameters or ()):
+            raise DefinitionError(
+                f"the parameters of the provider {name!r} cannot have {sorted(own)[0]!r}, which is "
+                "said of each login anyway"
+            )
+        if not isinstance(timeout, int | float) or not 0 < timeout < _AN_HOUR:
+            raise DefinitionError(
+                f"the timeout of the provider {name!r} is a number of seconds, not {timeout!r}"
             )
         self.name = name
         self.client_id, self.client_secret = client_id, client_secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flask import request
@@ -47,7 +48,7 @@ else:
 
 _DEFAULTS = {
     "subject": "Choose a new password",
-    "text": "Somebody, we hope you, asked for a new password of your account. "
+    "text": "Somebody, hopefully you, asked for a new password for your account. "
     "Choose it by opening this link:\n\n{href}",
     "template": "reset_mail.html",
 }
@@ -239,25 +240,23 @@ class Resetting(Base):
             return send_to(redirect, 303)
         return message("Your password was changed", "You can log in with it now.")
 
-    if TYPE_CHECKING:
-
-        def change_password(self, old_password: str, new_password: str, /) -> None: ...
-    else:
-        change_password = OnEither(
-            remote_method(
-                change_password_of,
-                accepts=[
-                    {"arg": "user_id", "type": "any", "http": _calling_user},
-                    {"arg": "old_password", **_PASSWORD},
-                    {"arg": "new_password", **_PASSWORD},
-                ],
-                returns=None,
-                http={"verb": "post", "path": "/change-password"},
-                description="Change one's password, which ends one's other sessions.",
-                access_type="EXECUTE",
-            ),
-            change_password,
-        )
+    change_password: ClassVar[
+        OnEither[Callable[[Any, str, str], None], Callable[[str, str], None]]
+    ] = OnEither(
+        remote_method(
+            change_password_of,
+            accepts=[
+                {"arg": "user_id", "type": "any", "http": _calling_user},
+                {"arg": "old_password", **_PASSWORD},
+                {"arg": "new_password", **_PASSWORD},
+            ],
+            returns=None,
+            http={"verb": "post", "path": "/change-password"},
+            description="Change one's password, which ends one's other sessions.",
+            access_type="EXECUTE",
+        ),
+        change_password,
+    )
 
 
 def _send(model: Any, email: str, realm: str | None, letter: Letter, base: str | None) -> None:
@@ -313,7 +312,7 @@ def _rules(definition: ModelDefinition) -> str:
     constraints = definition.properties["password"].constraints
     least = [constraints.get("min_length"), *(getattr(rule, "min", None) for rule in lengths)]
     most = max((each for each in least if isinstance(each, int)), default=0)
-    return f"At least {most} characters." if most > 1 else "A long one is a good one."
+    return f"At least {most} characters." if most > 1 else "A longer password is a safer one."
 
 
 def _not_valid() -> Any:

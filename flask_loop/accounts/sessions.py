@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from ..connectors.base import Record
 from ..errors import LoopError, Unauthorized
@@ -251,7 +250,7 @@ class _Caches:
 
     def __init__(self, settings: Settings) -> None:
         self._life = settings.session_cache
-        self._by_model: WeakKeyDictionary[Any, SessionCache] = WeakKeyDictionary()
+        self._by_model: dict[Any, SessionCache] = {}
 
     def of(self, session_model: Any) -> SessionCache | None:
         if not self._life:
@@ -267,7 +266,7 @@ class _Caches:
             found.forget(digest)
 
 
-_caches = PerApp(_Caches)
+_caches = PerApp("sessions", _Caches)
 
 
 def _cache_of(session_model: Any) -> SessionCache | None:
@@ -326,6 +325,9 @@ def ids_of(model: Any, where: Any) -> list[Any]:
 def gone(model: Any, ids: Iterable[Any]) -> list[Any]:
     """Those of some ids that no record has now."""
     plan, listed = model.__loop_plan__(), list(ids)
-    stored = plan.connector.get_many(plan.definition, listed).records()
-    there = {plan.definition.id_of(record) for record in stored}
+    there: set[Any] = set()
+    for start in range(0, len(listed), _AT_ONCE):
+        some = listed[start : start + _AT_ONCE]
+        stored = plan.connector.get_many(plan.definition, some).records()
+        there.update(plan.definition.id_of(record) for record in stored)
     return [id for id in listed if id not in there]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..connectors.mail.addresses import NoAddress, read_addresses
 from ..errors import BadRequest, LoopError
@@ -85,28 +85,17 @@ def resend(cls: Any, id: Any) -> None:
 class Verifying(Base):
     """What users have for the verification of their addresses."""
 
-    if TYPE_CHECKING:
-
-        def verify(
-            self, options: Mapping[str, Any] | None = None, /, **more: Any
-        ) -> dict[str, Any]: ...
-    else:
-        verify = OnEither(
-            remote_method(
-                resend,
-                accepts={
-                    "arg": "id",
-                    "type": "string",
-                    "required": True,
-                    "http": {"source": "path"},
-                },
-                returns=None,
-                http={"verb": "post", "path": "/:id/verify"},
-                description="Send the mail again by which a user verifies their address.",
-                access_type="EXECUTE",
-            ),
-            verify,
-        )
+    verify: ClassVar[OnEither[Callable[[Any], None], Callable[..., dict[str, Any]]]] = OnEither(
+        remote_method(
+            resend,
+            accepts={"arg": "id", "type": "string", "required": True, "http": {"source": "path"}},
+            returns=None,
+            http={"verb": "post", "path": "/:id/verify"},
+            description="Send the mail again by which a user verifies their address.",
+            access_type="EXECUTE",
+        ),
+        verify,
+    )
 
     @remote_method(
         accepts=[

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request, after_this_request, current_app, g, has_request_context, request
+from flask import (
+    Flask,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    g,
+    has_request_context,
+    request,
+)
 from flask_login import LoginManager, current_user
 from flask_login.signals import session_protected, user_accessed, user_logged_in, user_logged_out
 
@@ -133,14 +142,20 @@ class OwnManager(LoginManager):  # type: ignore[misc]
         app.login_manager = self  # type: ignore[attr-defined]
         app.context_processor(lambda: {"current_user": current_user})
         if app.config.get("REMEMBER_COOKIE_REFRESH_EACH_REQUEST"):
-            app.after_request(self._update_remember_cookie)
+            app.after_request(self._update)
             return
         for signal in (user_logged_in, user_logged_out, session_protected):
-            signal.connect(self._remember, sender=app)
+            signal.connect(self._update_later, sender=app)
 
-    def _remember(self, app: Any, **_: Any) -> None:
-        if app.login_manager is self:
-            after_this_request(self._update_remember_cookie)
+    def _update_later(self, app: Any, **_: Any) -> None:
+        after_this_request(self._update)
+
+    def _update(self, response: Response) -> Response:
+        """Set or clear the remember cookie, where this is still the app's manager."""
+        manager: Any = current_app.login_manager  # type: ignore[attr-defined]
+        if manager is self:
+            self._update_remember_cookie(response)
+        return response
 
 
 def _forget_user(error: BaseException | None = None) -> None:

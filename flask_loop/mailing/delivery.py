@@ -42,12 +42,15 @@ class Way:
 
     @classmethod
     def of(cls, model: Any) -> Way:
-        """The way of a model: its data source, where that sends mails, or the app's Flask-Mail.
+        """The way of a model.
 
-        :raises RuntimeError: where there is neither.
+        That is its data source, where that sends mails; the app's data source of mail that is
+        called ``mail``; or the app's Flask-Mail.
+
+        :raises RuntimeError: where there is none of these.
         """
         source = model.data_source
-        connector = None if source is None else source.connector
+        connector = _source_of_app() if source is None else source.connector
         if isinstance(connector, MailConnector):
             return cls(connector.transport, connector.default_sender)
         if not has_app_context():
@@ -70,6 +73,14 @@ class Way:
         mail, state = extensions["mail"], extensions.get(EXTENSION)
         security = Security() if state is None else Security(timeout=state.settings.mail_timeout)
         return cls(SmtpTransport(mail, security), mail.default_sender)
+
+
+def _source_of_app() -> Any:
+    """The connector of the app's data source that is called ``mail``, or None."""
+    state = current_app.extensions.get(EXTENSION) if has_app_context() else None
+    if state is None or "mail" not in state.settings.data_sources:
+        return None
+    return state.connector("mail")
 
 
 def send(model: Any, messages: Sequence[Message]) -> None:

@@ -12,6 +12,7 @@ from ..connectors import Connector
 from ..datasource import DataSource
 from ..errors import DefinitionError
 from ..model import Model
+from ..operations import outbox
 
 if TYPE_CHECKING:
     from ..connectors.sql.host import HostConnector
@@ -46,7 +47,7 @@ class MappedSource(DataSource):
 
     def around_call(self) -> AbstractContextManager[None]:
         """A block around a call of a remote caller, which keeps what is written in it."""
-        return self._own_connector().host_session.call()
+        return outbox.held(self._own_connector().host_session.call())
 
     def _own_connector(self) -> HostConnector:
         engine = self._host.get_bind(self._place).engine

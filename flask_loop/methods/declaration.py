@@ -258,6 +258,20 @@ class RemoteMethod:
             return False
         return self.name.startswith("__create__") if self.related else self.name == "create"
 
+    @property
+    def is_by_id(self) -> bool:
+        """Whether it is about the one record whose id the path has.
+
+        An id in the query or the body of a method of the user's own may be anything.
+        """
+        if self.own and self.on_instance:
+            return True
+        id = next((each for each in self.accepts if each.name == "id" and each.of is None), None)
+        if id is None or not self.own:
+            return id is not None
+        is_in_path = all("id" in route.placeholders for route in self.routes)
+        return is_in_path and bool(self.routes) and id.source in ("path", "any")
+
     def takes(self, name: str) -> bool:
         """Whether an argument has this name."""
         return any(argument.name == name for argument in self.accepts)

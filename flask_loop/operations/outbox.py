@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from threading import get_ident
@@ -20,12 +20,12 @@ Send = Callable[[], object]
 class Outbox:
     """The signals that a transaction will send, and those of the operations inside it.
 
-    :param connector: whose transaction it waits for.
+    :param connector: whose transaction it waits for, or None.
     """
 
     __slots__ = ("_connector", "_is_open", "_sends", "_thread")
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector | None) -> None:
         self._connector = connector
         self._thread = get_ident()
         self._is_open = True
@@ -85,6 +85,23 @@ def transaction(connector: Connector, options: TransactionOptions = PLAIN) -> It
     finally:
         outbox.close()
         # Another source's transaction may have begun meanwhile, and go on.
+        _outboxes.set(tuple(each for each in _outboxes.get() if each is not outbox))
+    outbox.send()
+
+
+@contextmanager
+def held(block: AbstractContextManager[None]) -> Iterator[None]:
+    """A block whose end is that of a transaction, which no connector of ours began.
+
+    What is added by :func:`after_commit` waits for it.
+    """
+    outbox = Outbox(None)
+    _outboxes.set((*_outboxes.get(), outbox))
+    try:
+        with block:
+            yield
+    finally:
+        outbox.close()
         _outboxes.set(tuple(each for each in _outboxes.get() if each is not outbox))
     outbox.send()
 

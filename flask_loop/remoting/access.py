@@ -147,9 +147,7 @@ class GuardedMethod:
         self._guard, self._find_method = guard, find_method
         self._model, self._method = model, method
         self._narrowed = _narrowed_argument(method)
-        self._has_id = any(each.name == "id" and each.of is None for each in method.accepts) or (
-            method.own and method.on_instance
-        )
+        self._has_id = method.is_by_id
         self._may_make = _may_make_or_change(method)
 
     def enter(self, caller: Caller) -> Access:
@@ -163,8 +161,7 @@ class GuardedMethod:
         is_about_rows = self._has_id or self._narrowed is not None
         if not is_about_rows and not self._is_allowed(decision):
             raise self._refusal(access)
-        if self._method.on_instance:
-            self._demand_reached(access, self._method)
+        self._demand_reached(access, self._method)
         return access
 
     def _demand_reached(self, access: Access, method: RemoteMethod) -> None:

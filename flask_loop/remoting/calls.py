@@ -233,13 +233,8 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds, access: Access 
         remote_call_started.send(ctx.sender, ctx=ctx)
     method = call.method
     ctx.args = decode(call.target, method, given, bounds, ctx, readings=call.readings)
-    if method.own and method.on_instance:
-        if "id" not in given.values:
-            raise ArgumentError("id", "is required")
-        if access is not None:
-            id = call.target.read_id(given.values["id"], "id")
-            _admit(call, access, {"id": id})
-        ctx.instance = call.target.instance(given.values["id"])
+    if method.own and method.is_by_id:
+        _find_record(call, ctx, given, access)
     elif not method.own:
         _admit(call, access, ctx.args)
     if call.function is None:
@@ -254,6 +249,19 @@ def _run(call: Call, ctx: Context, given: Given, bounds: Bounds, access: Access 
         hook.run(ctx)
     if remote_call_finished.receivers:
         remote_call_finished.send(ctx.sender, ctx=ctx)
+
+
+def _find_record(call: Call, ctx: Context, given: Given, access: Access | None) -> None:
+    """Find the record that a method of the user's own is about, whose id the path has.
+
+    :raises ArgumentError: where the transport gave no id.
+    """
+    if "id" not in given.values:
+        raise ArgumentError("id", "is required")
+    if access is not None:
+        _admit(call, access, {"id": call.target.read_id(given.values["id"], "id")})
+    if call.method.on_instance:
+        ctx.instance = call.target.instance(given.values["id"])
 
 
 def _run_before_hooks(call: Call, ctx: Context, access: Access | None) -> Arguments:

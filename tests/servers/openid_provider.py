@@ -224,7 +224,13 @@ def patterns() -> list[Any]:
 
         if name == "slow":
             return StreamingHttpResponse(drops(), content_type="application/json")
-        return HttpResponse(b" " * 5_000_000, content_type="application/json")
+        own = request.build_absolute_uri("/o")
+        configuration = {
+            "issuer": request.build_absolute_uri("/flood/large"),
+            "authorization_endpoint": f"{own}/authorize/",
+            "more": " " * 5_000_000,
+        }
+        return JsonResponse(configuration)
 
     class Profile(ProtectedResourceView):
         def get(self, request: HttpRequest) -> HttpResponse:

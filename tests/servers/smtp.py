@@ -57,9 +57,12 @@ class SmtpServer(Controller):
     :param login: the user and password that it demands.
     :param certificate: a file with its certificate and key.
     :param tls: ``"starttls"`` or ``"implicit"``.
+    :param utf8: whether it takes addresses of other scripts.
+    :param hangs_up: whether it ends the connection when somebody tries to log in again.
 
     :ivar received: the mails that it took.
     :ivar refused: what it says to a recipient, by address.
+    :ivar attempts: the ways in which somebody tried to log in.
     :ivar answers: what it says to the next mails that it is given, before it takes others.
     """
 
@@ -70,12 +73,13 @@ class SmtpServer(Controller):
         certificate: Path | None = None,
         tls: str | None = None,
         utf8: bool = True,
+        hangs_up: bool = False,
     ) -> None:
         self.received: list[Received] = []
         self.refused: dict[str, str] = {}
         self.answers: list[str] = []
         self.attempts: list[str] = []
-        self._login = login
+        self._login, self._hangs_up = login, hangs_up
         self._changed = Condition()
         context = None
         if certificate is not None:
@@ -103,6 +107,8 @@ class SmtpServer(Controller):
         assert isinstance(data, LoginPassword)
         given = (data.login.decode(), data.password.decode())
         self.attempts.append(mechanism)
+        if self._hangs_up and len(self.attempts) > 1:
+            server.transport.abort()
         return AuthResult(success=given == self._login, auth_data=data.login, handled=False)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's

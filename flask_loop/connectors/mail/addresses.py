@@ -58,6 +58,8 @@ def read_address(given: Any) -> Address:
         or ``{"name": "Ann", "address": "ann@example.com"}``.
     :raises NoAddress: where it is none.
     """
+    name: Any
+    address: Any
     if isinstance(given, Address):
         name, address = given.name, given.address
     elif isinstance(given, Mapping):

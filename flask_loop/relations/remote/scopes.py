@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +81,7 @@ _DATA = Argument("data", "model", "body", many=True, description="One record, or
 
 def _find(scope: NamedScope, plan: Any, bounds: Bounds, filter: Filter) -> Any:
     query = scoped(plan, filter, scope.filter_for(plan.parser))
+    query = replace(query, where=both(bounds.rows(plan.model, "find"), query.where))
     return plan.operate("find", bounds, filter=query)
 
 
@@ -93,9 +95,10 @@ def _create(scope: NamedScope, plan: Any, bounds: Bounds, data: Any) -> Any:
 
 
 def _destroy_all(scope: NamedScope, plan: Any, bounds: Bounds, where: Where) -> None:
-    own = scope.filter_for(plan.parser).where
+    own = both(scope.filter_for(plan.parser).where, bounds.rows(plan.model, "deleteById"))
     plan.operate("destroy_all", bounds, where=both(own, where))
 
 
 def _count(scope: NamedScope, plan: Any, bounds: Bounds, where: Where) -> Any:
-    return plan.operate("count", bounds, where=both(scope.filter_for(plan.parser).where, where))
+    own = both(scope.filter_for(plan.parser).where, bounds.rows(plan.model, "count"))
+    return plan.operate("count", bounds, where=both(own, where))
