@@ -16,7 +16,7 @@ from flask import Flask, Response, json, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 
-from benchmarks import core_related
+from benchmarks import core_related, tokens
 
 table = sa.Table(
     "product",
@@ -116,6 +116,11 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
         if row is None:
             raise NotFound(f'Unknown "product" id "{id}".')
         return jsonify(schema.dump({**row, "name": row["name"].upper()}))
+
+    @app.get(f"{tokens.PATH}/<int:id>")
+    def find_private(id: int) -> Response:
+        tokens.holder()
+        return find_by_id(id)
 
     @app.post("/api/products")
     def create() -> Response:

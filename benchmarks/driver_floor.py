@@ -23,7 +23,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from benchmarks import driver_related
+from benchmarks import driver_related, tokens
 from benchmarks.drivers import Driver, driver_of
 
 TABLE = """
@@ -93,6 +93,11 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
         found = record(row)
         found["name"] = found["name"].upper()
         return answer(found)
+
+    @app.get(f"{tokens.PATH}/<int:id>")
+    def find_private(id: int) -> Response:
+        tokens.holder()
+        return find_by_id(id)
 
     @app.post("/api/products")
     def create() -> Response:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask
 
-from benchmarks import related
-from flask_loop import BelongsTo, Context, HasMany, Loop, Model, Prop, prop
+from benchmarks import related, tokens
+from flask_loop import BelongsTo, Context, HasMany, Loop, Model, Prop, User, prop
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class Category(Model):
@@ -57,6 +60,21 @@ class HookedProduct(Product):
         options: ClassVar = {name: {"table": "product"} for name in ("sqlite", "postgresql")}
 
 
+class Member(User):
+    """Somebody who has a token."""
+
+
+class PrivateProduct(Product):
+    """The same records, for members alone."""
+
+    class Meta:
+        http_path = tokens.PATH.removeprefix("/api")
+        options: ClassVar = {name: {"table": "product"} for name in ("sqlite", "postgresql")}
+        acls: ClassVar = [
+            {"principalType": "ROLE", "principalId": "$authenticated", "permission": "ALLOW"}
+        ]
+
+
 @HookedProduct.before_remote("find_by_id")
 def refuse_blocked(ctx: Context) -> None:
     if "X-Blocked" in ctx.req.headers:
@@ -83,4 +101,30 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
         Category.create(list(related.categories()))
         Order.create(list(related.orders()))
         Item.create(list(related.items()))
+    add_private(app, url)
     return app
+
+
+def add_private(app: Flask, url: str) -> None:
+    """Let an app with users answer what is below the path of private products.
+
+    It is an app of its own, so that the other rows are those of an app without users.
+    """
+    private = Flask(__name__)
+    private.config["LOOP_DATA_SOURCES"] = {"db": {"url": url}}
+    loop = Loop(private, url_prefix="/api")
+    db = loop.data_source("db")
+    for model in (Member, PrivateProduct):
+        model.attach_to(db)
+        loop.model(model)
+    with private.app_context():
+        db.auto_update([Member, Member.session])
+        member = Member.create(email="ann@example.com")
+        Member.session.create({"id": tokens.TOKEN, "user_id": member.id, "ttl": tokens.TTL})
+    public = app.wsgi_app
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        is_private = environ["PATH_INFO"].startswith(tokens.PATH)
+        return (private if is_private else public)(environ, start_response)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]

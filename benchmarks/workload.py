@@ -27,6 +27,7 @@ from urllib.parse import quote
 
 import orjson
 
+from benchmarks import tokens
 from benchmarks.products import PRICES, ROWS, STOCKS, price, product
 from benchmarks.related import ORDERS
 from benchmarks.wsgi import Answer, Request, call
@@ -66,6 +67,10 @@ def hooked(rng: random.Random) -> Request:
     return Request("GET", f"/api/hooked/{rng.randint(1, ROWS)}")
 
 
+def with_token(rng: random.Random) -> Request:
+    return Request("GET", f"{tokens.PATH}/{rng.randint(1, ROWS)}", token=tokens.TOKEN)
+
+
 def include_one(rng: random.Random) -> Request:
     where = {"id": {"gt": rng.randrange(ROWS - 20)}}
     return find({"where": where, "order": "id", "limit": 20, "include": "category"})
@@ -89,6 +94,7 @@ MEASURED: dict[str, Callable[[random.Random], Request]] = {
     "create": create,
     "patch": patch,
     "hooked": hooked,
+    "with token": with_token,
     "20 with one": include_one,
     "20 with 10": include_many,
 }
@@ -100,6 +106,9 @@ def refused() -> Iterator[Request]:
     yield Request("GET", "/api/products/99999999")
     yield Request("GET", "/api/products/none")
     yield Request("PATCH", "/api/products/99999999", body=b'{"stock": 1}')
+    yield Request("GET", f"{tokens.PATH}/1")
+    yield Request("GET", f"{tokens.PATH}/1", token="wrong")
+    yield Request("GET", f"{tokens.PATH}/99999999", token=tokens.TOKEN)
     yield Request("GET", "/api/products", "filter={")
     yield find({"where": {"stock": {"about": 1}}})
     yield find({"where": {"weight": {"gt": 1}}})

@@ -20,6 +20,7 @@ class Request:
     path: str
     query: str = ""
     body: bytes = b""
+    token: str = ""
 
     def environ(self) -> dict[str, Any]:
         """A new environ: an app writes into the one it is given."""
@@ -46,6 +47,8 @@ class Request:
         if self.body:
             environ["CONTENT_TYPE"] = "application/json"
             environ["CONTENT_LENGTH"] = str(len(self.body))
+        if self.token:
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
         return environ
 
 

@@ -39,7 +39,7 @@ def main() -> None:
         server = create_server(app, host=options.host, port=options.port)
     except OSError as error:
         sys.exit(f"Port {options.port} cannot be used ({error.strerror}); try PORT=8000.")
-    server.print_listen("The city guide is at http://{}:{}/")
+    print(f"The city guide is at {url_of(options.host, port_of(server))}/", flush=True)
     server.run()
 
 
@@ -47,13 +47,23 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {"CITIES": options.cities} if options.cities else {}
     if options.host not in ("127.0.0.1", "localhost"):
         # Others know the guide by names that it does not: links in mails must not follow those.
-        url = f"http://{REACHED_AT.get(options.host, options.host)}:{options.port}"
+        url = url_of(options.host, options.port)
         settings["LOOP_EXTERNAL_URL"] = os.environ.get("CITY_GUIDE_LOOP_EXTERNAL_URL", url)
         settings["TRUSTED_HOSTS"] = None
     return settings
 
 
-REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what may be asked for
+def port_of(server: Any) -> int:
+    """The port of a server, which listens at several addresses where its host has several."""
+    listening = getattr(server, "effective_listen", None)
+    port: int = listening[0][1] if listening else server.effective_port
+    return port
+
+
+def url_of(host: str, port: int) -> str:
+    """Where somebody at this machine reaches what listens there."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - may be asked for
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 if __name__ == "__main__":

@@ -107,9 +107,17 @@ class City(Model):
     metropolises = scope(where={"population": {"gte": 1_000_000}}, order="population DESC")
 
     class Meta:
-        """Kept in the guide's database. Clients may add photos to a city."""
+        """Kept in the guide's database. Members may add photos to a city."""
 
         data_source = db
+        acls: ClassVar = [
+            {"principal_id": "$everyone", "access_type": "READ", "permission": "ALLOW"},
+            {
+                "principal_id": "$authenticated",
+                "property": "__create__photos",
+                "permission": "ALLOW",
+            },
+        ]
         remoting: ClassVar = {
             **READ_ONLY,
             "nearest": True,

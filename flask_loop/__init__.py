@@ -17,6 +17,7 @@ from .errors import (
 )
 from .extension import Loop
 from .geo import GeoPoint
+from .http import csrf_token
 from .mapped import MappedSource
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
@@ -66,6 +67,7 @@ __all__ = [
     "ValidationError",
     "create_data_source",
     "create_model",
+    "csrf_token",
     "current_context",
     "database_app",
     "id_text",

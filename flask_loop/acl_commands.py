@@ -97,6 +97,6 @@ def _in_table(row: Row) -> Row:
     who = ", ".join(row["who"]) or "nobody"
     if row["but_not"]:
         who += f" but not {', '.join(row['but_not'])}"
-    if row["scopes"] != ["DEFAULT"]:
+    if "DEFAULT" not in row["scopes"]:
         who += f" with a token for {' or '.join(row['scopes'])}"
     return {**row, "who": who, "open": "OPEN" if row["open"] else None}

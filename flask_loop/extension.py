@@ -483,5 +483,6 @@ class _BeforeRequest:
 
     def _warn(self, app: Flask) -> None:
         state = self._state
-        for idle in idle_registrations(state.exposures, state.hooks, state.switches):
+        idle_hooks = idle_registrations(state.exposures, state.hooks, state.switches)
+        for idle in (*idle_hooks, *state.guard.idle_entries(stored=False)):
             app.logger.warning("Flask-Loop: %s", idle)

@@ -107,6 +107,8 @@ class Settings:
             raise DefinitionError("LOOP_CREATED_STATUS is 200 or 201")
         if given.get("LOOP_ACL_ERROR_STATUS", 401) not in (401, 403, 404):
             raise DefinitionError("LOOP_ACL_ERROR_STATUS is 401, 403 or 404")
+        if given.get("LOOP_MAIL_TIMEOUT", 10) == 0:
+            raise DefinitionError("LOOP_MAIL_TIMEOUT is more than 0")
         _transactions(given.get("LOOP_REQUEST_TRANSACTIONS", ()))
         return cls(**{known[key]: value for key, value in given.items()})
 

@@ -376,6 +376,18 @@ def test_a_built_in_role_that_there_is_not_is_an_error_that_names_the_place(
         client.get("/api/brokens")
 
 
+def test_an_entry_about_no_method_is_warned_about(
+    source: DataSource, visit: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    typo = source.create_model(
+        "typo", {"n": int}, {"acls": [{**EVERYONE, **DENY, "property": ["find", "delteById"]}]}
+    )
+    client, _ = visit(typo)
+    client.get("/api/typos")
+    (warning,) = (each for each in caplog.messages if "typo" in each)
+    assert "typo: acls[0] is about 'delteById', and the model has no such method" in warning
+
+
 # Entries that are records
 
 
@@ -518,6 +530,16 @@ def test_a_record_that_cannot_be_read_opens_nothing(town: Town) -> None:
     plan.connector.insert(plan.definition, [{**entry, **_role("$everyone", "FORBID")}])
     with pytest.raises(DefinitionError, match=r"TownRule 1: 'permission' is one of"):
         town.client.get("/api/squares")
+
+
+def test_a_record_with_a_role_that_there_is_not_opens_nothing(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    town.Rule.create(model="Palace", **_role("$evryone", "ALLOW"))
+    assert town.status("palaces", town.headers) == 401
+    town.Rule.create(model="Square", **_role("$evryone", "DENY"))
+    assert town.status("squares", town.headers) == 401
+    assert "TownRule 2: there is no role '$evryone'" in caplog.messages
 
 
 def _role(name: str, permission: str) -> dict[str, str]:

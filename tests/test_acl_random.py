@@ -659,6 +659,7 @@ def check_creating(world: World) -> None:
                     world.fill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connector", ["memory", "sqlite"])
 @pytest.mark.parametrize("check", [check_reading, check_writing, check_creating])
 @settings(

@@ -62,7 +62,7 @@ def test_the_command_compares_all_answers_and_writes_every_measure(db: str, tmp_
     assert "answers compared: all contestants agree." in done.stdout
     measures = json.loads(file.read_bytes())
     assert measures["database"] == DATABASES[db].title
-    rows = ["get one", "list 20", "list 100", "create", "patch", "hooked"]
+    rows = ["get one", "list 20", "list 100", "create", "patch", "hooked", "with token"]
     rows += ["20 with one", "20 with 10"]
     assert list(measures["requests"]) == rows
     for row in measures["requests"].values():

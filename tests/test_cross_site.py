@@ -7,9 +7,8 @@ from flask import Flask, render_template_string, session
 from flask.testing import FlaskClient
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 
-from flask_loop import Context, Loop, Model, Prop, User, memory
+from flask_loop import Context, Loop, Model, Prop, User, csrf_token, memory
 from flask_loop.errors import DefinitionError
-from flask_loop.http import csrf_token
 
 FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 ANN = {"email": "ann@example.com", "password": "first secret"}
@@ -283,13 +282,14 @@ def test_a_token_from_before_the_login_is_refused(bank: Flask) -> None:
     assert pay(client, X_CSRF_Token=client.get("/form").text) == 200
 
 
+@pytest.mark.parametrize("page", ["/form", "/form-in-python"])
 def test_a_page_that_a_remember_cookie_opens_shows_a_token_that_is_good(
-    client: FlaskClient,
+    client: FlaskClient, page: str
 ) -> None:
     client.delete_cookie("session")
-    assert pay(client) == 403
-    token = client.get("/form").text
-    assert pay(client, X_CSRF_Token=token) == 200
+    token = client.get(page).text
+    for _ in range(2):
+        assert pay(client, X_CSRF_Token=token) == 200
 
 
 def test_no_token_makes_up_for_what_the_browser_says(client: FlaskClient) -> None:

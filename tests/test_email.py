@@ -12,8 +12,8 @@ import flask_mail
 import pytest
 from flask import Flask
 
-from flask_loop import DataSource, Email, Loop, Prop, create_data_source, memory, prop
-from flask_loop.errors import MailError, ValidationError
+from flask_loop import DataSource, Email, Loop, Prop, create_data_source, create_model, memory, prop
+from flask_loop.errors import DefinitionError, MailError, ValidationError
 from flask_loop.signals import mail_failed
 from tests.servers.smtp import Received, SmtpServer, smtp_server
 
@@ -288,6 +288,21 @@ def test_rules_of_a_model_of_one_s_own_hold(server: SmtpServer) -> None:
     assert only(server).mime["Subject"] == "You are invited"
 
 
+def test_a_definition_in_json_may_extend_it(post: DataSource) -> None:
+    model = create_model(
+        {
+            "name": "JsonMail",
+            "base": "Email",
+            "properties": {"number": {"type": "Number", "required": True}},
+        }
+    )
+    model.attach_to(post)
+    assert list(problems(lambda: model.send(HELLO))) == ["number"]
+    model.send({**HELLO, "number": 5, "replyTo": "help@example.com"})
+    (message,) = sent_by(post)
+    assert message.reply_to[0].address == "help@example.com"
+
+
 def test_a_mail_may_be_stored_and_sent(app: Flask, server: SmtpServer) -> None:
     class Letter(Email):
         class Meta:
@@ -373,6 +388,18 @@ def test_templates_have_what_the_app_gives_to_templates(
     app.add_template_filter(lambda text: f"{text.upper()}!", "shout")
     Email.send({**HELLO, "text": None, "template": "w.html"})
     assert only(server).mime.get_content().strip() == "<h1>My shop</h1>ABC!"
+
+
+@pytest.mark.usefixtures("templates")
+def test_templates_of_flask_loop_are_behind_the_app_s(templates: Path, server: SmtpServer) -> None:
+    (templates / "loop").mkdir()
+    (templates / "loop" / "reset_mail.html").write_text("<p>Our own: {{ href }}</p>")
+    context = {"text": "Please verify.", "href": "https://example.com/?token=1"}
+    for name in ("verify", "reset_mail"):
+        Email.send({**HELLO, "text": None}, template=f"loop/{name}.html", context=context)
+    theirs, own = (each.mime.get_content() for each in server.received)
+    assert "https://example.com/?token=1" in theirs
+    assert own.strip() == "<p>Our own: https://example.com/?token=1</p>"
 
 
 @pytest.mark.usefixtures("templates")
@@ -616,6 +643,41 @@ def test_flask_mail_s_limit_of_mails_on_a_connection_holds(server: SmtpServer) -
     connections = [each.connection for each in server.received]
     assert len(set(connections)) == 3
     assert connections[0] == connections[1] != connections[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "warns"),
+    [
+        ({"MAIL_SERVER": "mail.invalid"}, True),
+        ({"MAIL_SERVER": "mail.invalid", "MAIL_USE_TLS": True}, False),
+        ({"MAIL_SERVER": "localhost"}, False),
+    ],
+)
+def test_a_password_in_the_clear_is_warned_about(
+    settings: dict[str, Any], warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask("post")
+    app.config.update(
+        TESTING=True,
+        MAIL_DEFAULT_SENDER=SHOP,
+        MAIL_USERNAME="shop",
+        MAIL_PASSWORD="s3cret",
+        **settings,
+    )
+    Loop(app)
+    with app.app_context():
+        Email.send([HELLO, HELLO])
+        Email.send(HELLO)
+    warnings = [each.getMessage() for each in caplog.records if "without TLS" in each.getMessage()]
+    assert len(warnings) == warns
+    assert "s3cret" not in caplog.text
+
+
+def test_a_time_out_of_nothing_is_refused() -> None:
+    app = Flask("post")
+    app.config["LOOP_MAIL_TIMEOUT"] = 0
+    with pytest.raises(DefinitionError, match="LOOP_MAIL_TIMEOUT is more than 0"):
+        Loop(app)
 
 
 def test_debugging_shows_no_password(capfd: pytest.CaptureFixture[str]) -> None:

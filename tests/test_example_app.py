@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask
@@ -526,10 +527,14 @@ def test_mails_are_written_to_the_terminal(
 
 def test_links_lead_to_no_host_that_the_guide_does_not_know(anybody: FlaskClient) -> None:
     body = {"email": "eve@example.com", "password": PASSWORD}
-    answer = anybody.post("/api/members", json=body, headers={"Host": "evil.example"})
-    assert answer.status_code == 400
+    for host in ("evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1@evil"):
+        answer = anybody.post("/api/members", json=body, headers={"Host": host})
+        assert answer.status_code == 400
+        assert anybody.get("/", headers={"Host": host}).status_code == 400
     with anybody.application.app_context():
         assert Member.count() == 0
+    for host in ("127.0.0.1:8000", "localhost"):
+        assert anybody.get("/api/cities/count", headers={"Host": host}).status_code == 200
 
 
 def test_whoever_is_not_logged_in_reads_and_writes_nothing(
@@ -1179,6 +1184,29 @@ def test_the_flask_command_finds_the_app_and_lists_what_it_exposes(
     output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
     assert row in [line.split() for line in output.splitlines()]
+
+
+def test_a_guide_that_is_started_says_where_it_is_and_shows_the_links_of_its_mails(
+    database: Path,
+) -> None:
+    process = run(database, "-m", "example_app", "--port", "0", cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        url = re.fullmatch(r"The city guide is at (http://127.0.0.1:\d+)/\n", said)
+        assert url is not None, said
+        body = json.dumps({"email": "zoe@example.com", "password": PASSWORD}).encode()
+        ask = Request(f"{url[1]}/api/members", body, {"Content-Type": "application/json"})  # noqa: S310
+        with urlopen(ask) as answer:  # noqa: S310 - the guide's
+            assert json.load(answer)["email"] == "zoe@example.com"
+        link = next(line for line in process.stdout if "/confirm?" in line).strip()
+        assert link.startswith(f"{url[1]}/api/members/confirm?uid=")
+        with urlopen(link) as page:  # noqa: S310
+            assert page.url == f"{url[1]}/?verified"
+            assert "Your address is verified" in page.read().decode()
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def test_a_port_that_is_taken_is_a_message_and_no_traceback(database: Path) -> None:

@@ -298,12 +298,12 @@ def test_silence_of_the_server_holds_up_neither_the_request_nor_the_end(
     with silent_server() as port:
         app = make_post(MAIL_SERVER=LOOPBACK, MAIL_PORT=port, LOOP_MAIL_TIMEOUT=0.2)
         told = told_by(app)
-        began = monotonic()
         with app.app_context():
             Email.send(HELLO, background=True)
-        assert monotonic() - began < 0.2
-        queue_of(app).drain(monotonic() + PATIENCE)
-        assert monotonic() - began < 5
+        assert queue_of(app).waiting == 1
+        began = monotonic()
+        queue_of(app).drain(began + PATIENCE)
+        assert monotonic() - began < PATIENCE
     ((_, error),) = told
     assert "is silent" in str(error)
 
@@ -668,7 +668,7 @@ while not queue_of(app).retried:
     began = monotonic()
     done = run_program(server.port, program)
     assert done.returncode == 0, done.stderr
-    assert monotonic() - began < 30
+    assert monotonic() - began < 45
     assert subjects(server) == ["Hello 0"]
 
 
@@ -684,7 +684,7 @@ def test_the_end_of_the_process_waits_for_a_bounded_time_and_says_what_is_lost()
     with silent_server() as port:
         began = monotonic()
         done = run_program(port, "MailQueue.exit_seconds = 0.5\nsend(20)\ntime.sleep(0.1)")
-        assert monotonic() - began < 15
+        assert monotonic() - began < 30
     assert done.returncode == 0
     lost = [line for line in done.stderr.splitlines() if "was not sent" in line]
     assert len(lost) == 20, done.stderr
@@ -694,8 +694,15 @@ def test_the_end_of_the_process_waits_for_a_bounded_time_and_says_what_is_lost()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_process_sends_its_own_mails_and_no_others(server: SmtpServer) -> None:
+    server.answers = ["451 later"]
     program = """
-send(3, "Before")
+import warnings
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+MailQueue.delays = (3600,)
+send(1, "Before")
+while not queue_of(app).retried:
+    time.sleep(0.01)
 pid = os.fork()
 if pid == 0:
     send(2, "Child")
@@ -706,7 +713,7 @@ assert os.waitpid(pid, 0)[1] == 0
     done = run_program(server.port, program)
     assert done.returncode == 0, done.stderr
     assert sorted(subjects(server)) == sorted(
-        ["Before 0", "Before 1", "Before 2", "Child 0", "Child 1", "Parent 0", "Parent 1"]
+        ["Before 0", "Child 0", "Child 1", "Parent 0", "Parent 1"]
     )
 
 

@@ -360,6 +360,14 @@ def test_a_function_that_gives_something_else_is_an_error(source: DataSource) ->
         desks(office, office.ann)
 
 
+def test_a_function_whose_where_means_nothing_is_no_mistake_of_the_client(
+    source: DataSource,
+) -> None:
+    office = with_resolver(source, lambda access: {"teem": "red"})
+    with pytest.raises(DefinitionError, match=r"the function of the role 'mate': .*teem"):
+        desks(office, office.ann)
+
+
 def test_a_function_that_fails_opens_nothing(source: DataSource) -> None:
     office = with_resolver(source, lambda access: access.user.nonsense)
     office.app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)

@@ -185,10 +185,13 @@ def test_who_is_not_active_does_not_log_in(source: DataSource, app: Flask) -> No
 
     source.auto_update()
     ann = ActiveMember.create(ANN)
-    assert ActiveMember.login(ANN)
+    token = ActiveMember.login(ANN).id
     ann.patch_attributes(is_active=False)
     with pytest.raises(Unauthorized):
         ActiveMember.login(ANN)
+    assert caller_of(ActiveMember, token) is None
+    ann.patch_attributes(is_active=True)
+    assert caller_of(ActiveMember, token).id == 1
 
 
 def test_a_default_scope_keeps_users_from_logging_in(source: DataSource, app: Flask) -> None:
@@ -533,6 +536,39 @@ def test_a_change_that_is_undone_ends_no_session(app: Flask) -> None:
     assert caller_of(UndoneMember, token).id == 1
     assert UndoneMember.login(ANN)
     source.close()
+
+
+def test_a_session_that_ends_in_a_transaction_has_ended_inside_of_it(app: Flask) -> None:
+    source = create_data_source(connector="sqlite", url="sqlite://")
+
+    class InnerMember(User):
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    InnerMember.create(ANN)
+    token = InnerMember.login(ANN).id
+    assert caller_of(InnerMember, token)
+    with source.transaction():
+        InnerMember.logout(token)
+        assert caller_of(InnerMember, token) is None
+    source.close()
+
+
+def test_tokens_need_no_secret_key(source: DataSource, make_app: Callable[..., Flask]) -> None:
+    class KeylessMember(User):
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    app = make_app(KeylessMember, LOOP_PASSWORD_HASHING=FAST)
+    client = app.test_client()
+    with app.app_context():
+        KeylessMember.create(ANN)
+    token = client.post("/api/keylessMembers/login", json=ANN).json["id"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/keylessMembers/1", headers=headers).status_code == 200
+    assert client.post("/api/keylessMembers/logout", headers=headers).status_code == 204
 
 
 # The model of sessions

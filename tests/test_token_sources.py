@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_login import current_user
+from werkzeug.test import EnvironBuilder
 
 from flask_loop import Context, Loop, Model, Prop, User, current_context, memory, remote_method
 from flask_loop.accounts.links import RESET, make_token
@@ -236,6 +237,18 @@ def test_a_token_sets_no_cookie_and_the_answer_does_not_vary_by_one(
     assert "Set-Cookie" not in client.post("/api/holders/login", json=ANN).headers
     plain = client.get("/api/letters")
     assert "Vary" not in plain.headers
+
+
+def test_a_request_that_is_sent_on_with_another_token_is_another_callers(library: Flask) -> None:
+    ann, ben = token_of(library), token_of(library, BEN)
+    environ = EnvironBuilder("/api/letters/whoami").get_environ()
+    answers = []
+    for token in (ann, ben):
+        environ["HTTP_AUTHORIZATION"] = token
+        parts = library.wsgi_app(environ, lambda *_: lambda _: None)
+        answers.append(b"".join(parts))
+        parts.close()  # type: ignore[attr-defined]
+    assert answers == [b'"CardHolder 1"', b'"CardHolder 2"']
 
 
 def test_a_path_without_a_method_is_unknown_whatever_the_token(client: FlaskClient) -> None:

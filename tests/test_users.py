@@ -218,6 +218,26 @@ def test_an_instance_that_was_read_before_a_change_does_not_bring_the_old_passwo
         member.login(email="ann@example.com", password=f"new by {write}")
 
 
+def test_to_save_a_user_does_not_write_the_hash_that_was_read(
+    source: DataSource, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = member_on(source)
+    create(member)
+    written: list[str] = []
+    update = source.connector.update
+
+    def note(definition: Any, where: Any, changes: Record) -> int:
+        written.extend(changes)
+        return update(definition, where, changes)
+
+    monkeypatch.setattr(source.connector, "update", note)
+    ann = member.find_by_id(1)
+    ann.name = "Ann"
+    ann.save()
+    assert "name" in written
+    assert "password" not in written
+
+
 def test_a_copy_of_a_user_has_the_same_password(source: DataSource, app: Flask) -> None:
     member = member_on(source)
     record = create(member).to_record()
@@ -357,6 +377,7 @@ def test_addresses_are_stored_in_lower_case_whichever_way_they_are_written(
         "ann@example.com,bob@example.com",
         "ann\t@example.com",
         "ann\u200b@example.com",
+        '"a\x01b"@example.com',
     ],
 )
 def test_what_is_no_address_is_refused(email: str, source: DataSource, app: Flask) -> None:

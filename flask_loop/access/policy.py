@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import getLogger
 from typing import Any
 
@@ -149,18 +149,22 @@ class AccessControl:
             known = self._rules[key] = stamp, self._make_rules(model, method, stored)
         return known[1]
 
-    def idle_entries(self) -> Iterator[str]:
-        """Say which entries are about methods that there are not, or about nobody."""
+    def idle_entries(self, *, stored: bool = True) -> Iterator[str]:
+        """Say which entries are about methods that their models do not have.
+
+        :param stored: whether those that are records are looked at too.
+        """
         for model, exposure in self._state.reachable.items():
-            names = frozenset().union(*map(_names_of, exposure.methods))
-            own = model.definition.settings.acls
-            for entry in (*read_entries(own, "acls"), *self._stored_of(model)):
-                for name in entry.properties:
-                    if name not in names and not entry.is_everywhere:
-                        yield (
-                            f"{model.definition.name}: {entry.place} is about {name!r}, and the "
-                            "model has no such method"
-                        )
+            known = frozenset(name for each in exposure.methods for name in _names_of(each))
+            entries = read_entries(model.definition.settings.acls, "acls")
+            if stored:
+                self._renew()
+                entries += self._stored_of(model)
+            for entry in entries:
+                for name in set(entry.properties) - known:
+                    if not entry.is_everywhere:
+                        where = f"{model.definition.name}: {entry.place}"
+                        yield f"{where} is about {name!r}, and the model has no such method"
 
     # Entries
 
@@ -171,13 +175,24 @@ class AccessControl:
         of_model = read_entries(settings.acls, f"model {name!r}: acls")
         of_method = read_entries(method.acls, f"{name}.{method.wire}: acls")
         call = Call(_names_of(method), method.access_type)
-        entries = ranked((*of_model, *map(call.of_method, of_method), *stored), call)
-        for entry in entries:
+        for entry in (*of_model, *of_method):
             self.roles.check(entry)
+        known = filter(None, map(self._known, stored))
+        entries = ranked((*of_model, *map(call.of_method, of_method), *known), call)
         default = settings.default_permission
         if default is None:
             default = "DENY" if of_model or of_method else "ALLOW"
         return Rules(entries, default == "ALLOW")
+
+    def _known(self, entry: AccessEntry) -> AccessEntry | None:
+        """An entry that is a record, whose mistakes open nothing.
+
+        One that names no role that there is allows nobody, or is about everybody.
+        """
+        if self.roles.is_known(entry):
+            return entry
+        _log.warning("%s: there is no role %r", entry.place, entry.principal_id)
+        return None if entry.allows else replace(entry, principal_id=EVERYONE)
 
     def _stored_of(self, model: Any) -> tuple[AccessEntry, ...]:
         """The entries about a model that are records."""

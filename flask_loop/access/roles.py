@@ -10,7 +10,7 @@ from weakref import ref
 
 from ..definition import nearest
 from ..definition.entries import ROLE, USER, AccessEntry
-from ..errors import DefinitionError
+from ..errors import DefinitionError, FilterError
 from ..hooks import inherited, own_of, synchronous
 from ..methods import Generation
 from ..operations import outbox
@@ -83,12 +83,17 @@ class Roles:
 
         :raises DefinitionError: where it names a built-in role that there is not.
         """
+        if not self.is_known(entry):
+            names = (*DYNAMIC_ROLES, *self.models.resolvers)
+            hint = nearest(entry.principal_id, names)
+            raise DefinitionError(f"{entry.place}: there is no role {entry.principal_id!r}{hint}")
+
+    def is_known(self, entry: AccessEntry) -> bool:
+        """Whether an entry does not name a built-in role that there is not."""
         name = entry.principal_id
-        if entry.principal_type == ROLE and name.startswith("$") and name not in DYNAMIC_ROLES:
-            resolvers = self.models.resolvers
-            if name not in resolvers:
-                hint = nearest(name, (*DYNAMIC_ROLES, *resolvers))
-                raise DefinitionError(f"{entry.place}: there is no role {name!r}{hint}")
+        if entry.principal_type != ROLE or not name.startswith("$"):
+            return True
+        return name in DYNAMIC_ROLES or name in self.models.resolvers
 
     def where(self, name: str, context: AccessContext) -> Where:
         """The records of a model for which a caller has a role.
@@ -308,7 +313,11 @@ def _answer(name: str, resolver: Resolver, context: AccessContext) -> Where:
     if isinstance(given, _NODES):
         return given
     if isinstance(given, Mapping | WhereExpression):
-        where: Where = context.model.__loop_plan__().parser.where(given)
+        try:
+            where: Where = context.model.__loop_plan__().parser.where(given)
+        except FilterError as error:
+            # Not the client's mistake, to whom a FilterError would be shown.
+            raise DefinitionError(f"the function of the role {name!r}: {error}") from error
         return where
     raise TypeError(
         f"the function of the role {name!r} gives True, False or a where, not {given!r}"

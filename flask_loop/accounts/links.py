@@ -13,6 +13,8 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import random
+from time import sleep
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -20,7 +22,9 @@ from flask import current_app, has_request_context, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.sansio.utils import host_is_trusted
 
-from ..errors import BadRequest, ModelNotFound
+from ..connectors.repeating import ATTEMPTS, PAUSE
+from ..errors import BadRequest, ModelNotFound, TransactionConflict
+from ..operations import outbox
 from ..remoting import Caller, id_text
 from ..state import State
 from .apps import current_state
@@ -113,10 +117,22 @@ def state_of(user: Any, purpose: str) -> str:
     return urlsafe_b64encode(digest[:18]).decode()
 
 
-def unchanged(user: Any, purpose: str) -> dict[str, Any]:
-    """The where of a user as it was read: of those who change it at once, one finds it so."""
+def change_once(user: Any, purpose: str, changes: Mapping[str, Any]) -> bool:
+    """Change a user who is still as it was read: of several requests at once, one succeeds.
+
+    :param purpose: says of which of its properties that is asked.
+    :returns: whether it was so.
+    """
     ids = {each.name: getattr(user, each.name) for each in type(user).definition.ids}
-    return {**ids, **_state(user, purpose)}
+    where = {**ids, **_state(user, purpose)}
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return bool(type(user).update_all(where, changes))
+        except TransactionConflict:
+            if outbox.is_open():
+                raise  # it is a part of the caller's, who alone can begin again
+            sleep(random() * PAUSE * 2**attempt)  # noqa: S311 - so that two are not in step again
+    return bool(type(user).update_all(where, changes))
 
 
 def _state(user: Any, purpose: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from ..errors import (
     BadRequest,
     FilterError,
     Forbidden,
-    TransactionConflict,
     Unauthorized,
     ValidationError,
 )
@@ -30,11 +29,11 @@ from .links import (
     RESET_SCOPES,
     allowed_redirects,
     base_url,
+    change_once,
     link_to,
     link_to_page,
     make_token,
     state_of,
-    unchanged,
     user_of,
 )
 from .pages import message, page, send_to
@@ -81,11 +80,11 @@ def change_password_of(cls: Any, user_id: Any, old_password: str, new_password: 
     text = id_text(cls, user_id)
     limit(cls, "login", "change-password", text)
     user = cls.__loop_plan__().instance(text)
-    if not current_hasher().verify(user.password, old_password):
+    is_right = current_hasher().verify(user.password, old_password)
+    if is_right:
+        forgive(cls, "login", "change-password", text)
+    if not (is_right and change_once(user, RESET, {"password": new_password})):
         raise BadRequest("The old password is wrong.", error_code="INVALID_PASSWORD")
-    forgive(cls, "login", "change-password", text)
-    if not cls.update_all(unchanged(user, RESET), {"password": new_password}):
-        raise TransactionConflict
 
 
 def change_password(user: Any, old_password: str, new_password: str) -> None:
@@ -179,6 +178,11 @@ class Resetting(Base):
     def set_password(
         cls, new_password: str, token: str | None = None, ctx: Context | None = None
     ) -> None:
+        """Give the user of a reset mail another password; see :meth:`confirm_reset`.
+
+        :param new_password: the new password.
+        :param token: the token of the link; where not given, the caller's own, as LoopBack has it.
+        """
         if token is not None or ctx is None:
             cls.confirm_reset(token or "", new_password)
             return
@@ -280,12 +284,10 @@ def _send(model: Any, email: str, realm: str | None, letter: Letter, base: str |
 
 def _change(user: Any, password: str) -> Any:
     """Give a user another password, unless another request was faster."""
-    model = type(user)
-    changes = {"password": password, "email_verified": True}
-    if not model.update_all(unchanged(user, RESET), changes):
+    if not change_once(user, RESET, {"password": password, "email_verified": True}):
         raise _invalid()
     forget_strangers(user)
-    return model.__loop_plan__().instance(id_text(user))
+    return type(user).__loop_plan__().instance(id_text(user))
 
 
 def _form(user: Any, token: str, *errors: tuple[str, str]) -> Any:

@@ -82,7 +82,8 @@ def _look_up(user_model: Any, digest: str) -> Known | None:
         return None
     session = rows.records()[0]
     id = user_id_of(user_model, session["user_id"])
-    if id is None or not user_model.__loop_plan__().exists(id):
+    user = None if id is None else load_user(user_model, id)
+    if user is None or not user.is_active:
         return None
     caller = Caller(
         model=user_model,
@@ -227,13 +228,11 @@ class SessionCache:
 
         :param generation: what it was when the session was looked up.
         """
-        if generation != self.generation:
-            return
         self._known.pop(digest, None)
         while len(self._known) >= _MOST:
             self._known.pop(next(iter(self._known), digest), None)
         self._known[digest] = monotonic() + self._life, known
-        if generation != self.generation:  # it was forgotten meanwhile
+        if generation != self.generation:  # it may have ended meanwhile
             self._known.pop(digest, None)
 
     def forget(self, digest: str | None) -> None:

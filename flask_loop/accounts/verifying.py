@@ -17,10 +17,10 @@ from .links import (
     VERIFICATION,
     allowed_redirects,
     base_url,
+    change_once,
     link_to,
     link_to_page,
     make_token,
-    unchanged,
     user_of,
 )
 from .pages import message, send_to, wants_page
@@ -200,7 +200,7 @@ def _verify(model: Any, uid: str, token: str, *, spends: bool) -> Any:
     if user is None or id_text(user) != uid or user.email_verified:
         raise _invalid()
     if spends:
-        if not model.update_all(unchanged(user, VERIFICATION), {"email_verified": True}):
+        if not change_once(user, VERIFICATION, {"email_verified": True}):
             raise _invalid()  # another request was faster
         user.email_verified = True
     return user

@@ -228,7 +228,7 @@ def _names_user(request: Request) -> bool:
     if session.get("_user_id") is not None:
         return True
     name = current_app.config.get("REMEMBER_COOKIE_NAME", "remember_token")
-    return name in request.cookies and session.get("_remember") != "clear"
+    return name in request.cookies
 
 
 def _check_scopes(caller: Caller, method: RemoteMethod) -> None:

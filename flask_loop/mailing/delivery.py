@@ -27,6 +27,8 @@ from .queue import Deferred, MailQueue
 from .reading import as_options, read_message
 
 EXTENSION = "loop"
+#: Servers that are reached over no network.
+_HERE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Way:
         if "mail" not in extensions:
             flask_mail.Mail(current_app)
         mail, state = extensions["mail"], extensions.get(EXTENSION)
+        if state is not None:
+            state.mailer.warn_of(mail)
         security = Security() if state is None else Security(timeout=state.settings.mail_timeout)
         return cls(SmtpTransport(mail, security), mail.default_sender)
 
@@ -187,6 +191,19 @@ class Mailer:
     ) -> None:
         self.enqueue = enqueue
         self.queue = MailQueue(app, size)
+        self._has_warned = False
+
+    def warn_of(self, mail: Any) -> None:
+        """Warn once where Flask-Mail is told to send its password in the clear over a network."""
+        is_open = mail.password and not (mail.use_tls or mail.use_ssl)
+        if not is_open or self._has_warned or mail.server in _HERE:
+            return
+        self._has_warned = True
+        current_app.logger.warning(
+            "Flask-Loop: the password goes to the mail server %s without TLS; set MAIL_USE_TLS or "
+            "MAIL_USE_SSL",
+            mail.server,
+        )
 
 
 def queue_of(app: Flask) -> MailQueue:

@@ -68,11 +68,11 @@ class MailQueue:
 
     def __init__(self, app: Flask, size: int) -> None:
         self._app, self._size = ref(app), size
-        self.sent = self.failed = self.retried = 0
         self._begin()
         _queues.add(self)
 
     def _begin(self) -> None:
+        self.sent = self.failed = self.retried = 0
         self._changed = Condition()
         self._tasks: list[_Waiting] = []
         self._running: list[_Waiting] = []

@@ -97,13 +97,15 @@ class Access:
         return method is None or self.decision(model, method).on_none
 
     def demand_by_name(self, model: Any, wire: str) -> None:
-        """Refuse a caller who has a method of a model for no record.
+        """Refuse a caller who has a method of a model for no record, or must not create by it.
 
         :raises Exception: what :meth:`Guard.refusal` gives.
         """
         method = self._find_method(model, wire)
         if method is not None:
-            self.demand(model, method)
+            decision = self.demand(model, method)
+            if method.creates and not decision.on_none:
+                raise self.guard.refusal(self.caller, model, method)
 
     def demand(self, model: Any, method: RemoteMethod) -> Decision:
         """Refuse a caller who may not call a method at all.

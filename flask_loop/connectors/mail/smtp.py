@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - else a thread imports it, and a process forks meanwhile
 import smtplib
 import ssl
 from collections.abc import Iterator, Mapping

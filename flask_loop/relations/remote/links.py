@@ -30,8 +30,8 @@ class Links(Protocol):
         :returns: what a client gets for it.
         """
 
-    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
-        """Let records be linked no more.
+    def remove(self, owned: Owned, keys: Iterable[Any] | None, bounds: Bounds) -> None:
+        """Let records be linked no more, as far as the caller may undo it.
 
         :param keys: their ids; None for all.
         """
@@ -46,6 +46,8 @@ class Through:
 
     def add(self, owned: Owned, key: Any, bounds: Bounds, data: Data) -> Any:
         definition, own = self.plan.definition, self.to_target.own
+        if bounds.reach is not None:
+            bounds.reach.demand(self.plan.model, "create")
         order = self.plan.parser.filter(None).order
         known = Filter(where=self._where(owned, (key,)), order=order, limit=1)
         if self.plan.find(known):
@@ -54,8 +56,9 @@ class Through:
         keys = {**owned.keys, **dict(zip(own, values, strict=True))}
         return self.plan.operate("create", bounds, data=trusted(definition, data, keys))
 
-    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
-        self.plan.delete(self._where(owned, keys))
+    def remove(self, owned: Owned, keys: Iterable[Any] | None, bounds: Bounds) -> None:
+        rows = bounds.rows(self.plan.model, "deleteById")
+        self.plan.delete(both(self._where(owned, keys), rows))
 
     def _where(self, owned: Owned, keys: Iterable[Any] | None) -> Where:
         definition = self.plan.definition
@@ -79,7 +82,7 @@ class Listed:
             self._store(owned, [*listed, key])
         return owned.target.operate("find_by_id", bounds, id=key, filter=None)
 
-    def remove(self, owned: Owned, keys: Iterable[Any] | None) -> None:
+    def remove(self, owned: Owned, keys: Iterable[Any] | None, bounds: Bounds) -> None:
         listed = self._listed(owned)
         removed = listed if keys is None else list(keys)
         kept = [each for each in listed if each not in removed]
@@ -130,7 +133,7 @@ def destroy_by_id(
     with transaction(plan.model, relation.target_model, links.plan.model):
         owned = Owned(relation, plan, id, bounds, "deleteById")
         owned.require(fk)
-        links.remove(owned, (fk,))
+        links.remove(owned, (fk,), bounds)
         owned.target.operate("destroy_by_id", bounds, id=fk)
 
 
@@ -146,7 +149,7 @@ def destroy_all(
     with transaction(plan.model, relation.target_model, links.plan.model):
         owned = Owned(relation, plan, id, bounds, "deleteById")
         is_of_all = both(owned.rows, where) == EVERYTHING and not relation.options.scope
-        links.remove(owned, None if is_of_all else _ids_matching(owned, where))
+        links.remove(owned, None if is_of_all else _ids_matching(owned, where), bounds)
 
 
 def _ids_matching(owned: Owned, where: Where) -> list[Any]:
@@ -187,7 +190,7 @@ def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, 
         owned = Owned(relation, plan, id, bounds, "findById")
         if owned.rows != EVERYTHING:
             owned.require(fk)
-        links.remove(owned, (fk,))
+        links.remove(owned, (fk,), bounds)
 
 
 def exists(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:

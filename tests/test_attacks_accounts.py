@@ -1,0 +1,274 @@
+"""Attacks on accounts: to guess a password, to find out who has an account, to stay logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from threading import Barrier
+from time import perf_counter, sleep
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_mail import Mail
+
+from flask_loop import DataSource, Prop, memory, prop
+from flask_loop.accounts.sessions import caller_of
+from flask_loop.auth import Session, User
+from flask_loop.email import queue_of
+
+MakeApp = Callable[..., Flask]
+SETTINGS: dict[str, Any] = {
+    "LOOP_PASSWORD_HASHING": {"time_cost": 1, "memory_cost": 8, "parallelism": 1},
+    "SECRET_KEY": "key",
+    "MAIL_DEFAULT_SENDER": "shop@example.com",
+}
+UNLIMITED: dict[str, Any] = {"LOOP_LOGIN_LIMITS": {}, "LOOP_VERIFY_LIMITS": {}}
+
+
+def body_of(email: str, password: str, **more: Any) -> dict[str, Any]:
+    return {"email": email, "password": password, **more}
+
+
+ANN = body_of("ann@example.com", "first")
+
+
+# To find out who has an account, by the time that an answer takes
+
+
+@pytest.fixture
+def watched(make_app: MakeApp) -> FlaskClient:
+    """The client of an app with users in every state, whose passwords are hashed as by default."""
+
+    class WatchedUser(User):
+        is_active: Prop[bool] = prop(default=True)
+
+        class Meta:
+            data_source = memory()
+            require_email_verification = True
+
+    settings = {**SETTINGS, **UNLIMITED, "LOOP_PASSWORD_HASHING": {}}
+    app = make_app(WatchedUser, **settings)
+    with app.app_context():
+        WatchedUser.create(ANN, email_verified=True, username="ann")
+        WatchedUser.create(body_of("unverified@example.com", "first"))
+        WatchedUser.create(body_of("inactive@example.com", "first", is_active=False))
+        WatchedUser.create(email="without@example.com")
+    return app.test_client()
+
+
+#: Logins that all fail; the first is that of a known account with a wrong password.
+FAILING: list[dict[str, Any]] = [
+    body_of("ann@example.com", "wrong"),
+    body_of("nobody@example.com", "wrong"),
+    body_of("without@example.com", "wrong"),
+    body_of("inactive@example.com", "first"),
+    body_of("unverified@example.com", "wrong"),
+    body_of("a\0@example.com", "wrong"),
+    body_of("a" * 5000, "wrong"),
+    body_of("ann@example.com", "x" * 100_000),
+    body_of("ann@example.com", "first", realm="other"),
+    {"username": "nobody", "password": "wrong"},
+    {"email": "ann@example.com"},
+]
+
+
+@pytest.mark.slow
+def test_no_way_to_fail_a_login_is_told_from_another_by_its_time_or_its_answer(
+    watched: FlaskClient,
+) -> None:
+    samples = 7
+    taken: list[list[float]] = [[] for _ in FAILING]
+    texts = set()
+    for _ in range(samples):
+        for body, times in zip(FAILING, taken, strict=True):  # in turn, so that load is shared
+            begin = perf_counter()
+            answer = watched.post("/api/watchedUsers/login", json=body)
+            times.append(perf_counter() - begin)
+            headers = tuple(each for each in answer.headers if each[0] != "Date")
+            texts.add((answer.status, answer.data, headers))
+    assert len(texts) == 1
+    known, *others = map(median, taken)
+    assert known > 0.01, "that is no time in which a password is hashed"
+    for body, other in zip(FAILING[1:], others, strict=True):
+        assert 0.4 < other / known < 2.5, (body, known, other)
+
+
+def test_to_ask_for_another_mail_takes_as_long_whoever_it_is_for(make_app: MakeApp) -> None:
+    slow = 0.05
+
+    class WaitingUser(User):
+        class Meta:
+            data_source = memory()
+
+    @WaitingUser.observe("loaded")
+    def wait(ctx: Any) -> None:
+        sleep(slow)
+
+    app = make_app(WaitingUser, **SETTINGS, **UNLIMITED)
+    with app.app_context():
+        WaitingUser.create(ANN, email_verified=True)
+        WaitingUser.create(body_of("bob@example.com", "first"))
+    client = app.test_client()
+    times: dict[str, list[float]] = {"1": [], "2": [], "99": []}
+    for _ in range(9):
+        for id, taken in times.items():
+            begin = perf_counter()
+            assert client.post(f"/api/waitingUsers/{id}/verify").status_code == 204
+            taken.append(perf_counter() - begin)
+            assert queue_of(app).wait(10)
+    assert max(map(median, times.values())) < slow, "the user is looked up before the answer"
+
+
+# To guess a password
+
+
+def guarded(make_app: MakeApp, **settings: Any) -> Flask:
+    class GuardedUser(User):
+        class Meta:
+            data_source = memory()
+
+    app = make_app(GuardedUser, **{**SETTINGS, **settings})
+    with app.app_context():
+        GuardedUser.create(ANN, username="ann")
+        GuardedUser.create(body_of("mike@example.com", "second"))
+    return app
+
+
+def test_tries_that_come_all_at_once_are_counted_each(make_app: MakeApp) -> None:
+    limits = {"account": "5 per hour", "address": "1000 per hour"}
+    app = guarded(make_app, LOOP_LOGIN_LIMITS=limits)
+    together = Barrier(20)
+
+    def try_one(number: int) -> int:
+        client = app.test_client()
+        together.wait(10)
+        given = body_of("ann@example.com", f"wrong {number}")
+        return client.post("/api/guardedUsers/login", json=given).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        statuses = sorted(threads.map(try_one, range(20)))
+    assert statuses == [401] * 5 + [429] * 15
+
+
+def test_no_way_to_write_a_try_makes_it_one_for_another_account(make_app: MakeApp) -> None:
+    client = guarded(make_app, LOOP_LOGIN_LIMITS={"account": "8 per hour"}).test_client()
+    path = "/api/guardedUsers/login"
+    wrong = {**ANN, "password": "wrong"}
+    other = {"Cookie": "session=other", "User-Agent": "other", "X-Forwarded-For": "10.0.0.7"}
+    tries = [
+        client.post(path, json=wrong),
+        client.post(path, data=wrong),
+        client.post(f"{path}?include=user", json=wrong),
+        client.post(f"{path}?email=other@example.com", json=wrong),
+        client.post(path, json={**wrong, "email": "ANN@EXAMPLE.COM"}),
+        client.post(path, json={**wrong, "username": "some name"}),
+        client.post(path, json={**wrong, "ttl": 5, "other": "x", "realm": ""}),
+        client.post(path, json=wrong, headers=other),
+    ]
+    assert [each.status_code for each in tries] == [401] * 8
+    for given in (ANN, {**ANN, "username": "new"}, {**ANN, "email": "Ann@example.com"}):
+        assert client.post(path, json=given).status_code == 429
+    # In a realm of which there is nobody the right password is not tried either.
+    answers = [client.post(path, json={**ANN, "realm": f"{each}"}) for each in range(3)]
+    assert [each.status_code for each in answers] == [401] * 3
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "mi\u212ae@example.com",  # the sign of Kelvin, whose lower case is k
+        "m\u0131ke@example.com",  # i without its dot, whose upper case is I
+        "mike@e\uff58ample.com",  # x in its full width
+        "mike@example.com\u200b",
+        "mi\u00adke@example.com",
+        " mike@example.com",
+    ],
+)
+def test_an_address_that_looks_like_anothers_is_another(email: str, make_app: MakeApp) -> None:
+    app = guarded(make_app)
+    client = app.test_client()
+    given = body_of(email, "second")
+    assert client.post("/api/guardedUsers/login", json=given).status_code == 401
+    flask_mail = app.extensions.get("mail") or Mail(app)
+    with flask_mail.record_messages() as outbox:
+        client.post("/api/guardedUsers/reset", json={"email": email})
+        assert queue_of(app).wait(10)
+        assert outbox == []
+        client.post("/api/guardedUsers/reset", json={"email": "MIKE@example.com"})
+        assert queue_of(app).wait(10)
+        assert [each.recipients for each in outbox] == [["mike@example.com"]]
+
+
+# To be logged in with a token of one's own making, or for longer than one is
+
+
+@pytest.fixture
+def kept(source: DataSource, make_app: MakeApp) -> Flask:
+    """An app whose clients may log in, and make sessions for whom they like."""
+
+    class KeptSession(Session):
+        class Meta:
+            acls = [
+                {"principalId": "$everyone", "permission": "ALLOW", "accessType": access_type}
+                for access_type in ("READ", "WRITE", "EXECUTE")
+            ]
+
+    class KeptUser(User):
+        session = KeptSession
+
+        class Meta:
+            data_source = source
+
+    app = make_app(KeptUser, KeptSession, **SETTINGS)
+    source.auto_update()
+    with app.app_context():
+        KeptUser.create(ANN)
+    return app
+
+
+CHOSEN = "chosen-by-the-one-who-sent-the-link"
+
+
+@pytest.mark.parametrize("place", ["Authorization", "X-Access-Token", "query", "cookie", "body"])
+def test_a_login_makes_a_token_that_nobody_chose(place: str, kept: Flask) -> None:
+    client, (user,) = kept.test_client(), kept.extensions["loop"].users
+    options: dict[str, Any] = {"json": ANN}
+    if place == "query":
+        options["query_string"] = {"sid": CHOSEN, "id": CHOSEN}
+    elif place == "cookie":
+        for name in ("session", "access_token", "authorization", "sid"):
+            client.set_cookie(name, CHOSEN)
+    elif place == "body":
+        options["json"] = {**ANN, "id": CHOSEN, "sid": CHOSEN, "token": CHOSEN}
+    else:
+        options["headers"] = {place: CHOSEN}
+    answer = client.post("/api/keptUsers/login", **options)
+    assert answer.status_code == (401 if place in ("Authorization", "X-Access-Token") else 200)
+    with kept.app_context():
+        assert caller_of(user, CHOSEN) is None
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "is_list"),
+    [
+        ("POST", "", False),
+        ("POST", "", True),
+        ("PUT", "", False),
+        ("PATCH", "", False),
+        ("POST", "/replaceOrCreate", False),
+        ("POST", '/upsertWithWhere?where={"userId":7}', False),
+    ],
+)
+def test_a_client_that_may_make_sessions_does_not_choose_their_tokens(
+    verb: str, path: str, is_list: bool, kept: Flask
+) -> None:
+    client, (user,) = kept.test_client(), kept.extensions["loop"].users
+    given = {"id": CHOSEN, "sid": CHOSEN, "userId": 1, "ttl": 600}
+    path = f"/api/keptSessions{path}"
+    answer = client.open(path, method=verb, json=[given] if is_list else given)
+    assert answer.status_code in (200, 422)
+    with kept.app_context():
+        assert caller_of(user, CHOSEN) is None
