@@ -33,6 +33,9 @@ class Member(User):
         reset: ClassVar = {"mailer": GuideMail}
 
 
+Member.validates_length_of("password", min=8, allow_null=True)
+
+
 @Member.after_remote("create")
 def send_link(ctx: Context, created: Any) -> None:
     for member in created if isinstance(created, list) else [created]:

@@ -66,7 +66,6 @@ FAILING: list[dict[str, Any]] = [
     body_of("without@example.com", "wrong"),
     body_of("inactive@example.com", "first"),
     body_of("unverified@example.com", "wrong"),
-    body_of("a\0@example.com", "wrong"),
     body_of("a" * 5000, "wrong"),
     body_of("ann@example.com", "x" * 100_000),
     body_of("ann@example.com", "first", realm="other"),

@@ -483,6 +483,11 @@ def test_a_member_logs_in_after_following_the_link_in_the_mail(
     assert code_of(newcomer.get(link)) == (400, "INVALID_TOKEN")
 
 
+def test_a_password_that_is_easily_guessed_is_refused(anybody: FlaskClient) -> None:
+    body = {"email": "eve@example.com", "password": "sesame"}
+    assert refused(anybody.post("/api/members", json=body)) == {"password": ["length.min"]}
+
+
 def test_members_who_register_at_once_are_each_sent_a_link(
     newcomer: FlaskClient, outbox: MemoryTransport
 ) -> None:

@@ -393,6 +393,17 @@ def test_a_token_logs_in_to_the_apps_own_pages(club: Club, client: FlaskClient) 
     assert client.get("/private").status_code == 401
 
 
+def test_a_token_for_some_methods_alone_does_not_log_in_to_the_apps_own_pages(
+    club: Club, client: FlaskClient
+) -> None:
+    with club.app.app_context():
+        member = club.Member.find_one({"email": ANN["email"]})
+        token = member.create_session(scopes=["photos"]).id
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/private", headers=headers).status_code == 401
+    assert client.get("/who", headers=headers).json == {"is": None}
+
+
 @pytest.fixture(params=["session", "remember_token", "both"])
 def client_of_ben(club: Club, client: FlaskClient, request: pytest.FixtureRequest) -> FlaskClient:
     """A client whose cookies are those of another user."""

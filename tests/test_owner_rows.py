@@ -428,6 +428,31 @@ def test_a_property_with_a_known_name_says_who_the_owner_is(
     assert [each["no"] for each in found] == [2]
 
 
+def test_an_id_that_may_be_of_several_models_names_no_owner(
+    source: DataSource, make_app: MakeApp, person: Any
+) -> None:
+    class Lodger(User):
+        class Meta:
+            data_source = source
+
+    plain = guarded(source, "attic", {"userId": int})
+    said = guarded(source, "cellar", {"userId": int})
+    said.belongs_to("lodger", model=Lodger, foreign_key="userId")
+    app = make_app(person, Lodger, plain, said)
+    source.auto_update()
+    one, other = person.create(email="1@x.org"), Lodger.create(email="1@x.org")
+    assert one.id == other.id
+    plain.create(userId=one.id)
+    said.create(userId=one.id)
+    client = app.test_client()
+    statuses = [
+        client.get(f"/api/{path}/1", headers=bearer(each)).status_code
+        for path in ("attics", "cellars")
+        for each in (one, other)
+    ]
+    assert statuses == [401, 401, 401, 200]
+
+
 def test_the_owner_of_a_text_property_has_the_id_as_text(
     source: DataSource, make_app: MakeApp, person: Any
 ) -> None:

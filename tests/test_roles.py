@@ -220,6 +220,23 @@ def test_an_entry_that_denies_a_user_denies_each_who_may_be_meant(source: DataSo
     assert office.reads(office.ben, "plazas")
 
 
+def test_an_entry_that_allows_a_user_has_to_say_of_which_model(source: DataSource) -> None:
+    class Puppet(User):
+        class Meta:
+            data_source = source
+
+    def made(name: str, principal_type: str) -> Any:
+        entry = {"principalType": principal_type, "principalId": 1, "permission": "ALLOW"}
+        return source.create_model(name, {"n": int}, {"acls": [entry]})
+
+    office = Office(source, Puppet, made("stage", "USER"), made("booth", "Puppet"))
+    puppet = Puppet.create(email="p@example.com")
+    assert not office.reads(office.ann, "stages")
+    assert not office.reads(puppet, "stages")
+    assert not office.reads(office.ann, "booths")
+    assert office.reads(puppet, "booths")
+
+
 def test_a_principal_of_the_hosts_own_has_the_roles_that_it_came_with(office: Office) -> None:
     class Account:
         pass

@@ -21,7 +21,7 @@ from flask_login.signals import session_protected, user_accessed, user_logged_in
 from ..accounts.passwords import is_stamp_of
 from ..accounts.sessions import load_user, user_id_of
 from ..errors import Unauthorized
-from ..remoting import Caller, id_text
+from ..remoting import DEFAULT_SCOPES, Caller, id_text
 from .authenticator import Authenticator
 from .rules import LazyRule
 
@@ -106,8 +106,15 @@ class _OfRequest:
     def __call__(self, request: Request) -> Any:
         caller = _holder(self._authenticator, request)
         if caller is not None and caller.is_authenticated:
+            if not isinstance(request.url_rule, LazyRule) and not _is_for_all(caller):
+                return None
             return self._authenticator.user_of(request, caller)
         return None if self.host is None else self.host(request)
+
+
+def _is_for_all(caller: Caller) -> bool:
+    """Whether a token is for more than some methods, and so for routes that know no scopes."""
+    return not set(DEFAULT_SCOPES).isdisjoint(caller.scopes)
 
 
 def _of_header(manager: Any) -> Loader | None:
