@@ -329,7 +329,6 @@ class Exposed:
             class Meta:
                 data_source = source
 
-        Patron.has_many("tokens", model=Patron.session, foreign_key="user_id")
         self.models = (Patron, Patron.session, PatronRole, PatronMapping, PatronRule)
         self.models += (PatronIdentity,)
         self.app = make_app(*self.models, **SETTINGS)
@@ -387,18 +386,34 @@ def test_no_route_of_a_bundled_model_is_open(plural: str, who: str, exposed: Exp
 
 
 @pytest.mark.parametrize("owner", ["1", "2"])
-def test_no_relation_leads_to_sessions(owner: str, exposed: Exposed) -> None:
-    before = stored(exposed.Patron.session)
-    for verb, path in routes_of(exposed.app, "patrons"):
-        if "tokens" in path:
-            answer = exposed.client.open(
-                path.replace("/1/", f"/{owner}/"), method=verb, headers=exposed.ada, json=BODY
-            )
-            assert answer.status_code in (401, 405), (verb, path, answer.text)
-    include = {"filter": '{"include": "tokens"}'}
-    answer = exposed.client.get(f"/api/patrons/{owner}", query_string=include, headers=exposed.ada)
-    assert answer.status_code == 401
-    assert stored(exposed.Patron.session) == before
+def test_no_relation_of_open_users_leads_to_their_sessions(
+    owner: str, source: DataSource, make_app: MakeApp
+) -> None:
+    class Viewer(User):
+        class Meta:
+            data_source = source
+            acls = OPEN
+
+    Viewer.has_many("tokens", model=Viewer.session, foreign_key="user_id")
+    app = make_app(Viewer, Viewer.session, **SETTINGS)
+    source.auto_update()
+    with app.app_context():
+        ada, bob = (Viewer.create(email=f"{name}@x.org") for name in ("ada", "bob"))
+        headers, _ = bearer(ada), bearer(bob)
+    before = stored(Viewer.session)
+    client = app.test_client()
+    assert client.get(f"/api/viewers/{owner}", headers=headers).status_code == 200
+    paths = [each for each in routes_of(app, "viewers") if "tokens" in each[1]]
+    assert len(paths) > 6
+    for verb, path in paths:
+        place = path.replace("/1/", f"/{owner}/", 1)
+        answer = client.open(place, method=verb, headers=headers, json=BODY)
+        assert answer.status_code in (401, 405), (verb, path, answer.text)
+    for include in ('{"include": "tokens"}', '{"where": {"tokens.userId": 1}}'):
+        answer = client.get("/api/viewers", query_string={"filter": include}, headers=headers)
+        assert answer.status_code in (400, 401), answer.text
+        assert "sha256" not in answer.text
+    assert stored(Viewer.session) == before
 
 
 def test_an_open_model_of_roles_does_not_open_who_has_them(

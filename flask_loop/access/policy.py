@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from logging import getLogger
 from typing import Any
 
-from ..definition.entries import ALL, AccessEntry, names_in_entries, read_entries
+from ..definition.entries import ALL, ROLE, AccessEntry, names_in_entries, read_entries
 from ..errors import Forbidden, ModelNotFound, Unauthorized
 from ..hooks import names_of
 from ..methods import Generation, RemoteMethod
@@ -19,16 +20,26 @@ from ..state import State
 from .cache import Cache
 from .context import AccessContext
 from .roles import Roles, caller_id, link_roles, only_model, records, take_from_deleted
-from .scoring import EVERYONE, Call, Held, held_by, ranked, resolve
+from .scoring import (
+    AUTHENTICATED,
+    EVERYONE,
+    UNAUTHENTICATED,
+    Call,
+    Held,
+    held_by,
+    ranked,
+    resolve,
+)
 
 _log = getLogger("flask_loop.access")
 
 _DENIED = Decision(NOTHING, on_none=False)
 _NOTED = ("ALARM", "AUDIT")
+_SIMPLE_ROLES = (EVERYONE, AUTHENTICATED, UNAUTHENTICATED)
 _MARKERS = ("__loop_role__", "__loop_role_mapping__", "__loop_acl__")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """The entries that are about one method of a model, in the order in which they decide.
 
@@ -38,6 +49,25 @@ class Rules:
 
     entries: tuple[AccessEntry, ...]
     default: bool
+    _simple: dict[bool, Decision] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def is_simple(self) -> bool:
+        """Whether nothing counts but whether somebody is logged in, and nobody is noted."""
+        return all(
+            entry.principal_type == ROLE
+            and entry.principal_id in _SIMPLE_ROLES
+            and entry.permission not in _NOTED
+            for entry in self.entries
+        )
+
+    def decide_simply(self, is_authenticated: bool) -> Decision:
+        """What is decided where the rules are simple, found out once."""
+        found = self._simple.get(is_authenticated)
+        if found is None:
+            held = held_by(self.entries, partial(_holds_simply, is_authenticated))
+            found = self._simple[is_authenticated] = resolve(list(held), self.default)
+        return found
 
     @property
     def is_guarded(self) -> bool:
@@ -107,6 +137,8 @@ class AccessControl:
         if not _has_scope(caller, method):
             return _DENIED
         rules = self.rules(model, method)
+        if rules.is_simple:
+            return rules.decide_simply(caller.is_authenticated)
         held = self._held(rules, caller, model, method)
         for entry, where in held:
             if entry.permission in _NOTED:
@@ -233,6 +265,14 @@ class AccessControl:
             return known[name]
 
         return list(held_by(rules.entries, holds))
+
+
+def _holds_simply(is_authenticated: bool, entry: AccessEntry) -> Where:
+    """The records for which an entry is about a caller, where the role of it is a simple one."""
+    is_held = entry.principal_id == EVERYONE or is_authenticated == (
+        entry.principal_id == AUTHENTICATED
+    )
+    return EVERYTHING if is_held else NOTHING
 
 
 def _names_of(method: RemoteMethod) -> frozenset[str]:

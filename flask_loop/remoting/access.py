@@ -78,9 +78,7 @@ class Access:
         key = model, method.wire
         found = self._decided.get(key)
         if found is None:
-            is_guarded = self.guard.guards(model, method)
-            found = self.guard.decide(self.caller, model, method) if is_guarded else FREE
-            self._decided[key] = found
+            found = self._decided[key] = self.guard.decide(self.caller, model, method)
         return found
 
     def rows(self, model: Any, wire: str) -> Where:
