@@ -55,9 +55,7 @@ class Session(Model, metaclass=SessionType):
     __loop_session__: ClassVar[bool] = True
     __loop_observers__ = observers_of_sessions()
 
-    id: Prop[str] = prop(
-        type=TokenText(), id=True, generated=False, read_only=True, max_length=80
-    )
+    id: Prop[str] = prop(type=TokenText(), id=True, generated=False, read_only=True, max_length=80)
     ttl: Prop[int | None] = prop(default=None, min=-1)
     created: Prop[datetime | None] = prop(default_fn=lambda: datetime.now(UTC))
     user_id: Prop[Any] = prop(index=False)

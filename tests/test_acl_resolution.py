@@ -99,11 +99,15 @@ def test_the_decision_is_what_the_rules_say_of_each_record(
     }
     decision = decision_of(entries, default, names, access_type, known)
     allows = predicate(decision.where)
+    answers = []
     for owner, related, mate in product([False, True], repeat=3):
         record = {"id": 1, "owner": owner, "related": related, "mate": mate}
         roles = {("ROLE", role): record[name] for role, name in ROW_ROLES.items()}
         expected = plain_answer(entries, default, names, access_type, {**known, **roles})
         assert allows(record) is expected
+        answers.append(expected)
+    assert decision.is_free is all(answers)
+    assert decision.is_denied is not any(answers)
     of_none = {("ROLE", role): False for role in ROW_ROLES}
     expected = plain_answer(entries, default, names, access_type, {**known, **of_none})
     assert decision.on_none is expected
@@ -220,6 +224,15 @@ def test_an_entry_for_the_owner_leaves_other_records_to_the_next_one() -> None:
     allows = predicate(decision.where)
     assert [allows({"owner": value}) for value in (None, False, True)] == [True, True, False]
     assert decision.on_none
+
+
+def test_what_one_entry_decided_of_the_owner_another_does_not_decide_again() -> None:
+    exact = rule("$owner", "ALLOW", property="find")
+    opened = decision_of([exact, rule("$owner", "DENY")], "ALLOW", {"find"}, "READ", {})
+    assert opened.is_free
+    exact = rule("$owner", "DENY", property="find")
+    closed = decision_of([exact, rule("$owner", "ALLOW")], "DENY", {"find"}, "READ", {})
+    assert closed.is_denied
 
 
 # What an entry may be

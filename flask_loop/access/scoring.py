@@ -92,14 +92,19 @@ def held_by(
     """The entries that have a say in a call, in their order.
 
     The first that holds decides, and those behind it have none. One that holds for some records
-    decides about these, and leaves the others to those behind it.
+    decides about these, and leaves the others to those behind it that are about somebody else.
 
     :param entries: as :func:`ranked` gives them.
     :param holds: the records for which an entry is about the caller.
     """
+    decided: set[tuple[str, str]] = set()
     for entry in entries:
+        principal = entry.principal_type, entry.principal_id
+        if principal in decided:
+            continue
         where = holds(entry)
         if where != NOTHING:
+            decided.add(principal)
             yield entry, where
         if where == EVERYTHING:
             return

@@ -17,6 +17,7 @@ from .passwords import HeldHash, current_hasher
 from .records import EMAIL, PASSWORD, REALM, USERNAME, has_realms
 from .sessions import ETERNAL, end_sessions, key_of
 from .tokens import digest_of
+from .wire import Credentials, LoggedIn
 
 if TYPE_CHECKING:
     from ..connectors.base import Record
@@ -43,7 +44,7 @@ class LoggingIn(Base):
         accepts=[
             {
                 "arg": "credentials",
-                "type": "object",
+                "type": Credentials(),
                 "required": True,
                 "http": {"source": "body"},
                 "description": "email or username, password, realm, ttl in seconds",
@@ -55,7 +56,7 @@ class LoggingIn(Base):
                 "description": "user: the answer has the user in it",
             },
         ],
-        returns={"arg": "accessToken", "type": "object", "root": True},
+        returns={"arg": "accessToken", "type": LoggedIn(), "root": True},
         http={"verb": "post", "path": "/login"},
         access_type="EXECUTE",
     )

@@ -32,7 +32,12 @@ _TEXTS = (
     *("AB-123", "ABC-123", "abc-123", "ABC123", "2026-01-31", "12:30", "#00ff00"),
     *("ada@example.com", "https://example.com", "+15550100", "example.com"),
 )
-_FITTING_NAMES = {"email": "ada@example.com", "url": "https://example.com", "phone": "+15550100"}
+_FITTING_NAMES = {
+    "email": "ada@example.com",
+    "url": "https://example.com",
+    "phone": "+15550100",
+    "password": "correct horse battery",
+}
 _SAMPLES: dict[type[PropertyType], Sequence[Any]] = {
     Boolean: (True, False),
     Integer: (1, 0),
@@ -87,7 +92,7 @@ def _candidates(
         value = example(kind.values)
         yield from ([] if value is MISSING else [{"key": value}])
     else:
-        yield from _SAMPLES.get(type(kind), ())
+        yield from kind.samples or _SAMPLES.get(type(kind), ())
     for rule in rules:
         if isinstance(rule, Range):
             yield from (bound for bound in (rule.min, rule.max) if bound is not None)

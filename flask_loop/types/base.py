@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -31,6 +32,8 @@ class PropertyType:
     ordered: ClassVar[bool] = False
     #: Whether :meth:`dump` gives each value back unchanged.
     dumps_itself: ClassVar[bool] = False
+    #: JSON values that the documentation may show; of the usual ones where there are none.
+    samples: ClassVar[Sequence[Any]] = ()
 
     @property
     def stored_as(self) -> type[PropertyType]:
