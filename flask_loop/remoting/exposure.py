@@ -35,6 +35,8 @@ class _Compiled:
     :ivar shown: the same of the names that other models ask for.
     :ivar calls: how a method is called.
     :ivar methods: the methods.
+    :ivar is_guarded: whether one of the model's methods is guarded, once that is known.
+    :ivar reaches_guarded: the same of models to which relations lead.
     """
 
     generation: int
@@ -42,6 +44,8 @@ class _Compiled:
     shown: dict[str, bool] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     methods: dict[str, RemoteMethod] = field(default_factory=dict)
+    is_guarded: list[bool] = field(default_factory=list)
+    reaches_guarded: list[bool] = field(default_factory=list)
 
 
 class Exposure:
@@ -189,14 +193,24 @@ class Exposure:
         if guard is None:
             return None
         # What it reaches by relations, and the includes of its filter, may be guarded alone.
-        is_guarded = guard.guards(self.model, method) or any(
-            guard.guards(model, other)
-            for model in self._reachable_models()
-            for other in self._others[model].methods
-        )
-        if not is_guarded:
+        if not (guard.guards(self.model, method) or self._reaches_guarded(guard)):
             return None
         return GuardedMethod(guard, self._find_method, self.model, method)
+
+    def _reaches_guarded(self, guard: Guard) -> bool:
+        """Whether relations lead to a model of which a method is guarded."""
+        known = self._current().reaches_guarded
+        if not known:
+            models = self._reachable_models()
+            known.append(any(self._others[model].is_guarded(guard) for model in models))
+        return known[0]
+
+    def is_guarded(self, guard: Guard) -> bool:
+        """Whether a method of the model is guarded."""
+        known = self._current().is_guarded
+        if not known:
+            known.append(any(guard.guards(self.model, each) for each in self.methods))
+        return known[0]
 
     def _reachable_models(self) -> Iterator[Any]:
         """The models to which relations lead from this one, at whatever distance."""
