@@ -97,8 +97,10 @@ class Session(Model, metaclass=SessionType):
 
     @classmethod
     def _complete(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """The data of a new session, with a token and a ttl where it has none."""
+        """The data of a new session, with all without which it would be over or nobody's."""
         users = cls.user_model
+        if data.get("created") is None:
+            data["created"] = datetime.now(UTC)
         if data.get("ttl") is None and users is not None:
             data["ttl"] = ttl_of(users, None)
         return data if data.get("id") is not None else {**data, "id": new_token()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, ClassVar
 
 import pytest
@@ -300,6 +302,92 @@ def test_a_route_of_a_relation_is_closed_where_its_target_is(shelves: Shelves) -
             assert answer.status_code in (401, 405), (verb, path, answer.text)
             assert "secret" not in answer.text
     assert stored(shelves.Outline) == before
+
+
+RELATIONS = ["through", "joined", "listed", "main", "one", "holder"]
+
+
+def test_no_kind_of_relation_leads_from_what_is_open_to_a_record_of_others(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Courier(User):
+        class Meta:
+            data_source = source
+
+    class Parcel(Model):
+        title: Prop[str]
+        user_id: Prop[int]
+
+        class Meta:
+            data_source = source
+            acls = OWN
+
+    class Stop(Model):
+        name: Prop[str | None] = prop(default=None)
+
+        class Meta:
+            data_source = source
+
+    class Visit(Model):
+        name: Prop[str | None] = prop(default=None)
+
+        class Meta:
+            data_source = source
+
+    Stop.has_many("through", model=Parcel, through=Visit)
+    Stop.has_and_belongs_to_many("joined", model=Parcel)
+    Stop.references_many("listed", model=Parcel)
+    Stop.has_one("main", model=Parcel, foreign_key="main_stop_id")
+    Visit.belongs_to("stop", model=Stop)
+    Visit.belongs_to("one", model=Parcel, foreign_key="parcel_id")
+    Visit.belongs_to("holder", polymorphic=True)
+    app = make_app(Courier, Parcel, Stop, Visit, **SETTINGS)
+    source.auto_update()
+    with app.app_context():
+        ada, bob = (Courier.create(email=f"{name}@x.org") for name in ("ada", "bob"))
+        Parcel.create(
+            [
+                {"title": "shown", "user_id": ada.id, "main_stop_id": 2},
+                {"title": "secret", "user_id": bob.id, "main_stop_id": 1},
+            ]
+        )
+        for listed in ([2], [1]):
+            stop = Stop.create(listed_ids=listed)
+            stop.joined.add(Parcel.find_by_id(listed[0]))
+            Visit.create(
+                stop_id=stop.id, parcel_id=listed[0], holder_type="Parcel", holder_id=listed[0]
+            )
+        headers = bearer(ada)
+    client = app.test_client()
+
+    def parcel() -> Any:
+        return Parcel.find_by_id(2).to_dict()
+
+    before, seen = parcel(), ""
+    for relation_ in RELATIONS:
+        plural = "stops" if relation_ in Stop.definition.relations else "visits"
+        for query in ({"include": relation_}, {"where": {f"{relation_}.title": "secret"}}):
+            answer = client.get(
+                f"/api/{plural}", headers=headers, query_string={"filter": json.dumps(query)}
+            )
+            seen += answer.text if answer.status_code == 200 else ""
+            assert answer.json == [] or "include" in query or answer.status_code == 400
+    assert "shown" in seen
+    # What is read comes first, then what is nearest to the records of others, and deleting last.
+    ranks = {"GET": 0, "HEAD": 0, "DELETE": 2}
+    routes = sorted(
+        routes_of(app, "stops", "visits"), key=lambda each: (ranks.get(each[0], 1), -len(each[1]))
+    )
+    for verb, path in routes:
+        for number in product("12", repeat=path.count("/1")):
+            place = path.replace("/1", "/{}").format(*number)
+            answer = client.open(
+                place, method=verb, headers=headers, json={"title": "new", "userId": ada.id}
+            )
+            assert answer.status_code < 500, (verb, place, answer.text)
+            seen += answer.text
+            assert parcel() == before, (verb, place)
+    assert "secret" not in seen
 
 
 # CVE-2018-1778 and what is like it: the bundled models, exposed

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from flask_mail import Mail
 
 from flask_loop import DataSource, Prop, memory, prop
+from flask_loop.accounts.passwords import Hasher
 from flask_loop.accounts.sessions import caller_of
 from flask_loop.auth import Session, User
 from flask_loop.email import queue_of
@@ -271,3 +272,27 @@ def test_a_client_that_may_make_sessions_does_not_choose_their_tokens(
     assert answer.status_code in (200, 422)
     with kept.app_context():
         assert caller_of(user, CHOSEN) is None
+
+
+@pytest.mark.parametrize("change", ["password", "deletion"])
+def test_a_login_that_a_change_of_the_password_overtakes_makes_no_session(
+    change: str, kept: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who knows the old password has no session after the new one, however close they came."""
+    (user,) = kept.extensions["loop"].users
+    original = Hasher._matches
+
+    def matches(self: Hasher, stored: str, password: str) -> bool:
+        found = original(self, stored, password)
+        monkeypatch.setattr(Hasher, "_matches", original)
+        if change == "password":
+            user.find_by_id(1).patch_attributes(password="second")
+        else:
+            user.destroy_all()
+        return found
+
+    monkeypatch.setattr(Hasher, "_matches", matches)
+    answer = kept.test_client().post("/api/keptUsers/login", json=ANN)
+    assert (answer.status_code, answer.json["error"]["code"]) == (401, "LOGIN_FAILED")
+    with kept.app_context():
+        assert user.session.count() == 0

@@ -13,9 +13,18 @@ from ..errors import DefinitionError
 from ..hooks import refuse_bundled
 from ..model import ModelType, Prop
 from ..types import AnyValue, Boolean, Date, DateTime, Integer, String, Uuid
-from .records import make_unique
+from .records import keep_flags, make_unique
+from .tokens import TokenText
 
 USER_ID = "user_id"
+#: What the id of a session is, whatever is said of it anew.
+_TOKEN: dict[str, Any] = {
+    "type": TokenText(),
+    "generated": False,
+    "read_only": True,
+    "nullable": False,
+    "constraints": {"max_length": 80},
+}
 _SESSION = "session"
 _OWN = "_session_model"
 _FOLLOWS = "_follows_user"
@@ -76,6 +85,7 @@ class UserType(ModelType, type):  # named once more for linters, who know metacl
             definition.settings = definition.settings.updated(said)
         make_unique(definition)
         super()._adopt(definition)
+        keep_flags(definition)
 
 
 class SettingsView:
@@ -239,6 +249,9 @@ class SessionType(ModelType, type):
 
     def _fit(cls, definition: ModelDefinition) -> None:
         """Give the key of users the type that their ids have."""
+        token = definition.properties.get("id")
+        if token is not None and token.id and not isinstance(token.type, TokenText):
+            definition.add_property(replace(token, **_TOKEN))
         user_model, key = cls.user_model, definition.properties.get(USER_ID)
         if user_model is None or key is None or not isinstance(key.type, AnyValue):
             return

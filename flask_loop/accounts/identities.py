@@ -109,7 +109,7 @@ _ATTRIBUTE = "__loop_identities__"
 
 def identities_of(users: Any) -> Any:
     """The model of the identities of a model of users; None where they have none."""
-    return getattr(users, _ATTRIBUTE, None)
+    return users.__dict__.get(_ATTRIBUTE)
 
 
 def forget_strangers(user: Any) -> None:

@@ -123,16 +123,17 @@ def change_once(user: Any, purpose: str, changes: Mapping[str, Any]) -> bool:
     :param purpose: says of which of its properties that is asked.
     :returns: whether it was so.
     """
-    ids = {each.name: getattr(user, each.name) for each in type(user).definition.ids}
-    where = {**ids, **_state(user, purpose)}
+    plan = user.__loop_plan__()
+    ids = {each.name: getattr(user, each.name) for each in plan.definition.ids}
+    where = plan.parser.where({**ids, **_state(user, purpose)})
     for attempt in range(1, ATTEMPTS):
         try:
-            return bool(type(user).update_all(where, changes))
+            return bool(plan.update_all(where, changes))
         except TransactionConflict:
             if outbox.is_open():
                 raise  # it is a part of the caller's, who alone can begin again
             sleep(random() * PAUSE * 2**attempt)  # noqa: S311 - so that two are not in step again
-    return bool(type(user).update_all(where, changes))
+    return bool(plan.update_all(where, changes))
 
 
 def _state(user: Any, purpose: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import Any
 from weakref import ref
 
@@ -17,7 +18,7 @@ from ..schema import Serializer
 from ..validation import Rule, Uniqueness, Validator
 from .addresses import is_address, normal_address
 from .passwords import GivenPassword, HeldHash, PasswordBounds, PasswordHash, current_hasher
-from .sessions import end_sessions, gone, ids_of
+from .sessions import end_sessions, forget_all, gone, ids_of
 
 EMAIL, USERNAME, PASSWORD, REALM, VERIFIED = (
     "email",
@@ -98,6 +99,25 @@ def make_unique(definition: ModelDefinition) -> None:
     definition.rules = [*own, *others]
 
 
+def keep_flags(definition: ModelDefinition) -> None:
+    """Let what a model says anew of its properties leave them as safe as those of all users.
+
+    Whoever writes a type or a rule seldom thinks of what else was said before.
+    """
+    for name, flags in _FLAGS.items():
+        own = definition.properties.get(name)
+        if own is not None and not any(getattr(own, flag) for flag in flags):
+            definition.add_property(replace(own, **{flags[0]: True}))
+
+
+#: What one of holds for a property; the first where nothing is said.
+_FLAGS = {
+    PASSWORD: ("write_only", "hidden"),
+    VERIFIED: ("read_only",),
+    REALM: ("create_only", "read_only"),
+}
+
+
 class UserValidator(Validator):
     """The rules of users. Those of passwords are for what was given, and not for its hash."""
 
@@ -148,7 +168,9 @@ def observers() -> Observers:
     made.add("before save", know_hash)
     made.add("persist", hash_password)
     made.add("persist", note_changes)
+    made.add("after save", refuse_plain)
     made.add("after save", end_changed)
+    made.add("after save", forget_inactive)
     made.add("before delete", note_deleted)
     made.add("after delete", end_deleted)
     return made
@@ -193,6 +215,21 @@ def end_changed(ctx: Observation) -> None:
     """End the sessions of users whose password or address has changed, but the caller's own."""
     if ctx.hook_state.get(_ENDING):
         end_sessions(ctx.model, ctx.hook_state[_ENDING], keep=_token_of_caller(ctx))
+
+
+def refuse_plain(ctx: Observation) -> None:
+    """Undo a write to which an observer of ``persist`` gave a password, as that is not hashed."""
+    if isinstance((ctx.data or {}).get(PASSWORD), GivenPassword):
+        raise TypeError(
+            f"an observer of 'persist' set the password of a {ctx.model.model_name}, which would "
+            "be stored as it is: set it in 'before save'"
+        )
+
+
+def forget_inactive(ctx: Observation) -> None:
+    """Remember no session of who may not be active any more."""
+    if not ctx.is_new and (ctx.instance is None or not ctx.instance.is_active):
+        forget_all(ctx.model)
 
 
 def note_deleted(ctx: Observation) -> None:

@@ -268,12 +268,14 @@ def _send(model: Any, email: str, realm: str | None, letter: Letter, base: str |
     where: dict[str, Any] = {"email": email}
     if realm is not None or has_realms(model.definition):
         where["realm"] = realm
+    plan = model.__loop_plan__()
     try:
-        user = model.find_one(where)
+        found = plan.find(plan.parser.filter({"where": where, "limit": 1})).records()
     except FilterError:  # no record can have such a text
-        user = None
-    if user is None:
         return
+    if not found:
+        return
+    user = model.from_record(found[0])
     query = {"token": make_token(user, RESET)}
     if base is None:
         link = link_to_page(str(letter.href), query)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -51,7 +52,8 @@ def caller_of(user_model: Any, token: str) -> Caller | None:
         known = _look_up(user_model, digest)
         if known is None:
             return None
-        if cache is not None:
+        # What is read in a transaction may never be kept, or be gone for everybody else.
+        if cache is not None and not outbox.is_open():
             cache.put(digest, known, generation)
     if known.is_over():
         _end(session_model, digest)
@@ -215,6 +217,7 @@ class SessionCache:
         self.generation = 0
         self._life = life
         self._known: dict[str, tuple[float, Known]] = {}
+        self._lock = Lock()
 
     def get(self, digest: str) -> Known | None:
         """What is remembered of a session."""
@@ -228,20 +231,22 @@ class SessionCache:
 
         :param generation: what it was when the session was looked up.
         """
-        self._known.pop(digest, None)
-        while len(self._known) >= _MOST:
-            self._known.pop(next(iter(self._known), digest), None)
-        self._known[digest] = monotonic() + self._life, known
-        if generation != self.generation:  # it may have ended meanwhile
+        with self._lock:
+            if generation != self.generation:  # it may have ended meanwhile
+                return
             self._known.pop(digest, None)
+            while len(self._known) >= _MOST:
+                del self._known[next(iter(self._known))]
+            self._known[digest] = monotonic() + self._life, known
 
     def forget(self, digest: str | None) -> None:
         """Forget a session, or all of them where None."""
-        self.generation += 1
-        if digest is None:
-            self._known.clear()
-        else:
-            self._known.pop(digest, None)
+        with self._lock:
+            self.generation += 1
+            if digest is None:
+                self._known.clear()
+            else:
+                self._known.pop(digest, None)
 
 
 class _Caches:
@@ -280,6 +285,13 @@ def forget(session_model: Any, digest: str | None) -> None:
     """
     for each in _caches.all():
         each.forget(session_model, digest)
+
+
+def forget_all(user_model: Any) -> None:
+    """Let every app of this process look up all sessions of a model of users again."""
+    again = partial(forget, user_model.session, None)
+    again()
+    outbox.after_commit(again)
 
 
 def observers() -> Observers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import DefinitionError
@@ -51,6 +52,8 @@ def definition_from_dict(
         ]
     except DefinitionError as error:
         raise DefinitionError(f"model {name!r}: {error}") from None
+    if base is not None:
+        made = [_named_as_in(base, each) for each in made]
     if twice := [name for name, times in Counter(each.name for each in made).items() if times > 1]:
         raise DefinitionError(f"model {name!r}: two properties would be called {twice[0]!r}")
     bases = [base] if base else []
@@ -59,6 +62,12 @@ def definition_from_dict(
     definition.rules = merge_rules(bases)
     declare_all(definition, bases, declarations_of(name, settings.relations, models))
     return definition
+
+
+def _named_as_in(base: ModelDefinition, own: Property) -> Property:
+    """A property by the name that the base has for it, where it says the wire name of that."""
+    known = base.by_wire.get(own.wire)
+    return own if known is None or known.injected else replace(own, name=known.name)
 
 
 def definition_from_json(

@@ -71,12 +71,12 @@ class _OfId:
     def __init__(self, authenticator: Authenticator, host: Loader | None) -> None:
         self.host, self._authenticator = host, authenticator
 
-    def __call__(self, id: str) -> Any:
+    def __call__(self, id: Any) -> Any:
         if has_request_context() and isinstance(request.url_rule, LazyRule):
             caller = _holder(self._authenticator, request)
             if caller is not None:
                 return self._authenticator.user_of(request, caller)
-        if id.startswith(PREFIX):
+        if isinstance(id, str) and id.startswith(PREFIX):
             return self._load(id)
         return None if self.host is None else self.host(id)
 

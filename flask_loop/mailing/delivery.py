@@ -166,7 +166,8 @@ def _hand_over_at_last(app: Flask, model: Any, message: Message) -> None:
 def defer(function: Callable[..., object], /, *arguments: Any) -> None:
     """Call a function once in the background, in the app's context.
 
-    What it raises is logged.
+    In a transaction it is called when that has committed, and so sees what was written. What it
+    raises is logged.
 
     :raises MailError: where too much waits already.
     """
@@ -175,7 +176,19 @@ def defer(function: Callable[..., object], /, *arguments: Any) -> None:
     def tell_of(error: Exception) -> None:
         app.logger.error("Flask-Loop: a task in the background failed", exc_info=error)
 
-    queue_of(app).put(Deferred(partial(function, *arguments), tell_of))
+    deferred = Deferred(partial(function, *arguments), tell_of)
+    if outbox.is_open():
+        outbox.after_commit(partial(_put_at_last, app, deferred))
+    else:
+        queue_of(app).put(deferred)
+
+
+def _put_at_last(app: Flask, deferred: Deferred) -> None:
+    """Put a task into the queue after a transaction, which was kept whatever becomes of it."""
+    try:
+        queue_of(app).put(deferred)
+    except MailError as error:
+        deferred.give_up(error)
 
 
 class Mailer:

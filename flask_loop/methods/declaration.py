@@ -153,10 +153,13 @@ class Reach:
 
     :ivar definition: the model that has it, such as the one that the relation leads to.
     :ivar method: its wire name.
+    :ivar of_holder: whether it is about the record that has the relation, which holds the related
+        ones or their ids.
     """
 
     definition: ModelDefinition
     method: str
+    of_holder: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

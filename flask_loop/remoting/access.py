@@ -148,6 +148,7 @@ class GuardedMethod:
         self._model, self._method = model, method
         self._narrowed = _narrowed_argument(method)
         self._has_id = method.is_by_id
+        self._of_holder = [each.method for each in method.reaches if each.of_holder]
         self._may_make = _may_make_or_change(method)
 
     def enter(self, caller: Caller) -> Access:
@@ -172,7 +173,7 @@ class GuardedMethod:
             if reached is None:
                 continue
             decision = access.demand(target, reached)
-            if reached.creates and not decision.on_none:
+            if reached.creates and not (reached.is_by_id or decision.on_none):
                 raise self._guard.refusal(access.caller, target, reached)
             self._demand_reached(access, reached)
 
@@ -186,15 +187,18 @@ class GuardedMethod:
             of them.
         """
         decision = access.decision(self._model, self._method)
-        if decision.is_free:
-            return
         if self._has_id:
-            where = both(id_where(target.definition, arguments["id"]), decision.where)
+            where = decision.where
+            for method in self._of_holder:
+                where = both(where, access.rows(self._model, method))
+            if where == EVERYTHING:
+                return
+            where = both(id_where(target.definition, arguments["id"]), where)
             if decision.where == NOTHING or not target.is_there(where):
                 refusal = self._refusal(access)
                 is_hidden = isinstance(refusal, ModelNotFound)  # as if it were not there
                 raise target.not_found(arguments["id"]) if is_hidden else refusal
-        elif self._narrowed is not None:
+        elif self._narrowed is not None and not decision.is_free:
             name, value = self._narrowed.name, arguments[self._narrowed.name]
             if self._may_make and not self._is_allowed(decision):
                 raise self._refusal(access)

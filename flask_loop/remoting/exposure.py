@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ..definition import Relating
+from ..definition import Relating, RelationDefinition
 from ..errors import DefinitionError, NotFound
 from ..hooks import (
     Pattern,
@@ -193,17 +193,29 @@ class Exposure:
         if guard is None:
             return None
         # What it reaches by relations, and the includes of its filter, may be guarded alone.
-        if not (guard.guards(self.model, method) or self._reaches_guarded(guard)):
-            return None
-        return GuardedMethod(guard, self._find_method, self.model, method)
+        is_guarded = (
+            guard.guards(self.model, method)
+            or self._reaches_guarded(guard)
+            or (self._reaches_own(method) and self.is_guarded(guard))
+        )
+        return GuardedMethod(guard, self._find_method, self.model, method) if is_guarded else None
+
+    def _reaches_own(self, method: RemoteMethod) -> bool:
+        """Whether a method of a relation or of a named scope stands for another of the model."""
+        return any(each.definition is self.model.definition for each in method.reaches)
 
     def _reaches_guarded(self, guard: Guard) -> bool:
         """Whether relations lead to a model of which a method is guarded."""
         known = self._current().reaches_guarded
         if not known:
-            models = self._reachable_models()
-            known.append(any(self._others[model].is_guarded(guard) for model in models))
+            known.append(any(self._is_any_guarded(guard, each) for each in self._reachable()))
         return known[0]
+
+    def _is_any_guarded(self, guard: Guard, model: Any) -> bool:
+        exposure = self._others.get(model)
+        if exposure is not None:
+            return exposure.is_guarded(guard)
+        return any(guard.guards(model, each) for each in model.__loop_methods__())
 
     def is_guarded(self, guard: Guard) -> bool:
         """Whether a method of the model is guarded."""
@@ -212,22 +224,40 @@ class Exposure:
             known.append(any(guard.guards(self.model, each) for each in self.methods))
         return known[0]
 
-    def _reachable_models(self) -> Iterator[Any]:
-        """The models to which relations lead from this one, at whatever distance."""
-        seen, waiting = {self.model}, [self.model]
+    def _reachable(self) -> Iterator[Any]:
+        """The models to which relations lead from this one, at whatever distance.
+
+        Those are among them whose records link others, or are written with them; they may be in no
+        app.
+        """
+        seen: set[Any] = set()
+        waiting = [self.model.definition]
         while waiting:
-            for relation in waiting.pop().definition.relations.values():
-                target = relation.target
-                models = list(self._others) if target is None else [target.model]
-                for model in models:
-                    if model in self._others and model not in seen:
+            for relation in waiting.pop().relations.values():
+                for model in self._led_to(relation):
+                    if model is not None and model not in seen:
                         seen.add(model)
-                        waiting.append(model)
+                        waiting.append(model.definition)
                         yield model
+
+    def _led_to(self, relation: RelationDefinition) -> Iterator[Any]:
+        if relation.through is not None:
+            yield relation.through.model
+        if relation.target is None:
+            yield from self._others
+        elif (
+            relation.is_embedded
+            or relation.options.nested
+            or relation.target.model in self._others
+        ):
+            yield relation.target.model
 
     def _find_method(self, model: Any, wire: str) -> RemoteMethod | None:
         exposure = self._others.get(model)
-        return None if exposure is None else exposure.method(wire)
+        if exposure is not None:
+            return exposure.method(wire)
+        methods = () if model is None else model.__loop_methods__()
+        return next((each for each in methods if each.wire == wire), None)
 
     def _decide(self, method: RemoteMethod) -> bool:
         source = self.model.data_source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ...connectors.base import id_where
@@ -51,12 +52,24 @@ class Through:
         order = self.plan.parser.filter(None).order
         known = Filter(where=self._where(owned, (key,)), order=order, limit=1)
         if self.plan.find(known):
-            return self.plan.operate("find_one", bounds, filter=known)
+            return self._known(known, bounds)
         values = key if len(own) > 1 else (key,)
         keys = {**owned.keys, **dict(zip(own, values, strict=True))}
         return self.plan.operate("create", bounds, data=trusted(definition, data, keys))
 
+    def _known(self, known: Filter, bounds: Bounds) -> Any:
+        """A link that is there, of which a caller who may not find it learns what it said itself.
+
+        :param known: a filter that finds it.
+        """
+        mine = replace(known, where=both(bounds.rows(self.plan.model, "findById"), known.where))
+        if not self.plan.find(mine):
+            mine = replace(known, fields=(*self.to_owner.theirs, *self.to_target.own))
+        return self.plan.operate("find_one", bounds, filter=mine)
+
     def remove(self, owned: Owned, keys: Iterable[Any] | None, bounds: Bounds) -> None:
+        if bounds.reach is not None:
+            bounds.reach.demand(self.plan.model, "deleteById")
         rows = bounds.rows(self.plan.model, "deleteById")
         self.plan.delete(both(self._where(owned, keys), rows))
 

@@ -269,9 +269,9 @@ class _Methods:
         if reaches is not None and self.target is not None and not is_embedded:
             reach.append(Reach(self.target, reaches))
         if self._changes_holder(verb):
-            reach.append(Reach(owner, "prototype.patchAttributes"))
+            reach.append(Reach(owner, "prototype.patchAttributes", of_holder=True))
         elif is_embedded:
-            reach.append(Reach(owner, "findById"))
+            reach.append(Reach(owner, "findById", of_holder=True))
         return RemoteMethod(
             name=name,
             wire=f"prototype.{name}",

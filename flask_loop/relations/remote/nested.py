@@ -63,7 +63,8 @@ def _call(
     relation: RelationDefinition, method: RemoteMethod, plan: Any, bounds: Bounds, **arguments: Any
 ) -> Any:
     id, nk = arguments.pop("id"), arguments.pop("nk", None)
-    owned = Owned(relation, plan, id, bounds, "findById", method.wire)
+    of_holder = (each.method for each in method.reaches if each.of_holder)
+    owned = Owned(relation, plan, id, bounds, "findById", method.wire, *of_holder)
     if relation.is_many:
         owned.require(nk)
     related_id = nk if relation.is_many else owned.the_id()

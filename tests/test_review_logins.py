@@ -1,0 +1,226 @@
+"""Sessions that end, or never were, while others look; and users whom the app itself logs in."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+import pytest
+from flask import Flask
+from flask_login import LoginManager, current_user, login_user
+
+from flask_loop import DataSource, Prop, create_data_source, memory, prop
+from flask_loop.accounts import sessions
+from flask_loop.accounts.sessions import Known, SessionCache, caller_of
+from flask_loop.auth import User
+from flask_loop.email import MailQueue, queue_of
+from flask_loop.remoting.callers import NOBODY
+from tests.tokens import bearer
+
+FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
+SETTINGS: dict[str, Any] = {
+    "SECRET_KEY": "key",
+    "LOOP_PASSWORD_HASHING": FAST,
+    "LOOP_EXTERNAL_URL": "https://shop.example.com",
+}
+ANN = {"email": "ann@example.com", "password": "first one"}
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    app = make_app(**SETTINGS)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[DataSource]:
+    made = create_data_source(connector="sqlite", url=f"sqlite:///{tmp_path / 'users.sqlite'}")
+    yield made
+    made.close()
+
+
+# What a process remembers
+
+
+@pytest.mark.parametrize("write", ["save", "patch", "update_all"])
+def test_who_is_made_inactive_is_nobody_at_once(
+    write: str, source: DataSource, app: Flask
+) -> None:
+    class SwitchedMember(User):
+        is_active: Prop[bool] = prop(default=True)
+
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    ann, bob = SwitchedMember.create([ANN, {"email": "bob@example.com"}])
+    token, other = ann.create_session().id, bob.create_session().id
+    assert caller_of(SwitchedMember, token)
+    assert caller_of(SwitchedMember, other)
+    if write == "update_all":
+        SwitchedMember.update_all({"email": ann.email}, {"is_active": False})
+    elif write == "save":
+        ann.is_active = False
+        ann.save()
+    else:
+        ann.patch_attributes(is_active=False)
+    assert caller_of(SwitchedMember, token) is None
+    assert caller_of(SwitchedMember, other)
+
+
+def test_who_was_not_made_inactive_in_the_end_is_somebody(source: DataSource, app: Flask) -> None:
+    class SparedMember(User):
+        is_active: Prop[bool] = prop(default=True)
+
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    ann = SparedMember.create(ANN)
+    token = ann.create_session().id
+    with pytest.raises(KeyError), source.transaction():
+        ann.patch_attributes(is_active=False)
+        assert caller_of(SparedMember, token) is None
+        raise KeyError
+    assert caller_of(SparedMember, token)
+
+
+def test_a_session_that_was_never_kept_is_not_remembered(database: DataSource, app: Flask) -> None:
+    class UndoneMember(User):
+        class Meta:
+            data_source = database
+
+    database.auto_update()
+    ann = UndoneMember.create(ANN)
+    with pytest.raises(KeyError), database.transaction():
+        token = ann.create_session().id
+        assert caller_of(UndoneMember, token)
+        raise KeyError
+    assert caller_of(UndoneMember, token) is None
+
+
+def test_a_session_that_ended_since_a_transaction_began_is_not_remembered_by_it(
+    postgresql: Any, app: Flask
+) -> None:
+    database = create_data_source(connector="postgresql", url=postgresql.fresh("snapshots"))
+
+    class SnapshotMember(User):
+        class Meta:
+            data_source = database
+
+    database.auto_update()
+    ann = SnapshotMember.create(ANN)
+    token = ann.create_session().id
+
+    def log_out() -> None:
+        with app.app_context():
+            SnapshotMember.logout(token)
+
+    with (
+        ThreadPoolExecutor(1) as other,
+        database.transaction(isolation="REPEATABLE READ"),
+    ):
+        assert SnapshotMember.count() == 1
+        other.submit(log_out).result()
+        assert caller_of(SnapshotMember, token)  # it reads what was
+    assert caller_of(SnapshotMember, token) is None
+    database.close()
+
+
+def test_what_is_remembered_is_kept_by_many_threads_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "_MOST", 3)
+    cache, known = SessionCache(60), Known(NOBODY, None)
+
+    def remember(thread: int) -> None:
+        for number in range(3000):
+            digest = f"{thread} {number}"
+            cache.put(digest, known, cache.generation)
+            cache.get(digest)
+            if number % 7 == 0:
+                cache.forget(digest)
+
+    with ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(remember, thread) for thread in range(8)]:
+            done.result()
+    assert len(cache._known) <= 3
+
+
+# Who the app itself logs in
+
+
+def test_users_of_the_apps_own_may_have_ids_that_are_no_text() -> None:
+    class BesideMember(User):
+        class Meta:
+            data_source = memory()
+
+    class Staff:
+        is_authenticated = is_active = True
+        is_anonymous = False
+
+        def __init__(self, id: int) -> None:
+            self.id = id
+
+        def get_id(self) -> int:
+            return self.id
+
+    from flask_loop import Loop
+
+    app = Flask("shop")
+    app.config.update(TESTING=True, **SETTINGS)
+    LoginManager(app).user_loader(Staff)
+    Loop(app).model(BesideMember)
+
+    @app.get("/enter")
+    def enter() -> str:
+        login_user(Staff(5))
+        return "in"
+
+    @app.get("/who")
+    def who() -> str:
+        return repr(current_user.id)
+
+    client = app.test_client()
+    client.get("/enter")
+    assert client.get("/who").text == "5"
+
+
+# Apps that are gone
+
+
+def test_an_app_that_logged_users_in_is_freed(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MailQueue, "idle_seconds", 0)
+
+    def use() -> tuple[ref[Any], ref[Any]]:
+        class FreedMember(User):
+            class Meta:
+                data_source = memory()
+
+        app = make_app(FreedMember, MAIL_DEFAULT_SENDER="shop@example.com", **SETTINGS)
+        client = app.test_client()
+        assert client.post("/api/freedMembers", json=ANN).status_code == 200
+        token = client.post("/api/freedMembers/login", json=ANN).json["id"]
+        own = client.get("/api/freedMembers/1", headers={"Authorization": token})
+        assert own.status_code == 200
+        assert client.post("/api/freedMembers/reset", json=ANN).status_code == 204
+        assert queue_of(app).wait(5)
+        assert client.get("/api/freedMembers/reset-page?token=x").status_code == 400
+        with app.app_context():
+            assert bearer(FreedMember.find_one())
+        return ref(app), ref(FreedMember)
+
+    freed = use()
+    for _ in range(50):
+        gc.collect()
+        if all(each() is None for each in freed):
+            break
+        gc.collect()
+    assert [each() for each in freed] == [None, None]
