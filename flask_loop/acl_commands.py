@@ -74,8 +74,10 @@ def _rows(state: State) -> list[Row]:
 
 
 def _row(state: State, model: type, method: RemoteMethod) -> Row:
-    rules = _guard(state).rules(model, method)
-    audience = audience_of(rules, method)
+    guard = _guard(state)
+    rules = guard.rules(model, method)
+    audience = audience_of(guard, model, method)
+    _, *others = guard.chain(model, method)
     definition = model.definition  # type: ignore[attr-defined]
     return {
         "model": definition.name,
@@ -85,6 +87,7 @@ def _row(state: State, model: type, method: RemoteMethod) -> Row:
         "but_not": list(audience.denied),
         "open": audience.is_open,
         "scopes": list(method.access_scopes),
+        "needs": [f"{each.definition.plural}.{its.wire}" for each, its in others],
         "entries": [
             {"permission": each.permission, "principal": each.principal, "place": each.place}
             for each in rules.entries

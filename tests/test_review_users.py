@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import pytest
 from flask import Flask
 from flask_mail import Mail
 
-from flask_loop import DataSource, Loop, Prop, create_data_source, memory, prop
+from flask_loop import DataSource, Loop, Prop, ValidationError, create_data_source, memory, prop
 from flask_loop.accounts.identities import identities_of
 from flask_loop.accounts.links import RESET, make_token
+from flask_loop.accounts.passwords import Hasher, PasswordHash
 from flask_loop.auth import Session, User
 from flask_loop.email import queue_of
+from flask_loop.errors import Unauthorized
 from flask_loop.oauth import OpenID, ThirdPartyLogin
+from flask_loop.operations import outbox
 
 FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 SETTINGS: dict[str, Any] = {
@@ -242,6 +245,63 @@ def test_links_and_changes_of_passwords_need_no_operation_that_a_model_may_be_wi
 # Transactions
 
 
+def test_no_transaction_waits_while_a_password_is_hashed(
+    source: DataSource, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SwiftMember(User):
+        class Meta:
+            data_source = source
+            acls = (OPEN,)
+
+    source.auto_update()
+    app = make_app(SwiftMember, **SETTINGS)
+    is_open: list[bool] = []
+    make_hash = Hasher.hash
+
+    def observed_hash(hasher: Hasher, password: str) -> PasswordHash:
+        is_open.append(outbox.is_open())
+        return make_hash(hasher, password)
+
+    monkeypatch.setattr(Hasher, "hash", observed_hash)
+    with app.app_context():
+        ann = SwiftMember.create(ANN)
+        SwiftMember.create([{"email": f"{each}@example.com", "password": each} for each in "ab"])
+        ann.patch_attributes(password="second one")
+        ann.password = "third one"
+        ann.save()
+        ann.replace_attributes({**ANN, "password": "fourth one"})
+        SwiftMember.update_all({"id": ann.id}, {"password": "fifth one"})
+        ann = SwiftMember.find_by_id(ann.id)
+        ann.change_password("fifth one", "sixth one")
+        client = app.test_client()
+        bob = {"email": "bob@example.com", "password": "first one"}
+        assert client.post("/api/swiftMembers", json=bob).status_code == 200
+        patched = client.patch(f"/api/swiftMembers/{ann.id}", json={"password": "seventh one"})
+        assert patched.status_code == 200
+        assert len(is_open) == 10
+        app.extensions["loop"].settings.password_hashing["time_cost"] = 2
+        for password in ("sixth one", "seventh one"):
+            with suppress(Unauthorized):
+                SwiftMember.login(email="ann@example.com", password=password)
+        assert len(is_open) == 12  # that of nobody is one
+    assert not any(is_open)
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "x" * 4097, 7, None])
+def test_what_is_no_password_is_not_hashed(
+    wrong: Any, source: DataSource, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SparingMember(User):
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    monkeypatch.setattr(Hasher, "hash", lambda *_: pytest.fail("it was hashed"))
+    with suppress(ValidationError):
+        SparingMember.create({**ANN, "password": wrong})
+    assert SparingMember.count() == (wrong is None)
+
+
 def test_a_reset_in_a_transaction_is_sent_when_that_has_committed(
     tmp_path: Path, post: Post
 ) -> None:
@@ -258,7 +318,7 @@ def test_a_reset_in_a_transaction_is_sent_when_that_has_committed(
             InvitedMember.reset("ann@example.com")
             assert mails() == []
         assert [each.recipients for each in mails()] == [["ann@example.com"]]
-        with pytest.raises(KeyError), database.transaction():
+        with suppress(KeyError), database.transaction():
             InvitedMember.verify(ann.id)
             raise KeyError
         assert len(mails()) == 1

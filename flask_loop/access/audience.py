@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
 from ..methods import RemoteMethod
-from .policy import Rules
+from .policy import AccessControl, Rules
 from .scoring import AUTHENTICATED, EVERYONE, OWNER, RELATED, UNAUTHENTICATED
 
 
@@ -27,28 +29,54 @@ class Audience:
         return not {EVERYONE, UNAUTHENTICATED}.isdisjoint(self.allowed)
 
 
-def audience_of(rules: Rules, method: RemoteMethod) -> Audience:
-    """Who may call the method that rules are about."""
-    strangers = _is_allowed(rules, (EVERYONE, UNAUTHENTICATED))
-    users = _is_allowed(rules, (EVERYONE, AUTHENTICATED))
-    principals = dict.fromkeys(each.principal for each in rules.entries)
-    common = {EVERYONE, AUTHENTICATED, UNAUTHENTICATED}
-    if not _is_about_records(method):
-        common |= {OWNER, RELATED}
-    others = [each for each in principals if each not in common]
-    by_allowed = {each: _is_allowed(rules, (EVERYONE, AUTHENTICATED, each)) for each in others}
+#: Rules, and the method that they are about.
+Ruled = tuple[Rules, RemoteMethod]
+
+
+def audience_of(access: AccessControl, model: Any, method: RemoteMethod) -> Audience:
+    """Who may call a method of a model, and all that it stands for."""
+    ruled = [(access.rules(each, its), its) for each, its in access.chain(model, method)]
+    strangers = _are_allowed(ruled, (EVERYONE, UNAUTHENTICATED))
+    users = _are_allowed(ruled, (EVERYONE, AUTHENTICATED))
+    others = list(dict.fromkeys(each for one in ruled for each in _others(*one)))
+
+    def is_allowed(*roles: str) -> bool:
+        return _are_allowed(ruled, (EVERYONE, AUTHENTICATED, *roles))
+
     allowed = [EVERYONE] if strangers and users else []
     if strangers != users:
         allowed.append(UNAUTHENTICATED if strangers else AUTHENTICATED)
     if not users:
-        allowed += [each for each in others if by_allowed[each]]
-    denied = [each for each in others if users and not by_allowed[each]]
+        alone = [each for each in others if is_allowed(each)]
+        pairs = combinations([each for each in others if each not in alone], 2)
+        allowed += alone
+        allowed += [f"{one} and {other}" for one, other in pairs if is_allowed(one, other)]
+    denied = [each for each in others if users and not is_allowed(each)]
     return Audience(tuple(allowed), tuple(denied))
 
 
-def _is_allowed(rules: Rules, principals: Iterable[str]) -> bool:
-    """Whether somebody may call it who is this, and nobody else."""
+def _others(rules: Rules, method: RemoteMethod) -> Iterator[str]:
+    """Those who are not just somebody or nobody that rules say something of."""
+    for each in rules.entries:
+        if each.principal not in _common(method):
+            yield each.principal
+
+
+def _common(method: RemoteMethod) -> set[str]:
+    """The roles of which rules of a method say nothing more."""
+    common = {EVERYONE, AUTHENTICATED, UNAUTHENTICATED}
+    return common if _is_about_records(method) else common | {OWNER, RELATED}
+
+
+def _are_allowed(ruled: Iterable[Ruled], principals: Iterable[str]) -> bool:
+    """Whether somebody may call all methods who is this, and nobody else."""
     known = set(principals)
+    return all(_is_allowed(rules, method, known) for rules, method in ruled)
+
+
+def _is_allowed(rules: Rules, method: RemoteMethod, known: set[str]) -> bool:
+    if not _is_about_records(method):
+        known = known - {OWNER, RELATED}
     deciding = next((each for each in rules.entries if each.principal in known), None)
     return rules.default if deciding is None else deciding.allows
 

@@ -181,6 +181,22 @@ class AccessControl:
             known = self._rules[key] = stamp, self._make_rules(model, method, stored)
         return known[1]
 
+    def chain(self, model: Any, method: RemoteMethod) -> Iterator[tuple[Any, RemoteMethod]]:
+        """A method of a model, and those that it stands for, each with the model that has it.
+
+        A caller has to be allowed all of them.
+        """
+        yield model, method
+        for reach in method.reaches:
+            target = reach.definition.model
+            reached = self._state.reachable[model].method_of(target, reach.method)
+            if reached is None:
+                continue
+            if target in self._state.reachable:
+                yield from self.chain(target, reached)
+            else:
+                yield target, reached
+
     def idle_entries(self, *, stored: bool = True) -> Iterator[str]:
         """Say which entries are about methods that their models do not have.
 

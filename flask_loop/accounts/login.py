@@ -117,8 +117,9 @@ class LoggingIn(Base):
                 error_code="LOGIN_FAILED_EMAIL_NOT_VERIFIED",
                 details={"userId": id_as_json(user)},
             )
+        hash = _hash_now(str(stored), given[PASSWORD])
         with cls.__loop_plan__().transaction():
-            if not user._still_has(given[PASSWORD]):
+            if not user._still_has(hash):
                 raise _failed()
             session = user.create_session(ttl)
         forgive(cls, "login", *login.account)
@@ -142,20 +143,20 @@ class LoggingIn(Base):
         }
         return model.session.create(data)
 
-    def _still_has(self, password: str) -> bool:
+    def _still_has(self, hash: str) -> bool:
         """Whether the password, which was verified, is the user's until the transaction ends.
 
-        Who changes it meanwhile waits, and ends the session that is made. A hash that is made in
-        another way now is replaced by the way; that changes no password.
+        Who changes it meanwhile waits, and ends the session that is made.
+
+        :param hash: what is stored of the password from now on.
         """
-        hasher, old = current_hasher(), str(self.__dict__[PASSWORD])
-        new = str(hasher.hash(password)) if hasher.needs_rehash(old) else old
+        old = str(self.__dict__[PASSWORD])
         plan = self.__loop_plan__()
         definition = plan.definition
         known = {**definition.id_values(definition.id_of(self.to_record())), PASSWORD: old}
         where = And(tuple(equality(definition.properties[name], known[name]) for name in known))
-        self.__dict__[PASSWORD] = HeldHash(new)
-        return plan.connector.update(definition, where, {PASSWORD: new}) > 0
+        self.__dict__[PASSWORD] = HeldHash(hash)
+        return plan.connector.update(definition, where, {PASSWORD: hash}) > 0
 
 
 def log_out(cls: Any, sid: Any = None, *, ctx: Context | None = None) -> None:
@@ -281,6 +282,12 @@ def _shows_user(include: Any) -> bool:
         if each != "user":
             raise FilterError("include", f"is user or nothing, not {each!r}")
     return any(wanted)
+
+
+def _hash_now(stored: str, password: str) -> str:
+    """The hash of a password, made anew where hashes are made in another way now."""
+    hasher = current_hasher()
+    return str(hasher.hash(password)) if hasher.needs_rehash(stored) else stored
 
 
 def _failed() -> Unauthorized:

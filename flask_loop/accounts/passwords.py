@@ -30,9 +30,13 @@ _STAMP = 32
 
 
 class GivenPassword(str):
-    """A password that somebody gave, which is hashed before it is stored."""
+    """A password that somebody gave, which is hashed before it is stored.
 
-    __slots__ = ()
+    :ivar hash: its hash, where that is made already.
+    """
+
+    __slots__ = ("hash",)
+    hash: PasswordHash
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -89,13 +93,14 @@ class PasswordBounds(Rule):
     def broken(self, value: Any) -> str | None:
         if not value.strip():
             return "INVALID_PASSWORD"
-        return "PASSWORD_TOO_LONG" if _is_too_long(value) else None
+        return "PASSWORD_TOO_LONG" if is_too_long(value) else None
 
     def broken_by_blank(self, value: Any) -> str | None:
         return None if value is None else "INVALID_PASSWORD"
 
 
-def _is_too_long(password: str) -> bool:
+def is_too_long(password: str) -> bool:
+    """Whether a password has more bytes than any may have."""
     return len(password) > MAX_BYTES or len(_plain_bytes(password)) > MAX_BYTES
 
 
@@ -134,7 +139,7 @@ class Hasher:
         :param stored: the hash; None of somebody who has none, or of nobody.
         :param password: as it was given, which may be of any type.
         """
-        given = password if isinstance(password, str) and not _is_too_long(password) else None
+        given = password if isinstance(password, str) and not is_too_long(password) else None
         if stored is None or given is None:
             self._matches(self._nobodys, given or "")
             return False
@@ -174,6 +179,19 @@ def _hasher(parameters: tuple[tuple[str, int], ...]) -> Hasher:
 def current_hasher() -> Hasher:
     """What hashes passwords in the app in whose context the caller is."""
     return _hasher(tuple(sorted(current_settings().password_hashing.items())))
+
+
+def hash_ahead(password: str) -> GivenPassword:
+    """A password with its hash, so that no transaction waits for that to be made."""
+    given = GivenPassword(password)
+    given.hash = current_hasher().hash(password)
+    return given
+
+
+def hash_of(password: str) -> PasswordHash:
+    """The hash of a password, made now where it is not yet."""
+    known: PasswordHash | None = getattr(password, "hash", None)
+    return current_hasher().hash(password) if known is None else known
 
 
 def _bcrypt_matches(stored: str, password: str) -> bool:

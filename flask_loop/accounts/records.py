@@ -17,7 +17,15 @@ from ..remoting import current_context
 from ..schema import Serializer
 from ..validation import Rule, Uniqueness, Validator
 from .addresses import is_address, normal_address
-from .passwords import GivenPassword, HeldHash, PasswordBounds, PasswordHash, current_hasher
+from .passwords import (
+    GivenPassword,
+    HeldHash,
+    PasswordBounds,
+    PasswordHash,
+    hash_ahead,
+    hash_of,
+    is_too_long,
+)
 from .sessions import end_sessions, forget_all, gone, ids_of
 
 EMAIL, USERNAME, PASSWORD, REALM, VERIFIED = (
@@ -47,6 +55,13 @@ class UserSerializer(Serializer):
         if isinstance(email, str):
             record[EMAIL] = normal_address(email)
         return record, failures
+
+    def ahead(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        given = data.get(PASSWORD)
+        is_plain = isinstance(given, str) and not isinstance(given, PasswordHash)
+        if not is_plain or not given.strip() or is_too_long(given):
+            return data
+        return {**data, PASSWORD: hash_ahead(given)}
 
 
 class Address(Rule):
@@ -194,7 +209,7 @@ def hash_password(ctx: Observation) -> None:
             data[PASSWORD] = ctx.current.password
     elif given is not None and not isinstance(given, PasswordHash):
         ctx.hook_state[_NEW_PASSWORD] = True
-        data[PASSWORD] = current_hasher().hash(given)
+        data[PASSWORD] = hash_of(given)
 
 
 def note_changes(ctx: Observation) -> None:

@@ -149,17 +149,22 @@ class Binding(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A method without which a method of a relation or of a named scope is not remote.
+    """A method that a method of a relation or of a named scope stands for as well.
+
+    Without it, callers do not have the other one.
 
     :ivar definition: the model that has it, such as the one that the relation leads to.
     :ivar method: its wire name.
     :ivar of_holder: whether it is about the record that has the relation, which holds the related
         ones or their ids.
+    :ivar of_link: whether it is about rows of a third model that link the records. Callers need not
+        have it by itself, but where they must not call it they must not call the other one.
     """
 
     definition: ModelDefinition
     method: str
     of_holder: bool = False
+    of_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

@@ -18,7 +18,7 @@ from ..definition import Link
 from ..errors import Failure
 from ..hooks import EVENTS, Observers, inherited, synchronous
 from ..methods import Generation
-from ..query import And, Filter, Where, both, conjuncts
+from ..query import EVERYTHING, And, Filter, Where, both, conjuncts
 from ..relations import deleting
 from ..schema import BLANK, UNKNOWN, Serializer, load_undeclared
 from ..signals import RECORD_SIGNALS, record_saved, records_deleted, records_updated
@@ -190,10 +190,15 @@ class ObservedPlan(Plan):
         return super().count(self._access(Filter(where=where)).decided.where)
 
     def find_related(
-        self, filter: Filter, links: Sequence[Link], keys: Sequence[Any], most: int | None = None
+        self,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+        most: int | None = None,
+        between: Where = EVERYTHING,
     ) -> RelatedRows:
         observation = self._access(filter)
-        found = super().find_related(observation.decided, links, keys, most)
+        found = super().find_related(observation.decided, links, keys, most, between)
         return RelatedRows(self._shown(found.rows, observation), found.keys)
 
     def reachable(self, where: Where) -> Where:
@@ -236,6 +241,21 @@ class ObservedPlan(Plan):
         }
 
     # Writing
+
+    def create(self, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+        return super().create(self.serializer.ahead(data), validate=validate)
+
+    def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
+        return super().create_many(list(map(self.serializer.ahead, datas)))
+
+    def patch(self, id: Any, data: Mapping[str, Any], **options: Any) -> Record:
+        return super().patch(id, self.serializer.ahead(data), **options)
+
+    def replace(self, id: Any, data: Mapping[str, Any], **options: Any) -> Record:
+        return super().replace(id, self.serializer.ahead(data), **options)
+
+    def update_all(self, where: Where, data: Mapping[str, Any]) -> int:
+        return super().update_all(where, self.serializer.ahead(data))
 
     def _existing(self, id: Any, data: Mapping[str, Any], *, partial: bool = False) -> Write:
         place = id if isinstance(id, Place) else self._place(id)

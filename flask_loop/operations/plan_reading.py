@@ -175,7 +175,12 @@ class ReadingPlan:
     # Related records
 
     def find_related(
-        self, filter: Filter, links: Sequence[Link], keys: Sequence[Any], most: int | None = None
+        self,
+        filter: Filter,
+        links: Sequence[Link],
+        keys: Sequence[Any],
+        most: int | None = None,
+        between: Where = EVERYTHING,
     ) -> RelatedRows:
         """Find the records that links lead to from several records.
 
@@ -183,6 +188,7 @@ class ReadingPlan:
         :param links: the way from the model with the keys.
         :param keys: the values of the first link's own properties, each once and not null.
         :param most: how many in all, where they have to be counted: there may be one more.
+        :param between: which rows of a third model link them, where there is one.
         """
         filter = self.within(filter, pages=False)
         filter = with_fields(filter, links[-1].theirs, tuple(self.definition.properties))
@@ -195,11 +201,12 @@ class ReadingPlan:
         if is_plain and (is_alone or not self._is_followed(filter, links)):
             found = self._holding(filter, links[0].theirs, keys, None if most is None else most + 1)
             return RelatedRows(found, keys_of_rows(found, links[0].theirs))
-        if self._is_followed(filter, links):
+        if between == EVERYTHING and self._is_followed(filter, links):
             filter = replace(filter, where=self._settled(filter.where))
             return self.connector.select_related(self.definition, filter, links, keys)
-        group = related_directly if len(links) == 1 else related_through
-        return group(self, filter, links, keys)
+        if len(links) == 1:
+            return related_directly(self, filter, links, keys)
+        return related_through(self, filter, links, keys, between)
 
     def select_with_keys(self, filter: Filter, names: Sequence[str], keys: Iterable[Any]) -> Rows:
         """Find the records that hold one of several keys, whatever the default scope says."""

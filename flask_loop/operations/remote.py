@@ -9,6 +9,7 @@ from typing import Any
 
 from ..methods import RemoteMethod, Route, declared_methods
 from ..query import Bounds, Filter, Where
+from ..relations.including import for_caller
 from ..relations.remote import relation_methods
 from ..remoting import Page
 from .base import OPERATIONS, Attached, is_overridden
@@ -92,6 +93,7 @@ def _answer(call: Call, plan: Plan, bounds: Bounds, **arguments: Any) -> Any:
 
 
 def _find(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Page:
+    filter = for_caller(plan, filter, bounds)
     if filter.limit is not None or bounds.limit is None:
         return Page(list(call(filter)), None)
     found = list(call(replace(filter, limit=bounds.limit + 1)))
@@ -101,7 +103,7 @@ def _find(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Page:
 
 
 def _find_one(call: Call, plan: Plan, bounds: Bounds, filter: Filter) -> Any:
-    found = call(filter)
+    found = call(for_caller(plan, filter, bounds))
     if found is None:
         raise nothing_found(plan)
     return found
@@ -111,7 +113,8 @@ def _find_by_id(
     call: Call, plan: Plan, bounds: Bounds, id: Any, filter: Filter | None = None
 ) -> Any:
     only_of_one(filter)
-    found = call(id, filter)
+    kept = for_caller(plan, plan.parser.all if filter is None else filter, bounds)
+    found = call(id, kept if kept.include else filter)
     if found is None:
         raise plan.not_found(id)
     return found

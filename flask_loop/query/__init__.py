@@ -2,7 +2,7 @@
 
 from .bounds import UNBOUNDED, Bounds, Reachable
 from .expressions import PropertyExpression, WhereExpression
-from .includes import names_needed, with_defaults
+from .includes import names_needed, with_defaults, with_keys
 from .nodes import (
     EVERYTHING,
     NOTHING,
@@ -70,4 +70,5 @@ __all__ = [
     "scope_where",
     "sort_key",
     "with_defaults",
+    "with_keys",
 ]

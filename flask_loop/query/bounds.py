@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..definition import RelationDefinition
 from .nodes import EVERYTHING, NOTHING, Where
 
 
@@ -63,6 +64,11 @@ class Bounds:
     def reads(self, model: Any, method: str) -> bool:
         """Whether the caller may follow relations to some records of a model, for a method."""
         return self.shows(model) and self.rows(model, method) != NOTHING
+
+    def between(self, relation: RelationDefinition) -> Where:
+        """The rows of a third model that link records of a relation, of which the caller knows."""
+        through = relation.through
+        return EVERYTHING if through is None else self.rows(through.model, "find")
 
 
 #: For callers in Python, who bound themselves.

@@ -132,11 +132,13 @@ class Include:
     :ivar scope: which of them, and in which order; ``limit`` and ``skip`` hold for each record that
         they come with. Where their model differs from record to record, a function of it.
     :ivar is_checked: whether the caller is known to be one who may follow the relation.
+    :ivar between: which rows of the third model link them, where there is one.
     """
 
     relation: RelationDefinition
     scope: Filter | Callable[[ModelDefinition], Filter]
     is_checked: bool = False
+    between: Where = EVERYTHING
 
     def scope_of(self, definition: ModelDefinition) -> Filter:
         """The scope for records of a model that the relation leads to."""

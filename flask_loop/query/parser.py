@@ -17,7 +17,7 @@ from ..types import AnyValue
 from .bounds import UNBOUNDED, Bounds
 from .expressions import WhereExpression
 from .includes import IncludeParser, with_keys
-from .nodes import EVERYTHING, Compare, Filter, Include, Order, Path, Where, conjuncts
+from .nodes import EVERYTHING, Compare, Filter, Include, Order, Path, Where, both, conjuncts
 from .paths import PathFinder
 from .related import where_parser
 from .text import is_nothing, parse_json
@@ -233,7 +233,10 @@ class FilterParser:
         return reach.path, tuple(link for each in reach.relations for link in _one(each, at))
 
     def _shows_all(self, relation: RelationDefinition, target: ModelDefinition) -> bool:
-        return relation.is_embedded or self.bounds.rows(target.model, "find") == EVERYTHING
+        if relation.is_embedded:
+            return True
+        rows = both(self.bounds.rows(target.model, "find"), self.bounds.between(relation))
+        return rows == EVERYTHING
 
     def _ties(self, order: tuple[Order, ...]) -> tuple[Order, ...]:
         if not order:

@@ -112,6 +112,8 @@ class PathFinder:
             raise FilterError(at, "cannot be reached")
         if self.bounds.reach is not None and not relation.is_embedded:
             self.bounds.reach.demand(target.model, method or read_by(relation))
+            if relation.through is not None:
+                self.bounds.reach.demand(relation.through.model, "find")
 
     def reach(self, name: Any, at: str, levels: int) -> Reach:
         """Find the relations to follow and the path at their end that a dotted name means.

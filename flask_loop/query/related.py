@@ -59,7 +59,7 @@ class RelationWhereParser(WhereParser):
         found = self._on_path(reach.path, condition, at)
         if not reach.relations:
             return found
-        return [_lifted(reach.relations, each, self._rows) for each in found]
+        return [_lifted(reach.relations, each, self._reached) for each in found]
 
     def _quantified(
         self, name: str, reach: Reach, condition: Any, at: str, depth: int
@@ -78,14 +78,15 @@ class RelationWhereParser(WhereParser):
                 raise FilterError(place, f"is not 'some', 'none' or 'every'{hint}")
             self._count(place)
             where = self._inside(reach.paths, given, place, depth - len(reach.relations))
-            found.append(_QUANTIFIED[quantifier](reach.relations, where, self._rows))
+            found.append(_QUANTIFIED[quantifier](reach.relations, where, self._reached))
         return found
 
-    def _rows(self, relation: RelationDefinition) -> Where:
-        """The records that a relation leads to of which the caller may know."""
+    def _reached(self, relation: RelationDefinition, where: Where) -> Where:
+        """What :func:`reached` gives, of the records alone of which the caller may know."""
         if self.bounds.reach is None or relation.is_embedded or relation.target is None:
-            return EVERYTHING
-        return self.bounds.rows(relation.target.model, "find")
+            return reached(relation, where)
+        rows = self.bounds.rows(relation.target.model, "find")
+        return reached(relation, both(rows, where), self.bounds.between(relation))
 
     def _inside(self, paths: PathFinder, given: Any, at: str, depth: int) -> Where:
         """Parse a where on the model that a relation leads to; its conditions count here."""
@@ -103,52 +104,54 @@ def _hint(name: str, paths: PathFinder, key: str) -> str:
     return nearest(key, RELATION_QUANTIFIERS)
 
 
-#: Says which of the records that a relation leads to there are for a caller.
-Rows = Callable[[RelationDefinition], Where]
+#: Does what :func:`reached` does, of the records alone that there are for a caller.
+ReachedBy = Callable[[RelationDefinition, Where], Where]
 
 
-def _some(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
+def _some(relations: Sequence[RelationDefinition], where: Where, reached_by: ReachedBy) -> Where:
     for relation in reversed(relations):
-        where = reached(relation, both(rows(relation), where))
+        where = reached_by(relation, where)
     return where
 
 
-def _none(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
-    return Not(_some(relations, where, rows))
+def _none(relations: Sequence[RelationDefinition], where: Where, reached_by: ReachedBy) -> Where:
+    return Not(_some(relations, where, reached_by))
 
 
-def _every(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
-    return Not(_some(relations, Not(where), rows))
+def _every(relations: Sequence[RelationDefinition], where: Where, reached_by: ReachedBy) -> Where:
+    return Not(_some(relations, Not(where), reached_by))
 
 
 _QUANTIFIED = dict(zip(RELATION_QUANTIFIERS, (_some, _none, _every), strict=True))
 
 
-def _lifted(relations: Sequence[RelationDefinition], where: Where, rows: Rows) -> Where:
+def _lifted(relations: Sequence[RelationDefinition], where: Where, reached_by: ReachedBy) -> Where:
     """What a where on a value means where the value is at the end of relations."""
     if isinstance(where, And | Or):
-        return type(where)(tuple(_lifted(relations, each, rows) for each in where.items))
+        return type(where)(tuple(_lifted(relations, each, reached_by) for each in where.items))
     if isinstance(where, Not):
-        inner = _lifted(relations, where.item, rows)
+        inner = _lifted(relations, where.item, reached_by)
         return inner.item if isinstance(inner, Not) else Not(inner)
     if isinstance(where, Compare) and where.operator == "eq" and where.operand is None:
-        return Not(_some(relations, Not(where), rows))
-    return _some(relations, where, rows)
+        return Not(_some(relations, Not(where), reached_by))
+    return _some(relations, where, reached_by)
 
 
-def reached(relation: RelationDefinition, where: Where) -> Where:
+def reached(relation: RelationDefinition, where: Where, between: Where = EVERYTHING) -> Where:
     """The where on a model that one of the records which a relation of it leads to matches.
 
     :param where: what that record matches, beside the relation's scope.
+    :param between: what the row of a third model matches that links it, where there is one.
     :raises DefinitionError: where the relation's scope means nothing.
     """
     where = both(scope_where(relation), where)
     if relation.is_embedded:
         holder = relation.owner.properties[str(relation.property)]
         return Inside(Path(holder, (), holder.type), where)
-    for link in reversed(relation.links):
-        where = Related(link, where)
-    return where
+    first, *rest = relation.links
+    for link in rest:
+        where = both(between, Related(link, where))
+    return Related(first, where)
 
 
 def scope_where(relation: RelationDefinition) -> Where:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..connectors.base import RelatedRows, Rows
 from ..definition import Link
-from ..query import Filter
+from ..query import EVERYTHING, Filter, Where
 from .keys import keys_of_rows
 from .reaching import plan_of
 
@@ -34,13 +34,20 @@ def related_directly(
 
 
 def related_through(
-    plan: Any, filter: Filter, links: Sequence[Link], keys: Sequence[Any]
+    plan: Any,
+    filter: Filter,
+    links: Sequence[Link],
+    keys: Sequence[Any],
+    between: Where = EVERYTHING,
 ) -> RelatedRows:
-    """The records that rows of a third model link to one of several keys."""
+    """The records that rows of a third model link to one of several keys.
+
+    :param between: which rows.
+    """
     to_rows, to_target = links
     rows_plan = plan_of(to_rows.definition)
     fields = tuple(dict.fromkeys((*to_rows.theirs, *to_target.own)))
-    rows = rows_plan.find_related(Filter(fields=fields), (to_rows,), keys).rows
+    rows = rows_plan.find_related(Filter(where=between, fields=fields), (to_rows,), keys).rows
     linked: dict[Any, dict[Any, None]] = {}
     pairs = zip(keys_of_rows(rows, to_rows.theirs), keys_of_rows(rows, to_target.own), strict=True)
     for key, target in pairs:

@@ -13,7 +13,17 @@ from typing import Any
 from ..connectors.base import RelatedRows, Rows, layout_of_records
 from ..definition import BELONGS_TO, HAS_ONE, Link, ModelDefinition, RelationDefinition
 from ..errors import FilterError
-from ..query import EVERYTHING, Bounds, Filter, Include, both, read_by
+from ..query import (
+    EVERYTHING,
+    NOTHING,
+    Bounds,
+    Filter,
+    Include,
+    Where,
+    both,
+    read_by,
+    with_keys,
+)
 from .grouping import paged
 from .inside import refuse_reaching, selected
 from .keys import column_of, is_current, keys_of_rows, note_key
@@ -155,7 +165,8 @@ def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Loaded:
     elif relation.links[0].listed:
         found = _listed(relation, rows, scope, bounds)
     else:
-        found = _linked(relation, rows, scope, bounds)
+        between = include.between if bounds is None else bounds.between(relation)
+        found = _linked(relation, rows, scope, bounds, between)
     if scope.include:
         found.nested = _load(found.rows, scope.include, bounds)
     return found
@@ -165,7 +176,7 @@ def _load_one(include: Include, rows: Rows, bounds: Bounds | None) -> Loaded:
 
 
 def _linked(
-    relation: RelationDefinition, rows: Rows, scope: Filter, bounds: Bounds | None
+    relation: RelationDefinition, rows: Rows, scope: Filter, bounds: Bounds | None, between: Where
 ) -> Loaded:
     """What links lead to: one, or two through the rows of a third model."""
     target = plan_of(relation.links[-1].definition)
@@ -176,7 +187,7 @@ def _linked(
         return _by_id(relation, target, keys, list(distinct))
     wanted = scope if relation.is_many else _for_one(relation, scope, target)
     limit = bounds.limit if bounds is not None and relation.is_many else None
-    found = _found(target, wanted, relation.links, list(distinct), limit)
+    found = _found(target, wanted, relation.links, list(distinct), limit, between=between)
     by_key: dict[Any, list[int]] = {}
     for place, key in enumerate(found.keys):
         held = by_key.get(key)
@@ -240,21 +251,27 @@ def _listed(
 
 
 def _found(
-    target: Any, scope: Filter, links: Sequence[Link], keys: Sequence[Any], limit: int | None
+    target: Any,
+    scope: Filter,
+    links: Sequence[Link],
+    keys: Sequence[Any],
+    limit: int | None,
+    *,
+    between: Where,
 ) -> RelatedRows:
     """The related records, for each key at most so many where the scope says nothing of it."""
     if limit is None or scope.limit is not None:
-        found: RelatedRows = target.find_related(scope, links, keys)
+        found: RelatedRows = target.find_related(scope, links, keys, between=between)
         return found
     each = replace(scope, limit=limit)
     most = limit * len(keys)
     is_numbered = scope.skip > 0 or len(links) > 1 or len(links[0].own) > 1
     # To number the records of each key costs more than to find them, and seldom are they so many.
-    found = target.find_related(each if is_numbered else scope, links, keys, most)
+    found = target.find_related(each if is_numbered else scope, links, keys, most, between)
     if is_numbered or len(found.rows) <= limit:
         return found
     if len(found.rows) > most:
-        found = target.find_related(each, links, keys)
+        found = target.find_related(each, links, keys, between=between)
     return paged(found, each)
 
 
@@ -291,7 +308,10 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
 
 
 def _may_follow(relation: RelationDefinition, bounds: Bounds | None) -> bool:
-    return bounds is None or bounds.reads(relation.target_model, read_by(relation))
+    if bounds is None:
+        return True
+    is_read = bounds.reads(relation.target_model, read_by(relation))
+    return is_read and bounds.between(relation) != NOTHING
 
 
 def _for_caller(
@@ -300,6 +320,42 @@ def _for_caller(
     """The scope of an include, for those records alone that the caller may read."""
     rows = bounds.rows(target.model, read_by(relation))
     return scope if rows is EVERYTHING else replace(scope, where=both(rows, scope.where))
+
+
+def for_caller(plan: Any, filter: Filter, bounds: Bounds) -> Filter:
+    """A filter whose includes bring what a remote caller may read, whoever loads them.
+
+    Those of the default scope are among them.
+
+    :param plan: the plan of the model that the filter is on.
+    """
+    named = {each.relation for each in filter.include}
+    of_scope = () if plan.scope is None else plan.scope.include
+    include = (*filter.include, *(each for each in of_scope if each.relation not in named))
+    if not include or bounds.reach is None:
+        return filter
+    kept = tuple(_kept(each, bounds) for each in include)
+    return with_keys(plan.definition, replace(filter, include=kept))
+
+
+def _kept(include: Include, bounds: Bounds) -> Include:
+    """An include that brings only what a caller may read."""
+    relation = include.relation
+
+    def scope(target: ModelDefinition) -> Filter:
+        if not (relation.is_embedded or _reads(include, target, bounds)):
+            return Filter(where=NOTHING, order=plan_of(target).parser.all.order)
+        found = include.scope_of(target)
+        found = replace(found, include=tuple(_kept(each, bounds) for each in found.include))
+        return found if relation.is_embedded else _for_caller(found, relation, target, bounds)
+
+    if relation.target is None:
+        return replace(include, scope=scope)
+    return replace(include, scope=scope(relation.target), between=bounds.between(relation))
+
+
+def _reads(include: Include, target: ModelDefinition, bounds: Bounds) -> bool:
+    return include.is_checked or bounds.reads(target.model, read_by(include.relation))
 
 
 # Records inside the records

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..definition import Link, RelationDefinition
 from ..query import (
+    EVERYTHING,
     Filter,
     Related,
     Where,
@@ -34,13 +35,18 @@ def where_related(relation: RelationDefinition, record: Mapping[str, Any]) -> Wh
     return both(scope_where(relation), where_linked(relation, record))
 
 
-def where_linked(relation: RelationDefinition, record: Mapping[str, Any]) -> Where:
-    """Like :func:`where_related`, whatever the relation's scope says."""
+def where_linked(
+    relation: RelationDefinition, record: Mapping[str, Any], between: Where = EVERYTHING
+) -> Where:
+    """Like :func:`where_related`, whatever the relation's scope says.
+
+    :param between: what a row of a third model matches that links a record, where there is one.
+    """
     first, *rest = relation.links
     key = key_in(record, first.own)
     where = keys_where(first.definition, first.theirs, (key or ()) if first.listed else (key,))
     for link in rest:
-        where = Related(Link(first.definition, link.theirs, link.own), where)
+        where = Related(Link(first.definition, link.theirs, link.own), both(where, between))
     return where
 
 

@@ -35,6 +35,7 @@ class _Compiled:
     :ivar shown: the same of the names that other models ask for.
     :ivar calls: how a method is called.
     :ivar methods: the methods.
+    :ivar unknown: those of models that are in no app.
     :ivar is_guarded: whether one of the model's methods is guarded, once that is known.
     :ivar reaches_guarded: the same of models to which relations lead.
     """
@@ -44,6 +45,7 @@ class _Compiled:
     shown: dict[str, bool] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     methods: dict[str, RemoteMethod] = field(default_factory=dict)
+    unknown: dict[Any, dict[str, RemoteMethod]] = field(default_factory=dict)
     is_guarded: list[bool] = field(default_factory=list)
     reaches_guarded: list[bool] = field(default_factory=list)
 
@@ -140,6 +142,20 @@ class Exposure:
             by_wire.update((each.wire, each) for each in self.methods)
         return by_wire.get(wire)
 
+    def method_of(self, model: Any, wire: str) -> RemoteMethod | None:
+        """The method of a model to which relations lead, with a wire name.
+
+        The model may be in no app.
+        """
+        exposure = self._others.get(model)
+        if exposure is not None:
+            return exposure.method(wire)
+        unknown = self._current().unknown
+        if model not in unknown:
+            methods = () if model is None else model.__loop_methods__()
+            unknown[model] = {each.wire: each for each in methods}
+        return unknown[model].get(wire)
+
     def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
         """Call a method; see :func:`flask_loop.remoting.calls.run`."""
         calls = self._current().calls
@@ -198,7 +214,7 @@ class Exposure:
             or self._reaches_guarded(guard)
             or (self._reaches_own(method) and self.is_guarded(guard))
         )
-        return GuardedMethod(guard, self._find_method, self.model, method) if is_guarded else None
+        return GuardedMethod(guard, self.method_of, self.model, method) if is_guarded else None
 
     def _reaches_own(self, method: RemoteMethod) -> bool:
         """Whether a method of a relation or of a named scope stands for another of the model."""
@@ -246,18 +262,9 @@ class Exposure:
         if relation.target is None:
             yield from self._others
         elif (
-            relation.is_embedded
-            or relation.options.nested
-            or relation.target.model in self._others
+            relation.is_embedded or relation.options.nested or relation.target.model in self._others
         ):
             yield relation.target.model
-
-    def _find_method(self, model: Any, wire: str) -> RemoteMethod | None:
-        exposure = self._others.get(model)
-        if exposure is not None:
-            return exposure.method(wire)
-        methods = () if model is None else model.__loop_methods__()
-        return next((each for each in methods if each.wire == wire), None)
 
     def _decide(self, method: RemoteMethod) -> bool:
         source = self.model.data_source
@@ -285,7 +292,7 @@ class Exposure:
 
     def _reaches_all(self, method: RemoteMethod) -> bool:
         """Whether remote callers have the methods that one of a relation stands for."""
-        return all(self._reaches(each) for each in method.reaches)
+        return all(self._reaches(each) for each in method.reaches if not each.of_link)
 
     def _reaches(self, reach: Reach) -> bool:
         if reach.definition is self.model.definition:

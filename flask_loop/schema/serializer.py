@@ -50,6 +50,13 @@ class Serializer:
             if generated
         }
 
+    def ahead(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do with data what takes long, before the transaction begins in which it is written.
+
+        :returns: the data, or what takes its place.
+        """
+        return data
+
     def load(
         self, data: Mapping[str, Any], *, partial: bool = False
     ) -> tuple[Record, list[Failure]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..access.audience import audience_of
 from ..methods import RemoteMethod
-from ..remoting import NOBODY
 from ..state import State
 
 _BEARER = "accessToken"
@@ -45,12 +45,14 @@ class Security:
 
     def is_guarded(self, model: Any, method: RemoteMethod) -> bool:
         """Whether some callers may be refused."""
-        return self._guard is not None and bool(self._guard.guards(model, method))
+        if self._guard is None:
+            return False
+        return any(self._guard.guards(*each) for each in self._guard.chain(model, method))
 
     def of(self, model: Any, method: RemoteMethod) -> list[dict[str, list[str]]]:
         """What a method asks for: one of these; an empty one is for callers without a token."""
         schemes: list[dict[str, list[str]]] = [{name: []} for name in self.schemes()]
         if not (schemes and self.is_guarded(model, method)):
             return []
-        is_open = not self._guard.decide(NOBODY, model, method).is_denied
+        is_open = audience_of(self._guard, model, method).is_open
         return [{}, *schemes] if is_open else schemes

@@ -29,7 +29,7 @@ from ...remoting import ClientData, shown_id
 from ...types import TypeMismatch
 from ..accessors.base import transaction
 from ..branches import NAMED
-from ..narrowing import key_in, narrowed, where_related
+from ..narrowing import key_in, narrowed, where_linked, where_related
 
 Data = Mapping[str, Any]
 
@@ -42,11 +42,19 @@ class Owned:
     :param id: the record's id.
     :param bounds: the caller's.
     :param methods: the wire names of the methods of the records' model that the caller needs.
+    :param between: that of the model whose rows link the records, where there is one and the caller
+        needs it.
     :raises ModelNotFound: where there is no record with the id.
     """
 
     def __init__(
-        self, relation: RelationDefinition, plan: Any, id: Any, bounds: Bounds, *methods: str
+        self,
+        relation: RelationDefinition,
+        plan: Any,
+        id: Any,
+        bounds: Bounds,
+        *methods: str,
+        between: str | None = "find",
     ) -> None:
         self.relation, self.plan, self.id = relation, plan, id
         self.record = record_of(plan, id, names_needed(relation))
@@ -55,7 +63,15 @@ class Owned:
         self.rows: Where = EVERYTHING
         for method in methods:
             self.rows = both(self.rows, bounds.rows(self.target.model, method))
+        if methods and between is not None:
+            self.rows = both(self.rows, self._linked(bounds, between))
         self.where = both(where_related(relation, self.record), self.rows)
+
+    def _linked(self, bounds: Bounds, method: str) -> Where:
+        """What the records match which rows link that are for the caller."""
+        through = self.relation.through
+        rows = EVERYTHING if through is None else bounds.rows(through.model, method)
+        return EVERYTHING if rows == EVERYTHING else where_linked(self.relation, self.record, rows)
 
     @property
     def keys(self) -> dict[str, Any]:

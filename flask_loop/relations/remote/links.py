@@ -47,8 +47,6 @@ class Through:
 
     def add(self, owned: Owned, key: Any, bounds: Bounds, data: Data) -> Any:
         definition, own = self.plan.definition, self.to_target.own
-        if bounds.reach is not None:
-            bounds.reach.demand(self.plan.model, "create")
         order = self.plan.parser.filter(None).order
         known = Filter(where=self._where(owned, (key,)), order=order, limit=1)
         if self.plan.find(known):
@@ -64,12 +62,12 @@ class Through:
         """
         mine = replace(known, where=both(bounds.rows(self.plan.model, "findById"), known.where))
         if not self.plan.find(mine):
-            mine = replace(known, fields=(*self.to_owner.theirs, *self.to_target.own))
+            held = (*self.to_owner.theirs, *self.to_target.own)
+            fields = tuple(name for name in self.plan.definition.properties if name in held)
+            mine = replace(known, fields=fields)
         return self.plan.operate("find_one", bounds, filter=mine)
 
     def remove(self, owned: Owned, keys: Iterable[Any] | None, bounds: Bounds) -> None:
-        if bounds.reach is not None:
-            bounds.reach.demand(self.plan.model, "deleteById")
         rows = bounds.rows(self.plan.model, "deleteById")
         self.plan.delete(both(self._where(owned, keys), rows))
 
@@ -144,7 +142,7 @@ def destroy_by_id(
     """Delete a related record and its link."""
     links = links_of(relation, plan)
     with transaction(plan.model, relation.target_model, links.plan.model):
-        owned = Owned(relation, plan, id, bounds, "deleteById")
+        owned = Owned(relation, plan, id, bounds, "deleteById", between="deleteById")
         owned.require(fk)
         links.remove(owned, (fk,), bounds)
         owned.target.operate("destroy_by_id", bounds, id=fk)
@@ -160,7 +158,7 @@ def destroy_all(
     """
     links = links_of(relation, plan)
     with transaction(plan.model, relation.target_model, links.plan.model):
-        owned = Owned(relation, plan, id, bounds, "deleteById")
+        owned = Owned(relation, plan, id, bounds, "deleteById", between="deleteById")
         is_of_all = both(owned.rows, where) == EVERYTHING and not relation.options.scope
         links.remove(owned, None if is_of_all else _ids_matching(owned, where), bounds)
 
@@ -189,7 +187,7 @@ def link(
     """
     links = links_of(relation, plan)
     with transaction(plan.model, links.plan.model):
-        owned = Owned(relation, plan, id, bounds, "findById")
+        owned = Owned(relation, plan, id, bounds, "findById", between=None)
         target = owned.target
         if not target.count(both(owned.rows, id_where(target.definition, fk))):
             raise target.not_found(fk)
@@ -200,7 +198,7 @@ def link(
 def unlink(relation: RelationDefinition, plan: Any, bounds: Bounds, *, id: Any, fk: Any) -> None:
     links = links_of(relation, plan)
     with transaction(plan.model, links.plan.model):
-        owned = Owned(relation, plan, id, bounds, "findById")
+        owned = Owned(relation, plan, id, bounds, "findById", between="deleteById")
         if owned.rows != EVERYTHING:
             owned.require(fk)
         links.remove(owned, (fk,), bounds)

@@ -17,6 +17,15 @@ from . import calls, embeds, links
 _READING = frozenset({"get", "count", "findById"})
 _LINKING = frozenset({"create", "delete", "destroyById", "link", "unlink"})
 
+#: Which method of the model whose rows link records a method stands for; the others read them.
+_ON_LINKS = {
+    "create": "create",
+    "link": "create",
+    "delete": "deleteById",
+    "destroyById": "deleteById",
+    "unlink": "deleteById",
+}
+
 ID = Argument("id", "any", "path", required=True, description="Model id")
 
 
@@ -268,6 +277,9 @@ class _Methods:
         owner, is_embedded = self.relation.owner, self.relation.is_embedded
         if reaches is not None and self.target is not None and not is_embedded:
             reach.append(Reach(self.target, reaches))
+        if self.relation.through is not None:
+            linking = _ON_LINKS.get(verb, "find")
+            reach.append(Reach(self.relation.through, linking, of_link=True))
         if self._changes_holder(verb):
             reach.append(Reach(owner, "prototype.patchAttributes", of_holder=True))
         elif is_embedded:
