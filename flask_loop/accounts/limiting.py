@@ -185,4 +185,6 @@ def forgive(model: Any, kind: str, *account: str | None) -> None:
 
 
 def _named(model: Any, account: tuple[str | None, ...]) -> tuple[str | None, ...]:
-    return (model.definition.name, *account) if account else ()
+    """What names an account of a model; columns that know no case have one for all spellings."""
+    spelled = (None if each is None else each.casefold() for each in account)
+    return (model.definition.name, *spelled) if account else ()
