@@ -18,7 +18,7 @@ from .accounts.classes import (
 )
 from .accounts.either import OnEither
 from .accounts.login import LoggingIn, log_out, log_out_everywhere, ttl_of
-from .accounts.passwords import GivenPassword, HeldHash, PasswordText, stamp_of
+from .accounts.passwords import MOST_NEW, GivenPassword, HeldHash, PasswordText, stamp_of
 from .accounts.records import UserSerializer, UserValidator
 from .accounts.records import observers as observers_of_users
 from .accounts.resetting import Resetting
@@ -139,6 +139,7 @@ class User(LoggingIn, Verifying, Resetting, Model, metaclass=UserType):
     __loop_serializer__ = UserSerializer
     __loop_validator__ = UserValidator
     __loop_observers__ = observers_of_users()
+    __loop_most_new__ = MOST_NEW
 
     #: The model of the sessions of these users; another one may be set.
     session: ClassVar[Any] = SessionOf(Session)

@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, has_app_context, request
 from flask.globals import request_ctx
 
 from .access import AccessControl
-from .accounts.redirects import check_settings
+from .accounts.checks import check_model, check_settings, missing_for_mails
 from .connectors import Connector
 from .datasource import DataSource, make_connector
 from .definition import (
@@ -355,6 +355,7 @@ def _know_users(app: Flask, state: State, model: type[Model]) -> None:
             f"the app {app.name!r} has answered a request already; register {model.__name__}, "
             "whose users log in, before the first one"
         )
+    check_model(model, state.settings)
     if state.authenticator.logins is None:
         from .http.logins import Logins
 
@@ -460,6 +461,7 @@ class _BeforeRequest:
             # All are resolved before any has routes, which may go on into another's relations.
             problems = [problem for each in ours for problem in each.resolve()]
             problems += [problem for each in ours for problem in each.route_new_methods(app)]
+            problems += self._state.guard.problems()
             if self._generation == -1:
                 self._state.authenticator.settle(app)
                 self._warn(app)
@@ -484,5 +486,6 @@ class _BeforeRequest:
     def _warn(self, app: Flask) -> None:
         state = self._state
         idle_hooks = idle_registrations(state.exposures, state.hooks, state.switches)
-        for idle in (*idle_hooks, *state.guard.idle_entries(stored=False)):
-            app.logger.warning("Flask-Loop: %s", idle)
+        idle_entries = state.guard.idle_entries(stored=False)
+        for each in (*idle_hooks, *idle_entries, *missing_for_mails(state)):
+            app.logger.warning("Flask-Loop: %s", each)

@@ -288,6 +288,8 @@ class Model(
     #: The classes of what loads and dumps its records, and of what checks them.
     __loop_serializer__: ClassVar[type[Serializer]] = Serializer
     __loop_validator__: ClassVar[type[Validator]] = Validator
+    #: The most records that a remote caller gives at once; None for LOOP_MAX_VALUES alone.
+    __loop_most_new__: ClassVar[int | None] = None
     data_source: ClassVar[Source | None] = None  # type: ignore[assignment]
 
     def __init__(self, data: Mapping[str, Any] | None = None, /, **values: Any) -> None:

@@ -109,6 +109,7 @@ class Settings:
             raise DefinitionError("LOOP_ACL_ERROR_STATUS is 401, 403 or 404")
         if given.get("LOOP_MAIL_TIMEOUT", 10) == 0:
             raise DefinitionError("LOOP_MAIL_TIMEOUT is more than 0")
+        _check_oauth(given.get("LOOP_OAUTH", {}))
         _transactions(given.get("LOOP_REQUEST_TRANSACTIONS", ()))
         return cls(**{known[key]: value for key, value in given.items()})
 
@@ -123,6 +124,14 @@ def _transactions(given: Sequence[str] | Mapping[str, Any]) -> Mapping[str, Tran
     key = "LOOP_REQUEST_TRANSACTIONS"
     read = {name: TransactionOptions.written(key, value) for name, value in asked.items()}
     return {name: options for name, options in read.items() if options is not None}
+
+
+def _check_oauth(given: Mapping[str, Any]) -> None:
+    for name, said in given.items():
+        if not isinstance(said, Mapping) or not said.keys() <= {"client_id", "client_secret"}:
+            raise DefinitionError(
+                f"LOOP_OAUTH[{name!r}] is a dict with 'client_id' and 'client_secret'"
+            )
 
 
 def _refuse_wrong_kind(key: str, value: Any, default: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ways round the entries of a model that are easily forgotten, and that none of them leads there."""
+"""Ways round the entries of a model that are easily forgotten: none of them leads anywhere."""
 
 from __future__ import annotations
 
@@ -138,6 +138,107 @@ def test_a_link_that_is_there_is_not_shown_to_who_may_not_find_it(
     Enrolment.create(salle_id=salle.id, pupil_id=pupil.id, user_id=bob.id, note="secret")
     answer = Visit(app, ada)("PUT", f"salles/{salle.id}/pupils/rel/{pupil.id}")
     assert "secret" not in answer.text
+
+
+class Clubs:
+    """Whose members are everybody's to know, but not which of them are in which club."""
+
+    def __init__(self, source: DataSource, make_app: MakeApp) -> None:
+        class Rower(User):
+            class Meta:
+                data_source = source
+
+        class RowingClub(Model):
+            name: Prop[str | None]
+            boats: HasMany[RowingBoat] = relation(through="Berth")
+
+            class Meta:
+                data_source = source
+
+        class RowingBoat(Model):
+            name: Prop[str | None]
+
+            class Meta:
+                data_source = source
+
+        class Berth(Model):
+            user_id: Prop[int | None]
+            rowing_club: BelongsTo[RowingClub] = relation()
+            rowing_boat: BelongsTo[RowingBoat] = relation()
+
+            class Meta:
+                data_source = source
+                acls = OWN
+
+        self.Berth, self.RowingBoat = Berth, RowingBoat
+        app = make_app(Rower, RowingClub, RowingBoat, Berth)
+        self.ada, self.bob = made(source, Rower)
+        self.club, self.other = RowingClub.create(name="c"), RowingClub.create(name="d")
+        self.mine, self.theirs = RowingBoat.create(name="mine"), RowingBoat.create(name="theirs")
+        for club, boat, user in (
+            (self.club, self.mine, self.ada),
+            (self.club, self.theirs, self.bob),
+            (self.other, self.theirs, self.ada),
+            (self.other, self.mine, self.bob),
+        ):
+            Berth.create(rowing_club_id=club.id, rowing_boat_id=boat.id, user_id=user.id)
+        self.visit = Visit(app, self.ada)
+        self.path = f"rowingClubs/{self.club.id}/boats"
+
+
+@pytest.fixture
+def clubs(source: DataSource, make_app: MakeApp) -> Clubs:
+    return Clubs(source, make_app)
+
+
+def test_a_route_shows_what_is_linked_by_links_that_one_may_find(clubs: Clubs) -> None:
+    assert [each["name"] for each in clubs.visit("GET", clubs.path).json] == ["mine"]
+    assert clubs.visit("GET", f"{clubs.path}/count").json == {"count": 1}
+    for verb, tail in (("GET", ""), ("PUT", ""), ("HEAD", "rel/"), ("DELETE", "")):
+        path = f"{clubs.path}/{tail}{clubs.theirs.id}"
+        assert clubs.visit(verb, path, {} if verb == "PUT" else None).status_code == 404, verb
+        path = f"{clubs.path}/{tail}{clubs.mine.id}"
+        answer = clubs.visit(verb, path, {} if verb == "PUT" else None)
+        assert answer.status_code in (200, 204), verb
+    assert [each.name for each in clubs.RowingBoat.find()] == ["theirs"]
+
+
+@pytest.mark.parametrize("scope", ["", ', "scope": {"limit": 1}', ', "scope": {"skip": 0}'])
+def test_an_include_shows_what_is_linked_by_links_that_one_may_find(
+    clubs: Clubs, scope: str
+) -> None:
+    filter = f'{{"include": {{"relation": "boats"{scope}}}}}'
+    answer = clubs.visit("GET", "rowingClubs", filter=filter)
+    shown = {each["name"]: [boat["name"] for boat in each["boats"]] for each in answer.json}
+    assert shown == {"c": ["mine"], "d": ["theirs"]}
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ('{"boats.name": "theirs"}', ["d"]),
+        ('{"boats": {"some": {"name": "mine"}}}', ["c"]),
+        ('{"boats": {"none": {"name": "mine"}}}', ["d"]),
+        ('{"boats": {"every": {"name": "mine"}}}', ["c"]),
+        ('{"boats.name": {"neq": "theirs"}}', ["c"]),
+    ],
+)
+def test_a_where_tells_what_is_linked_by_links_that_one_may_find(
+    clubs: Clubs, where: str, found: list[str]
+) -> None:
+    answer = clubs.visit("GET", "rowingClubs", filter=f'{{"where": {where}}}')
+    assert [each["name"] for each in answer.json] == found
+
+
+def test_who_may_not_unlink_a_record_of_others_unlinks_none(clubs: Clubs) -> None:
+    clubs.visit("DELETE", f"{clubs.path}/rel/{clubs.theirs.id}")
+    clubs.visit("DELETE", clubs.path)
+    links = [(each.rowing_club_id, each.user_id) for each in clubs.Berth.find()]
+    assert links == [
+        (clubs.club.id, clubs.bob.id),
+        (clubs.other.id, clubs.ada.id),
+        (clubs.other.id, clubs.bob.id),
+    ]
 
 
 # Records inside others
@@ -294,6 +395,44 @@ def test_records_inside_others_are_written_as_their_model_says_though_it_is_not_
     assert Wheel.count() == 0
 
 
+def test_what_is_written_inside_a_record_does_not_tell_which_records_others_have_there(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Tenant(User):
+        class Meta:
+            data_source = source
+
+    class Attic(Model):
+        name: Prop[str | None]
+        crates: HasMany[Crate] = relation(nested=True)
+
+        class Meta:
+            data_source = source
+
+    class Crate(Model):
+        name: Prop[str | None]
+        user_id: Prop[int | None]
+        attic: BelongsTo[Attic | None] = relation()
+
+        class Meta:
+            data_source = source
+            acls = OWN
+
+    app = make_app(Tenant, Attic, Crate)
+    ada, bob = made(source, Tenant)
+    attic = Attic.create(name="a")
+    theirs = Crate.create(name="theirs", user_id=bob.id, attic_id=attic.id)
+    visit = Visit(app, ada)
+
+    def answer(id: int) -> Any:
+        given = {"name": "b", "crates": [{"id": id, "name": "new"}]}
+        found = visit("PATCH", f"attics/{attic.id}", given)
+        return found.status_code, found.text
+
+    assert answer(theirs.id)[0] == 422
+    assert answer(theirs.id) == answer(theirs.id + 1)
+
+
 # Functions of the user's own
 
 
@@ -343,6 +482,59 @@ def test_what_a_version_of_ones_own_includes_is_kept_to_the_callers_records(
         assert answer.status_code == 200, answer.text
         assert "mine" in answer.text
         assert "secret" not in answer.text, path
+
+
+def test_what_a_version_of_ones_own_writes_is_answered_with_the_callers_records(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Painter(User):
+        class Meta:
+            data_source = source
+
+    class Studio(Model):
+        name: Prop[str | None]
+        easels: HasMany[Easel] = relation(nested=True)
+
+        class Meta:
+            data_source = source
+
+        def patch_attributes(self, data: Any) -> Any:
+            return super().patch_attributes(data)
+
+        @classmethod
+        def upsert(cls, data: Any) -> Any:
+            return super().upsert(data)
+
+        @classmethod
+        def replace_by_id(cls, id: Any, data: Any) -> Any:
+            return super().replace_by_id(id, data)
+
+    class Easel(Model):
+        name: Prop[str | None]
+        user_id: Prop[int | None]
+        studio: BelongsTo[Studio | None] = relation()
+
+        class Meta:
+            data_source = source
+            acls = [
+                *OWN,
+                {"principalId": "$authenticated", "permission": "ALLOW", "property": "create"},
+            ]
+
+    app = make_app(Painter, Studio, Easel)
+    ada, bob = made(source, Painter)
+    studio = Studio.create(name="s")
+    Easel.create(name="secret", user_id=bob.id, studio_id=studio.id)
+    visit = Visit(app, ada)
+    given = {"id": studio.id, "name": "t", "easels": [{"name": "mine", "userId": ada.id}]}
+    for verb, path in (
+        ("PATCH", f"studios/{studio.id}"),
+        ("PUT", f"studios/{studio.id}"),
+        ("PATCH", "studios"),
+    ):
+        answer = visit(verb, path, given)
+        assert answer.status_code == 200, answer.text
+        assert {each["name"] for each in answer.json["easels"]} == {"mine"}, path
 
 
 def test_what_a_default_scope_includes_is_kept_to_the_callers_records(

@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -14,12 +14,14 @@ from weakref import ref
 import pytest
 from flask import Flask
 from flask_login import LoginManager, current_user, login_user
+from flask_mail import Mail
 
 from flask_loop import DataSource, Loop, Prop, create_data_source, memory, prop
 from flask_loop.accounts import sessions
 from flask_loop.accounts.sessions import Known, SessionCache, caller_of
 from flask_loop.auth import User
 from flask_loop.email import MailQueue, queue_of
+from flask_loop.errors import DefinitionError
 from flask_loop.remoting.callers import NOBODY
 from tests.tokens import bearer
 
@@ -117,29 +119,26 @@ def test_a_session_that_was_never_kept_is_not_remembered(database: DataSource, a
 def test_a_session_that_ended_since_a_transaction_began_is_not_remembered_by_it(
     postgresql: Any, app: Flask
 ) -> None:
-    database = create_data_source(connector="postgresql", url=postgresql.fresh("snapshots"))
+    url = postgresql.fresh("snapshots")
+    with closing(create_data_source(connector="postgresql", url=url)) as database:
 
-    class SnapshotMember(User):
-        class Meta:
-            data_source = database
+        class SnapshotMember(User):
+            class Meta:
+                data_source = database
 
-    database.auto_update()
-    ann = SnapshotMember.create(ANN)
-    token = ann.create_session().id
+        database.auto_update()
+        ann = SnapshotMember.create(ANN)
+        token = ann.create_session().id
 
-    def log_out() -> None:
-        with app.app_context():
-            SnapshotMember.logout(token)
+        def log_out() -> None:
+            with app.app_context():
+                SnapshotMember.logout(token)
 
-    with (
-        ThreadPoolExecutor(1) as other,
-        database.transaction(isolation="REPEATABLE READ"),
-    ):
-        assert SnapshotMember.count() == 1
-        other.submit(log_out).result()
-        assert caller_of(SnapshotMember, token)  # it reads what was
-    assert caller_of(SnapshotMember, token) is None
-    database.close()
+        with ThreadPoolExecutor(1) as other, database.transaction(isolation="REPEATABLE READ"):
+            assert SnapshotMember.count() == 1
+            other.submit(log_out).result()
+            assert caller_of(SnapshotMember, token)  # it reads what was
+        assert caller_of(SnapshotMember, token) is None
 
 
 def test_what_is_remembered_is_kept_by_many_threads_at_once(
@@ -164,6 +163,59 @@ def test_what_is_remembered_is_kept_by_many_threads_at_once(
     finally:
         sys.setswitchinterval(usual)
     assert len(cache._known) <= 3
+
+
+# Replicas, which may be late
+
+
+@pytest.fixture
+def late_databases(postgresql: Any) -> Iterator[list[DataSource]]:
+    """A replica that never hears of anything, and the data source that has it."""
+    place, late = postgresql.fresh("test"), postgresql.fresh("replica")
+    made = [
+        create_data_source(connector="postgresql", url=late),
+        create_data_source(connector="postgresql", url=place, replicas=[late]),
+    ]
+    yield made
+    for each in made:
+        each.close()
+
+
+def test_who_just_logged_in_is_known_however_late_replicas_are(
+    late_databases: list[DataSource], make_app: Callable[..., Flask]
+) -> None:
+    class LateMember(User):
+        pass
+
+    for each in late_databases:
+        LateMember.attach_to(each)
+        each.auto_update()
+    app = make_app(LateMember, MAIL_DEFAULT_SENDER="shop@example.com", **SETTINGS)
+
+    @app.get("/enter")
+    def enter() -> str:
+        login_user(sessions.load_user(LateMember, 1))
+        return "in"
+
+    @app.get("/who")
+    def who() -> str:
+        return str(current_user.is_authenticated)
+
+    with app.app_context(), Mail(app).record_messages() as mails:
+        ann = LateMember.create(ANN)
+        assert LateMember.count() == 0  # replicas answer
+        client = app.test_client()
+        token = LateMember.login(ANN).id
+        headers = {"Authorization": token}
+        assert client.post("/api/lateMembers/logout", headers=headers).status_code == 204
+        client.get("/enter")
+        assert client.get("/who").text == "True"
+        LateMember.verify(ann.id)
+        LateMember.reset(ann.email)
+        assert queue_of(app).wait(5)
+        assert len(mails) == 2
+        link = "/api/lateMembers/confirm?" + mails[0].body.partition("confirm?")[2].split()[0]
+        assert client.get(link, headers={"Accept": "application/json"}).status_code == 302
 
 
 # Who the app itself logs in
@@ -201,6 +253,22 @@ def test_users_of_the_apps_own_may_have_ids_that_are_no_text() -> None:
     client = app.test_client()
     client.get("/enter")
     assert client.get("/who").text == "5"
+
+
+def test_an_app_has_no_two_models_of_users_of_one_name(make_app: Callable[..., Flask]) -> None:
+    def model(path: str) -> type[User]:
+        class TwinMember(User):
+            class Meta:
+                data_source = memory()
+                http_path = path
+
+        return TwinMember
+
+    one, other = model("/one"), model("/other")
+    with pytest.raises(DefinitionError, match="two models of users that are called 'TwinMember'"):
+        make_app(one, other, **SETTINGS)
+    for alone in (one, other):
+        assert make_app(alone, **SETTINGS)
 
 
 # Apps that are gone

@@ -36,7 +36,8 @@ Ruled = tuple[Rules, RemoteMethod]
 def audience_of(access: AccessControl, model: Any, method: RemoteMethod) -> Audience:
     """Who may call a method of a model, and all that it stands for."""
     ruled = [(access.rules(each, its), its) for each, its in access.chain(model, method)]
-    strangers = _are_allowed(ruled, (EVERYONE, UNAUTHENTICATED))
+    has_scope = all("DEFAULT" in its.access_scopes for _, its in ruled)
+    strangers = has_scope and _are_allowed(ruled, (EVERYONE, UNAUTHENTICATED))
     users = _are_allowed(ruled, (EVERYONE, AUTHENTICATED))
     others = list(dict.fromkeys(each for one in ruled for each in _others(*one)))
 

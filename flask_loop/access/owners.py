@@ -50,6 +50,25 @@ def owned_by(model: Any, user_model: Any, users: Sequence[Any]) -> OfUser:
     return _first_said(named, leading[0] if leading else _nothing)
 
 
+def has_owners(model: Any, users: Sequence[Any]) -> bool:
+    """Whether anything says which of an app's users own the records of a model.
+
+    :param users: the app's models of users.
+    :raises DefinitionError: as :func:`owned_by`.
+    """
+    return any(owned_by(model, each, users) is not _nothing for each in users)
+
+
+def check_owner_relations(definition: ModelDefinition) -> None:
+    """Check that a model's setting ``owner_relations`` names relations that may say an owner.
+
+    :raises DefinitionError: naming one that there is not.
+    """
+    said = definition.settings.owner_relations
+    if said and not isinstance(said, bool):
+        _named(definition, said)
+
+
 def related_to(model: Any, user_model: Any) -> OfUser:
     """What gives the records of a model of which a relation leads to a user, of the user's id."""
     user = _definition_of(user_model)
@@ -68,6 +87,8 @@ def _nothing(id: Any) -> Where:
 
 def _any_of(parts: Iterable[OfUser]) -> OfUser:
     known = list(parts)
+    if not known:
+        return _nothing
 
     def where(id: Any) -> Where:
         found: Where = NOTHING
@@ -80,6 +101,8 @@ def _any_of(parts: Iterable[OfUser]) -> OfUser:
 
 def _first_said(properties: Sequence[Property], otherwise: OfUser) -> OfUser:
     """The owner is whom the first property that has a value names."""
+    if not properties:
+        return otherwise
 
     def where(id: Any) -> Where:
         found: Where = NOTHING

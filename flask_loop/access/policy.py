@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from logging import getLogger
 from typing import Any
 
 from ..definition.entries import ALL, ROLE, AccessEntry, names_in_entries, read_entries
-from ..errors import Forbidden, ModelNotFound, Unauthorized
+from ..errors import DefinitionError, Forbidden, ModelNotFound, Unauthorized
 from ..hooks import names_of
 from ..methods import Generation, RemoteMethod
 from ..operations import outbox
@@ -19,10 +20,13 @@ from ..signals import RECORD_SIGNALS
 from ..state import State
 from .cache import Cache
 from .context import AccessContext
+from .owners import check_owner_relations, has_owners
 from .roles import Roles, caller_id, link_roles, only_model, records, take_from_deleted
 from .scoring import (
     AUTHENTICATED,
+    DYNAMIC_ROLES,
     EVERYONE,
+    OWNER,
     UNAUTHENTICATED,
     Call,
     Held,
@@ -198,7 +202,7 @@ class AccessControl:
                 yield target, reached
 
     def idle_entries(self, *, stored: bool = True) -> Iterator[str]:
-        """Say which entries are about methods that their models do not have.
+        """Say which entries can be about no call, as there is no such method, role or owner.
 
         :param stored: whether those that are records are looked at too.
         """
@@ -209,10 +213,42 @@ class AccessControl:
                 self._renew()
                 entries += self._stored_of(model)
             for entry in entries:
+                where = f"{model.definition.name}: {entry.place}"
                 for name in set(entry.properties) - known:
                     if not entry.is_everywhere:
-                        where = f"{model.definition.name}: {entry.place}"
                         yield f"{where} is about {name!r}, and the model has no such method"
+                if (why := self._why_idle(entry, model)) is not None:
+                    yield f"{where} is about {entry.principal_id!r}, and {why}"
+
+    def problems(self) -> Iterator[DefinitionError]:
+        """What is wrong with the entries of models and methods, and with ``owner_relations``.
+
+        It is known when all is registered, as a role's function may be registered after a model.
+        """
+        for model, exposure in self._state.reachable.items():
+            settings, name = model.definition.settings, model.definition.name
+            try:
+                entries = read_entries(settings.acls, f"model {name!r}: acls")
+                for method in exposure.methods:
+                    entries += read_entries(method.acls, f"{name}.{method.wire}: acls")
+                for entry in entries:
+                    self.roles.check(entry)
+                check_owner_relations(model.definition)
+            except DefinitionError as error:
+                yield error
+
+    def _why_idle(self, entry: AccessEntry, model: Any) -> str | None:
+        """Why nobody can have the role that an entry is about; None where somebody may."""
+        name = entry.principal_id
+        if entry.principal_type != ROLE or self._state.authenticator.has_principals:
+            return None
+        if name == OWNER and not entry.is_everywhere:
+            with suppress(DefinitionError):  # which is a problem, and not idle
+                if not has_owners(model, self._state.users):
+                    return "nothing in the model says which user owns a record"
+        if name not in DYNAMIC_ROLES and not self.roles.may_be_given(name):
+            return "the app has neither models of roles and role mappings nor a function for it"
+        return None
 
     # Entries
 

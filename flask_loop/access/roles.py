@@ -95,6 +95,10 @@ class Roles:
             return True
         return name in DYNAMIC_ROLES or name in self.models.resolvers
 
+    def may_be_given(self, name: str) -> bool:
+        """Whether somebody may have a role that is none of the built-in."""
+        return name in self.models.resolvers or self.models.mappings is not None
+
     def where(self, name: str, context: AccessContext) -> Where:
         """The records of a model for which a caller has a role.
 

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask import current_app
+
 from ..definition import nearest, wire_name
 from ..email import Email
+from ..errors import ValidationError
 from ..mailing import render_bodies
+from .apps import current_state
 from .pages import named
 from .redirects import is_allowed
 
@@ -23,6 +27,10 @@ _SPELLINGS = {
     "verify_href": "href",
 }
 _LINK = "{href}"
+NO_SENDER = (
+    "a mail to a user needs a sender: set MAIL_DEFAULT_SENDER, the default_sender of the data source "
+    "of mail, or `from_` in the model's Meta.verification and Meta.reset"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,17 @@ class Letter:
         return cls(options)
 
     @property
+    def has_sender(self) -> bool:
+        """Whether somebody says who it is from, as far as that is known without sending it."""
+        if self.options.get("from_") or self.options.get("mailer") or Email.data_source is not None:
+            return True
+        mail = current_app.extensions.get("mail")
+        state = current_state()
+        is_sent_by_source = state is not None and "mail" in state.settings.data_sources
+        default = current_app.config.get("MAIL_DEFAULT_SENDER") if mail is None else None
+        return bool(is_sent_by_source or default or getattr(mail, "default_sender", None))
+
+    @property
     def href(self) -> str | None:
         """The page of the app's own to which the link leads."""
         return self.options.get("href")
@@ -81,11 +100,17 @@ class Letter:
 
         :param user: whom the mail is about, for its template.
         :param link: the link.
+        :raises RuntimeError: where nobody says who it is from.
         """
         mailer = self.options.get("mailer") or Email
         parts = {name: self.options[name] for name in _OF_MAIL if name in self.options}
         parts |= self._bodies(user, link)
-        mailer.send(**{"to": user.email, **parts}, background=True)
+        try:
+            mailer.send(**{"to": user.email, **parts}, background=True)
+        except ValidationError as error:
+            if all(each.path != ("from_",) for each in error.failures):
+                raise
+            raise RuntimeError(NO_SENDER) from error  # which no client could have given
 
     def _bodies(self, user: Any, link: str) -> dict[str, str]:
         """The text of the mail, and its HTML where it has such."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, has_request_context, request
 
+from ..definition import nearest
 from ..errors import DefinitionError, TooManyRequests
 from ..state import Settings
 from .apps import PerApp, current_state, keyed_digest
@@ -44,11 +45,8 @@ class Limiter:
     """
 
     def __init__(self, kind: str, limits: Mapping[str, str], storage: str) -> None:
-        setting = f"LOOP_{kind.upper()}_LIMITS"
-        if unknown := limits.keys() - set(_SIDES):
-            raise DefinitionError(f"{setting} has {_SIDES}, and not {sorted(unknown)[0]!r}")
         self._kind = kind
-        self._limits = {side: _parsed(setting, limits.get(side)) for side in _SIDES}
+        self._limits = _read(kind, limits)
         self._counter = _counter(storage)
         self._own: RateLimiter | None = None
 
@@ -99,6 +97,31 @@ class Limiter:
             return getattr(self._own, name)(limit, *keys)
 
 
+def check_settings(settings: Settings) -> None:
+    """Check the limits that an app sets; where it sets none, that costs nothing.
+
+    :raises DefinitionError: naming the setting that means nothing.
+    """
+    usual = Settings()
+    for kind in KINDS:
+        name = f"{kind}_limits"
+        if getattr(settings, name) != getattr(usual, name):
+            _read(kind, getattr(settings, name))
+
+
+def _read(kind: str, limits: Mapping[str, str]) -> dict[str, list[RateLimitItem]]:
+    """The limits of one kind by the sides for which tries are counted.
+
+    :raises DefinitionError: naming the setting that means nothing.
+    """
+    setting = f"LOOP_{kind.upper()}_LIMITS"
+    for side in limits:
+        if side not in _SIDES:
+            known = " and ".join(map(repr, _SIDES))
+            raise DefinitionError(f"{setting} has {known}, not {side!r}{nearest(side, _SIDES)}")
+    return {side: _parsed(f"{setting}[{side!r}]", limits.get(side)) for side in _SIDES}
+
+
 def _parsed(setting: str, text: str | None) -> list[RateLimitItem]:
     from limits import parse_many
 
@@ -106,8 +129,10 @@ def _parsed(setting: str, text: str | None) -> list[RateLimitItem]:
         return []
     try:
         return parse_many(text)
-    except ValueError as error:
-        raise DefinitionError(f"{setting}: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"{setting} is limits such as '10 per minute; 100 per day': {error}"
+        ) from None
 
 
 def _counter(storage: str) -> RateLimiter:

@@ -28,6 +28,7 @@ from ..operations import outbox
 from ..remoting import Caller, id_text
 from ..state import State
 from .apps import current_state
+from .sessions import newest
 
 #: What a token of a mail is for.
 VERIFICATION = "verification"
@@ -90,7 +91,8 @@ def user_of(model: Any, purpose: str, token: Any) -> Any | None:
     if claim is None:
         return None
     try:
-        user = model.__loop_plan__().instance(claim.id)
+        with newest(model):
+            user = model.__loop_plan__().instance(claim.id)
     except (ModelNotFound, BadRequest):
         return None
     return user if hmac.compare_digest(state_of(user, purpose), claim.state) else None

@@ -15,7 +15,7 @@ from .addresses import normal_address
 from .limiting import forgive, limit
 from .passwords import HeldHash, current_hasher
 from .records import EMAIL, PASSWORD, REALM, USERNAME, has_realms
-from .sessions import ETERNAL, end_sessions, key_of
+from .sessions import ETERNAL, end_sessions, key_of, newest
 from .tokens import digest_of
 from .wire import Credentials, LoggedIn
 
@@ -248,7 +248,8 @@ class _Login:
         where: Where = And(
             tuple(equality(properties[name], value) for name, value in wanted.items())
         )
-        found: list[Record] = plan.find(Filter(where=where, limit=1)).records()
+        with newest(model):
+            found: list[Record] = plan.find(Filter(where=where, limit=1)).records()
         return found[0] if found else None
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..definition import ModelDefinition
+from ..definition import ModelDefinition, nearest
 from ..errors import DefinitionError
 from ..schema import Message
 from ..types import PropertyType, String
@@ -22,6 +23,10 @@ from .apps import current_settings, keyed_digest, keyed_digests
 MAX_BYTES = 4096
 #: The most bytes that bcrypt looks at.
 _BCRYPT_BYTES = 72
+#: The most users that a remote caller gives at once, as each password takes long to hash.
+MOST_NEW = 20
+#: What the settings may say of Argon2.
+_PARAMETERS = ("time_cost", "memory_cost", "parallelism", "hash_len", "salt_len")
 _BCRYPT = ("$2a$", "$2b$", "$2y$")
 _STAMP = 32
 
@@ -70,9 +75,10 @@ class PasswordText(String):
         return String
 
     def load(self, value: Any, *, text: bool = True) -> str:
-        if isinstance(value, PasswordHash | GivenPassword):
+        if isinstance(value, PasswordHash):
             return value
-        return GivenPassword(super().load(value, text=text))
+        loaded = super().load(value, text=text)
+        return value if isinstance(value, GivenPassword) else GivenPassword(loaded)
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "password"}
@@ -163,6 +169,21 @@ class Hasher:
             return self._argon2.verify(stored, _normal_bytes(password))
         except (Argon2Error, InvalidHash):
             return False
+
+
+def check_settings(parameters: Mapping[str, Any]) -> None:
+    """Check an app's parameters of Argon2, as far as that takes no hash.
+
+    :raises DefinitionError: naming the one that means nothing.
+    """
+    for name, value in parameters.items():
+        if name not in _PARAMETERS:
+            hint = nearest(str(name), _PARAMETERS)
+            raise DefinitionError(f"LOOP_PASSWORD_HASHING has no {name!r}{hint}")
+        if type(value) is not int or value < 1:
+            raise DefinitionError(
+                f"LOOP_PASSWORD_HASHING[{name!r}] is a positive whole number, not {value!r}"
+            )
 
 
 def _hashing_error() -> type[Exception]:

@@ -159,10 +159,6 @@ class Provider(ABC):
         :raises DefinitionError: where the app has no ``client_id``.
         """
         said = settings.get(self.name, {})
-        if not isinstance(said, Mapping) or not said.keys() <= {"client_id", "client_secret"}:
-            raise DefinitionError(
-                f"LOOP_OAUTH[{self.name!r}] is a dict with 'client_id' and 'client_secret'"
-            )
         own = copy(self)
         for key, value in said.items():
             setattr(own, key, value)

@@ -15,6 +15,7 @@ from ..operations import Observation
 from ..query import Where
 from ..remoting import current_context
 from ..schema import Serializer
+from ..types import text_problem
 from ..validation import Rule, Uniqueness, Validator
 from .addresses import is_address, normal_address
 from .passwords import (
@@ -58,8 +59,9 @@ class UserSerializer(Serializer):
 
     def ahead(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         given = data.get(PASSWORD)
-        is_plain = isinstance(given, str) and not isinstance(given, PasswordHash)
-        if not is_plain or not given.strip() or is_too_long(given):
+        if not isinstance(given, str) or isinstance(given, PasswordHash):
+            return data
+        if not given.strip() or is_too_long(given) or text_problem(given) is not None:
             return data
         return {**data, PASSWORD: hash_ahead(given)}
 
@@ -122,7 +124,8 @@ def keep_flags(definition: ModelDefinition) -> None:
     for name, flags in _FLAGS.items():
         own = definition.properties.get(name)
         if own is not None and not any(getattr(own, flag) for flag in flags):
-            definition.add_property(replace(own, **{flags[0]: True}))
+            flag: dict[str, Any] = {flags[0]: True}
+            definition.add_property(replace(own, **flag))
 
 
 #: What one of holds for a property; the first where nothing is said.
@@ -236,8 +239,8 @@ def refuse_plain(ctx: Observation) -> None:
     """Undo a write to which an observer of ``persist`` gave a password, as that is not hashed."""
     if isinstance((ctx.data or {}).get(PASSWORD), GivenPassword):
         raise TypeError(
-            f"an observer of 'persist' set the password of a {ctx.model.model_name}, which would "
-            "be stored as it is: set it in 'before save'"
+            f"an observer of 'persist' set the password of a {ctx.model.definition.name}, which "
+            "would be stored as it is: set it in 'before save'"
         )
 
 

@@ -39,6 +39,7 @@ from .links import (
 from .pages import message, page, send_to
 from .passwords import current_hasher
 from .records import has_realms
+from .sessions import newest
 
 if TYPE_CHECKING:
     from ..model import Model as Base
@@ -235,7 +236,7 @@ class Resetting(Base):
         try:
             _change(user, password)
         except ValidationError as error:
-            problems = [("password", f"The password {each.message}.") for each in error.failures]
+            problems = [("password", _sentence(str(each.message))) for each in error.failures]
             return _form(user, str(token), *problems)
         except BadRequest:
             return _not_valid()
@@ -270,7 +271,8 @@ def _send(model: Any, email: str, realm: str | None, letter: Letter, base: str |
         where["realm"] = realm
     plan = model.__loop_plan__()
     try:
-        found = plan.find(plan.parser.filter({"where": where, "limit": 1})).records()
+        with newest(model):
+            found = plan.find(plan.parser.filter({"where": where, "limit": 1})).records()
     except FilterError:  # no record can have such a text
         return
     if not found:
@@ -317,6 +319,12 @@ def _rules(definition: ModelDefinition) -> str:
     least = [constraints.get("min_length"), *(getattr(rule, "min", None) for rule in lengths)]
     most = max((each for each in least if isinstance(each, int)), default=0)
     return f"At least {most} characters." if most > 1 else "A longer password is a safer one."
+
+
+def _sentence(problem: str) -> str:
+    """What is wrong with a password, for people: some messages of LoopBack's have no verb."""
+    verb = "is " if problem.startswith("too ") else ""
+    return f"The password {verb}{problem}."
 
 
 def _not_valid() -> Any:

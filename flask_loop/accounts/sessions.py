@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -79,7 +80,8 @@ class Known:
 def _look_up(user_model: Any, digest: str) -> Known | None:
     """What the data sources know of a session and its user."""
     plan = user_model.session.__loop_plan__()
-    rows = plan.get(digest)
+    with newest(user_model.session):
+        rows = plan.get(digest)
     if not rows:
         return None
     session = rows.records()[0]
@@ -99,8 +101,17 @@ def _look_up(user_model: Any, digest: str) -> Known | None:
 
 def load_user(user_model: Any, id: Any) -> Any:
     """The user with an id, or None where there is none."""
-    rows = user_model.__loop_plan__().get(id)
+    with newest(user_model):
+        rows = user_model.__loop_plan__().get(id)
     return user_model.from_record(rows.records()[0]) if rows else None
+
+
+def newest(model: Any) -> AbstractContextManager[None]:
+    """A block that reads what was just written, where replicas may not have it yet."""
+    source = model.data_source
+    has_replicas = source.connector.capabilities.replicas
+    block: AbstractContextManager[None] = source.primary() if has_replicas else nullcontext()
+    return block
 
 
 def expiry_of(user_model: Any, session: Mapping[str, Any]) -> datetime | None:

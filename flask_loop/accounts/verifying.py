@@ -25,6 +25,7 @@ from .links import (
 )
 from .pages import message, send_to, wants_page
 from .redirects import check_redirect
+from .sessions import newest
 
 if TYPE_CHECKING:
     from ..model import Model as Base
@@ -55,13 +56,15 @@ def verify(user: Any, options: Mapping[str, Any] | None = None, /, **more: Any) 
     :raises ValueError: where the user is not stored, has no address or has verified it, where
         ``to`` is another one, and where ``redirect`` is no place that ``LOOP_ALLOWED_REDIRECTS``
         has.
-    :raises RuntimeError: where it is not known where clients reach the app.
+    :raises RuntimeError: where it is not known where clients reach the app, or who the mail is
+        from.
 
     ::
 
         @Member.after_remote("create")
-        def send_link(ctx, member):
-            member.verify(subject="Welcome to the shop")
+        def send_link(ctx, created):
+            for member in created if isinstance(created, list) else [created]:
+                member.verify(subject="Welcome to the shop")
     """
     letter = _letter(type(user), options, more)
     return _send(user, letter, None if letter.href else base_url())
@@ -184,7 +187,8 @@ def _refuse_others(to: Any, email: str) -> None:
 
 def _resend(model: Any, id: str, letter: Letter, base: str | None) -> None:
     try:
-        user = model.__loop_plan__().instance(id)
+        with newest(model):
+            user = model.__loop_plan__().instance(id)
     except LoopError:
         return
     if user.email and not user.email_verified:

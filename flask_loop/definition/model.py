@@ -248,7 +248,11 @@ class ModelDefinition:
                 dependent.fixed,
             )
             if is_same and each.on_delete != dependent.on_delete:
-                raise DefinitionError(f"on_delete: {each.relation!r} says {each.on_delete!r}")
+                raise DefinitionError(
+                    f"on_delete: {dependent.relation!r} says {dependent.on_delete!r}, and "
+                    f"{each.relation!r} says {each.on_delete!r}: say the same on both sides; "
+                    "constraint=True alone says 'restrict'"
+                )
             if is_same:
                 return
         self.dependents.append(dependent)

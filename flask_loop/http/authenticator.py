@@ -10,7 +10,7 @@ from flask import Flask, Request, current_app, g, session
 
 from ..accounts.links import caller_of_reset
 from ..accounts.sessions import caller_of
-from ..errors import Forbidden, Unauthorized
+from ..errors import DefinitionError, Forbidden, Unauthorized
 from ..methods import RemoteMethod
 from ..remoting.callers import DEFAULT_SCOPES, NOBODY, Caller
 from ..state import Settings
@@ -56,9 +56,23 @@ class Authenticator:
         self._find_principal = find_principal
         self._homes: dict[int, Any] = {}
 
+    @property
+    def has_principals(self) -> bool:
+        """Whether the app says who its own users are, and which roles they have."""
+        return self._find_principal() is not None
+
     def add(self, model: Any) -> None:
-        """Know the users of a model, and the tokens of their sessions."""
+        """Know the users of a model, and the tokens of their sessions.
+
+        :raises DefinitionError: where another model of users has its name, by which cookies and
+            links in mails know whose they are.
+        """
         if model not in self.users:
+            if any(each.model_name == model.model_name for each in self.users):
+                raise DefinitionError(
+                    f"the app has two models of users that are called {model.model_name!r}: "
+                    "cookies and links in mails name the model; call one of them otherwise"
+                )
             self.users = (*self.users, model)
         self.is_on = True
 

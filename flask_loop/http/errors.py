@@ -130,9 +130,13 @@ def _json(body: dict[str, Any]) -> bytes:
 def _loopback_error(error: HTTPException, status: int) -> dict[str, Any]:
     body: dict[str, Any] = {"statusCode": status}
     if status < 500 or status == 503:
-        body["name"] = getattr(error, "error_name", None) or f"{type(error).__name__}Error"
+        body["name"] = getattr(error, "error_name", None) or _name_of(type(error))
     body["message"] = getattr(error, "message", None) or error.description or error.name
     return {**body, **_machine_readable(error)}
+
+
+def _name_of(kind: type[HTTPException]) -> str:
+    return f"{kind.__name__.removesuffix('Error')}Error"
 
 
 def _problem(error: HTTPException, status: int) -> dict[str, Any]:

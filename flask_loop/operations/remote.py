@@ -16,7 +16,7 @@ from .base import OPERATIONS, Attached, is_overridden
 from .bulk import Bulk
 from .plan import Plan
 from .reading import nothing_found, only_of_one
-from .results import FoundOne
+from .results import FoundOne, show_inside
 from .writing import accept_new, existing_id
 
 
@@ -53,6 +53,8 @@ def override_of(plan: Plan, method: RemoteMethod) -> Callable[..., Any] | None:
     if name is None:
         return None
     answer = _ANSWERS.get(method.name, _answer)
+    if plan.nesting is not None and any(each.type == "model" for each in method.accepts):
+        answer = partial(_shown_to_caller, answer)
 
     def call(*arguments: Any) -> Any:
         return getattr(model, name)(*(each for each in arguments if each is not None))
@@ -86,6 +88,20 @@ def _instance(plan: Plan, id: Any) -> Any:
 
 Call = Callable[..., Any]
 Data = Mapping[str, Any]
+
+
+def _shown_to_caller(
+    answer: Callable[..., Any], call: Call, plan: Plan, bounds: Bounds, **arguments: Any
+) -> Any:
+    """What a version of the model's own that writes answers, as it is for this caller.
+
+    Beside the related records that came in the data there may be others, which are not for all.
+    """
+    written = answer(call, plan, bounds, **arguments)
+    several = written if isinstance(written, list) else [written]
+    if all(isinstance(each, plan.model) for each in several):
+        show_inside(plan, several, arguments["data"], bounds)
+    return written
 
 
 def _answer(call: Call, plan: Plan, bounds: Bounds, **arguments: Any) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from ..connectors.base import Record, Rows, layout_of_records
-from ..query import Bounds, Filter
+from ..definition import RelationDefinition
+from ..query import EVERYTHING, Bounds, Filter, both, read_by
 from ..relations.including import Loaded, load, without
 from ..remoting import Result
 from .plan import Plan
@@ -182,3 +183,28 @@ def inside(
     rows = Rows(records, layout_of_records(plan.definition))
     include = plan.parser.filter({"include": spec}).include
     return load(rows, include, bounds)
+
+
+def show_inside(plan: Plan, instances: Sequence[Any], data: Any, bounds: Bounds) -> None:
+    """Let instances that were written hold of their relations what a remote caller is shown.
+
+    It is about the relations of which the caller's data had records.
+    """
+    records = [each.to_record() for each in instances]
+    shown = inside(plan, records, data, bounds, wire_only=True)
+    for relation in plan.definition.relations.values():
+        if relation.is_embedded or _is_free(relation, bounds):
+            continue
+        for each in instances:
+            each.__dict__.get("_related", {}).pop(relation.name, None)
+    for loaded in shown:
+        loaded.into_instances(instances)
+
+
+def _is_free(relation: RelationDefinition, bounds: Bounds) -> bool:
+    """Whether all records that a relation may lead to are for a caller."""
+    target = relation.target
+    if target is None:
+        return bounds.reach is None
+    rows = both(bounds.rows(target.model, read_by(relation)), bounds.between(relation))
+    return rows == EVERYTHING

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..connectors.base import Record
 from ..definition import BELONGS_TO, HAS_ONE, MISSING, RelationDefinition
-from ..errors import Failure, ModelNotFound
+from ..errors import BadRequest, Failure, ModelNotFound
 from ..query import EVERYTHING, NOTHING, Bounds, Filter, Where, both, keys_where
 from ..types import MAX_DEPTH, Array, Object, PropertyType
 from .branches import CODE, NAMED, Branch, NestingPlan, Path
@@ -282,9 +282,12 @@ class Growing:
         items = self._items(value, wrong)
         if wrong or not items:
             return value
+        most = self.target.model.__loop_most_new__
+        if most is not None and len(items) > most:
+            raise BadRequest(f"{self.relation.wire!r} has more than {most} records.")
         self._resolve(items)
         if refused := [item for item in items if not self._may_write(item, bounds)]:
-            failures += [Failure(item.path, CODE, _NOT_REMOTE) for item in refused]
+            failures += [self._refused(item, bounds) for item in refused]
             return MISSING
         accepted = [self._accepted_item(item, bounds, failures) for item in items]
         return accepted if self.relation.is_many else accepted[0]
@@ -318,6 +321,16 @@ class Growing:
             return reach.makes(model, method)
         rows = reach.rows(model, method)
         return rows == EVERYTHING or bool(self._select(both(self._with_ids([item.id]), rows)))
+
+    def _refused(self, item: _Item, bounds: Bounds) -> Failure:
+        """Why a caller may not write a record. One that is not for it is as if it were none."""
+        ids = self.target.definition.ids
+        is_there = item.record is not None or item.problem is not None
+        is_named = is_there and all(each.wire in item.data for each in ids)
+        method = "prototype.patchAttributes"
+        if is_named and bounds.reach is not None and bounds.reach.offers(self.target.model, method):
+            return Failure((*item.path, ids[0].name), CODE, item.problem or _NOT_RELATED)
+        return Failure(item.path, CODE, _NOT_REMOTE)
 
     def check(self, value: Any) -> Iterator[Failure]:
         """What is wrong with new records, or changes, each by itself."""

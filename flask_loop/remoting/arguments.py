@@ -96,7 +96,7 @@ def decode(
             parser = of.remote_parser(bounds, nested=argument.inside)
             arguments[argument.name] = parser.where(value)
         elif argument.type == "model":
-            arguments[argument.name] = _data(argument, given, bounds)
+            arguments[argument.name] = _data(argument, given, bounds, of)
         elif argument.source == "path":
             arguments[argument.name] = of.read_id(value, argument.name)
     return arguments
@@ -139,15 +139,16 @@ def _is_missing(argument: Argument, value: Any) -> bool:
     return value is None or value == ""
 
 
-def _data(argument: Argument, given: Mapping[str, Any], bounds: Bounds) -> Any:
+def _data(argument: Argument, given: Mapping[str, Any], bounds: Bounds, of: Target) -> Any:
     value = given.get(argument.name, {})
     if isinstance(value, Mapping):
         return value
     if not (argument.many and isinstance(value, list)):
         many = " or a list of objects" if argument.many else ""
         raise ArgumentError(argument.name, f"is not an object{many}")
-    if len(value) > bounds.values:
-        raise ArgumentError(argument.name, f"has more than {bounds.values} records")
+    most = min(bounds.values, of.model.__loop_most_new__ or bounds.values)
+    if len(value) > most:
+        raise ArgumentError(argument.name, f"has more than {most} records")
     for index, each in enumerate(value):
         if not isinstance(each, Mapping):
             raise ArgumentError(argument.name, f"is not a list of objects: see index {index}")
