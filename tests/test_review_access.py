@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -431,6 +432,39 @@ def test_what_is_written_inside_a_record_does_not_tell_which_records_others_have
 
     assert answer(theirs.id)[0] == 422
     assert answer(theirs.id) == answer(theirs.id + 1)
+
+
+def test_a_nested_write_links_where_one_may_make_the_record_that_links(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Band(Model):
+        name: Prop[str | None]
+        songs: HasMany[Song] = relation(through="SetList", nested=True)
+
+        class Meta:
+            data_source = source
+
+    class Song(Model):
+        name: Prop[str | None]
+
+        class Meta:
+            data_source = source
+
+    class SetList(Model):
+        band: BelongsTo[Band] = relation()
+        song: BelongsTo[Song] = relation()
+
+        class Meta:
+            data_source = source
+            acls = CLOSED
+
+    visit = Visit(make_app(Band, Song, SetList))
+    source.auto_update()
+    band = Band.create(name="b")
+    for verb, path in (("POST", "bands"), ("PATCH", f"bands/{band.id}")):
+        answer = visit(verb, path, {"name": "b", "songs": [{"name": "s"}]})
+        assert answer.status_code in (401, 422), answer.text
+    assert (SetList.count(), Song.count()) == (0, 0)
 
 
 # Functions of the user's own
@@ -887,3 +921,55 @@ def test_the_command_marks_no_way_open_that_ends_where_nobody_may_go(
     assert answer.exit_code == 0, answer.output
     assert "dungeons" not in answer.output
     assert "castles.find " in answer.output
+
+
+def test_the_command_shows_who_may_go_a_whole_way(source: DataSource, make_app: MakeApp) -> None:
+    class Palace(Model):
+        halls: HasMany[Hall]
+
+        class Meta:
+            data_source = source
+            acls = [{"principalType": "ROLE", "principalId": "guide", "permission": "ALLOW"}]
+
+    class Hall(Model):
+        palace: BelongsTo[Palace | None] = relation()
+
+        class Meta:
+            data_source = source
+            acls = OWN
+
+    runner = make_app(Palace, Hall).test_cli_runner()
+    answer = runner.invoke(args=["loop", "acl", "Palace", "--json"])
+    rows = {each["method"]: each for each in json.loads(answer.stdout)}
+    route = rows["palaces.prototype.__get__halls"]
+    assert (route["who"], route["needs"]) == (["guide and $owner"], ["halls.find"])
+    assert rows["palaces.prototype.__create__halls"]["who"] == []
+    assert rows["palaces.find"]["who"] == ["guide"]
+
+
+def test_the_document_asks_for_a_token_where_the_end_of_a_way_does(
+    source: DataSource, make_app: MakeApp
+) -> None:
+    class Keeper(User):
+        class Meta:
+            data_source = source
+
+    class Zoo(Model):
+        cages: HasMany[Cage]
+
+        class Meta:
+            data_source = source
+
+    class Cage(Model):
+        user_id: Prop[int | None]
+        zoo: BelongsTo[Zoo | None] = relation()
+
+        class Meta:
+            data_source = source
+            acls = OWN
+
+    client = make_app(Keeper, Zoo, Cage).test_client()
+    paths = client.get("/_docs/openapi.json").json["paths"]
+    assert {} not in paths["/api/zoos/{id}/cages"]["get"]["security"]
+    assert "401" in paths["/api/zoos/{id}/cages"]["get"]["responses"]
+    assert {} in paths["/api/zoos"]["get"].get("security", [{}])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from flask_loop.accounts.identities import identities_of
 from flask_loop.accounts.links import RESET, make_token
 from flask_loop.accounts.passwords import Hasher, PasswordHash
 from flask_loop.auth import Session, User
-from flask_loop.email import queue_of
+from flask_loop.email import MailError, queue_of
+from flask_loop.mailing import defer
 from flask_loop.oauth import OpenID, ThirdPartyLogin
 from flask_loop.operations import outbox
 
@@ -242,6 +244,33 @@ def test_links_and_changes_of_passwords_need_no_operation_that_a_model_may_be_wi
 
 
 # Transactions
+
+
+def test_what_a_transaction_leaves_to_a_full_queue_is_logged_and_the_rest_is_kept(
+    source: DataSource, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    class CrowdedMember(User):
+        class Meta:
+            data_source = source
+
+    source.auto_update()
+    app = make_app(CrowdedMember, LOOP_MAIL_QUEUE=1, **SETTINGS)
+    end = Event()
+    with app.app_context():
+        try:
+            defer(end.wait, 10)
+            with pytest.raises(MailError):
+                CrowdedMember.reset("ann@example.com")
+            with source.transaction():
+                CrowdedMember.create(ANN)
+                CrowdedMember.reset("ann@example.com")
+        finally:
+            end.set()
+        assert queue_of(app).wait(5)
+        assert CrowdedMember.count() == 1
+    (logged,) = caplog.records
+    assert "LOOP_MAIL_QUEUE" in str(logged.exc_info)
+    assert "ann@example.com" not in caplog.text
 
 
 def test_no_transaction_waits_while_a_password_is_hashed(

@@ -24,7 +24,6 @@ from .owners import check_owner_relations, has_owners
 from .roles import Roles, caller_id, link_roles, only_model, records, take_from_deleted
 from .scoring import (
     AUTHENTICATED,
-    DYNAMIC_ROLES,
     EVERYONE,
     OWNER,
     UNAUTHENTICATED,
@@ -246,7 +245,7 @@ class AccessControl:
             with suppress(DefinitionError):  # which is a problem, and not idle
                 if not has_owners(model, self._state.users):
                     return "nothing in the model says which user owns a record"
-        if name not in DYNAMIC_ROLES and not self.roles.may_be_given(name):
+        if not name.startswith("$") and not self.roles.may_be_given(name):
             return "the app has neither models of roles and role mappings nor a function for it"
         return None
 

@@ -28,8 +28,8 @@ _SPELLINGS = {
 }
 _LINK = "{href}"
 NO_SENDER = (
-    "a mail to a user needs a sender: set MAIL_DEFAULT_SENDER, the default_sender of the data source "
-    "of mail, or `from_` in the model's Meta.verification and Meta.reset"
+    "a mail to a user needs a sender: set MAIL_DEFAULT_SENDER, the default_sender of the data "
+    "source of mail, or `from_` in the model's Meta.verification and Meta.reset"
 )
 
 

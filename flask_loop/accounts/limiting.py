@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: What the limits of each kind of tries are called in the settings.
 KINDS = ("login", "reset", "verify")
+#: What the documentation of the API says of the answer to a try too many.
+REFUSAL = {429: "It was tried too often; Retry-After says when to come back."}
 _SIDES = ("account", "address")
 #: How many of the first bits of an IPv6 address one customer has.
 _NETWORK_BITS = 64

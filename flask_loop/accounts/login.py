@@ -12,7 +12,7 @@ from ..query import And, Filter, Where, equality
 from ..remoting import Context, id_text
 from ..types import text_problem
 from .addresses import normal_address
-from .limiting import forgive, limit
+from .limiting import REFUSAL, forgive, limit
 from .passwords import HeldHash, current_hasher
 from .records import EMAIL, PASSWORD, REALM, USERNAME, has_realms
 from .sessions import ETERNAL, end_sessions, key_of, newest
@@ -59,6 +59,7 @@ class LoggingIn(Base):
         returns={"arg": "accessToken", "type": LoggedIn(), "root": True},
         http={"verb": "post", "path": "/login"},
         access_type="EXECUTE",
+        errors={401: "Nobody has these credentials, or the address is not verified.", **REFUSAL},
     )
     @classmethod
     def login(

@@ -23,7 +23,7 @@ from .addresses import normal_address
 from .either import OnEither
 from .identities import forget_strangers
 from .letters import Letter
-from .limiting import forgive, limit
+from .limiting import REFUSAL, forgive, limit
 from .links import (
     RESET,
     RESET_SCOPES,
@@ -54,6 +54,7 @@ _DEFAULTS = {
 }
 _PASSWORD = {"type": "string", "required": True, "http": {"source": "form"}}
 _TOKEN = {"arg": "token", "type": "string", "http": {"source": "form"}}
+_BROKEN = "The new password breaks a rule."
 _CONTEXT = {"arg": "ctx", "http": {"source": "context"}}
 
 
@@ -119,6 +120,7 @@ class Resetting(Base):
         returns=None,
         http={"verb": "post", "path": "/reset"},
         description="Send the user with an address a mail to choose another password.",
+        errors=REFUSAL,
     )
     @classmethod
     def reset(cls, email: str, realm: str | None = None) -> None:
@@ -174,6 +176,7 @@ class Resetting(Base):
         description="Choose another password with the token of a reset mail, which is given here "
         "or in the place of a session's token.",
         access_scopes=[*RESET_SCOPES, "DEFAULT"],
+        errors={401: "There is no token.", 422: _BROKEN},
     )
     @classmethod
     def set_password(
@@ -259,6 +262,7 @@ class Resetting(Base):
             http={"verb": "post", "path": "/change-password"},
             description="Change one's password, which ends one's other sessions.",
             access_type="EXECUTE",
+            errors={422: _BROKEN, **REFUSAL},
         ),
         change_password,
     )

@@ -12,7 +12,7 @@ from ..methods import remote_method
 from ..remoting import Context, id_text
 from .either import OnEither
 from .letters import Letter
-from .limiting import limit
+from .limiting import REFUSAL, limit
 from .links import (
     VERIFICATION,
     allowed_redirects,
@@ -96,6 +96,7 @@ class Verifying(Base):
             http={"verb": "post", "path": "/:id/verify"},
             description="Send the mail again by which a user verifies their address.",
             access_type="EXECUTE",
+            errors=REFUSAL,
         ),
         verify,
     )

@@ -133,6 +133,7 @@ class _Maker:
             said_access=options.access_type,
             access_scopes=options.access_scopes or ("DEFAULT",),
             acls=options.acls,
+            errors=options.errors,
         )
 
     def _refuse_files_without_body(self, routes: tuple[Route, ...]) -> None:

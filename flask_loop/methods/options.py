@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..definition import MISSING, TransactionOptions, nearest, read_entries
@@ -30,6 +30,7 @@ _OPTIONS = {
     "access_scopes": "access_scopes",
     "accessScopes": "access_scopes",
     "acls": "acls",
+    "errors": "errors",
 }
 #: What a call does to records, for access control.
 ACCESS_TYPES = ("READ", "WRITE", "EXECUTE")
@@ -156,6 +157,7 @@ class Options:
     access_type: str | None = None
     access_scopes: tuple[str, ...] | None = None
     acls: tuple[Mapping[str, Any], ...] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_options(given: Mapping[str, Any]) -> Options:
@@ -180,6 +182,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
     read["transaction"] = TransactionOptions.written("transaction", options.get("transaction"))
     read["acls"] = tuple(_listed("acls", options.get("acls")))
     read_entries(read["acls"], "acls")
+    read["errors"] = _errors(options.get("errors"))
     if options.get("access_type") is not None:
         read["access_type"] = _access_type(options["access_type"])
     if options.get("access_scopes") is not None:
@@ -263,6 +266,20 @@ def _access_type(value: Any) -> str:
     if isinstance(value, str) and value.upper() in ACCESS_TYPES:
         return value.upper()
     raise DefinitionError(f"'access_type' is one of {', '.join(ACCESS_TYPES)}, not {value!r}")
+
+
+def _errors(value: Any) -> dict[int, str]:
+    """Statuses, as numbers or as the keys that JSON has, and what each means."""
+    given: Any = {} if value is None else value
+    if not isinstance(given, Mapping) or not all(map(_is_error, given.items())):
+        raise DefinitionError(f"'errors' is a dict of statuses and sentences, not {value!r}")
+    return {int(status): text for status, text in given.items()}
+
+
+def _is_error(item: tuple[Any, Any]) -> bool:
+    status, text = item
+    is_status = str(status).isdecimal() and int(status) in range(400, 600)
+    return is_status and isinstance(text, str) and bool(text.strip())
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ..query import EVERYTHING, NOTHING, Bounds, Filter, Where, both, keys_where
 from ..types import MAX_DEPTH, Array, Object, PropertyType
 from .branches import CODE, NAMED, Branch, NestingPlan, Path
 from .deleting import chunks
-from .narrowing import key_in, where_related
+from .narrowing import key_in, where_linked, where_related
 from .reaching import settled
 
 
@@ -317,9 +317,13 @@ class Growing:
         method = "create" if item.record is None else "prototype.patchAttributes"
         if not (self._is_direct_has or reach.offers(model, method)):
             return False
+        through = self.relation.through
         if item.record is None:
-            return reach.makes(model, method)
-        rows = reach.rows(model, method)
+            links = through is None or reach.makes(through.model, "create")
+            return links and reach.makes(model, method)
+        rows, between = reach.rows(model, method), bounds.between(self.relation)
+        if between != EVERYTHING:
+            rows = both(rows, where_linked(self.relation, self.parent, between))
         return rows == EVERYTHING or bool(self._select(both(self._with_ids([item.id]), rows)))
 
     def _refused(self, item: _Item, bounds: Bounds) -> Failure:

@@ -39,6 +39,8 @@ def _nested(relation: RelationDefinition, method: RemoteMethod) -> RemoteMethod:
     name = f"__{verb}__{relation.wire}__{inner}"
     below = f"/:id{relation.http_path}{'/:nk' if relation.is_many else ''}"
     more = (_key_of(relation),) if relation.is_many else ()
+    through = relation.through
+    links = () if through is None else (Reach(through, "find", of_link=True),)
     return replace(
         method,
         name=name,
@@ -50,6 +52,7 @@ def _nested(relation: RelationDefinition, method: RemoteMethod) -> RemoteMethod:
         reaches=(
             Reach(relation.target, "findById"),
             Reach(relation.target, method.wire),
+            *links,
         ),
     )
 
