@@ -687,7 +687,8 @@ def test_the_end_of_the_process_waits_for_a_bounded_time_and_says_what_is_lost()
         assert monotonic() - began < 30
     assert done.returncode == 0
     lost = [line for line in done.stderr.splitlines() if "was not sent" in line]
-    assert len(lost) == 20, done.stderr
+    # The one that is on its way may fail by itself as well, in the last moment.
+    assert len(lost) in (20, 21), done.stderr
     assert "the process ended before it was sent" in lost[-1]
     assert "ann@example.com" not in done.stderr
 
