@@ -137,10 +137,8 @@ def source() -> Iterator[DataSource]:
 @pytest.fixture
 def app(source: DataSource) -> Flask:
     Guest.attach_to(source)
-    Visitor.attach_to(source)
     return make_shop(
         Guest,
-        Visitor,
         LOOP_EXTERNAL_URL="https://api.example.com",
         LOOP_ALLOWED_REDIRECTS=ALLOWED,
     )
@@ -236,9 +234,18 @@ def test_verify_refuses_a_redirect_to_elsewhere_before_it_sends_anything(app: Fl
             guest.verify(redirect="https://evil.example/")
 
 
-def test_a_reset_page_that_would_redirect_elsewhere_is_an_error_of_the_app(app: Flask) -> None:
-    with pytest.raises(ValueError, match=r"'https://evil.example/' is neither"):
-        app.test_client().post("/api/visitors/reset", json={"email": "ann@example.com"})
+def test_a_reset_page_that_would_redirect_elsewhere_is_an_error_at_registration() -> None:
+    with pytest.raises(DefinitionError, match=r"reset: the redirect 'https://evil.example/' is"):
+        make_shop(Visitor)
+
+
+def test_a_reset_page_that_redirects_elsewhere_since_is_an_error_of_the_app(app: Flask) -> None:
+    Guest.settings.reset = {"redirect": "https://evil.example/"}
+    try:
+        with pytest.raises(ValueError, match=r"'https://evil.example/' is neither"):
+            app.test_client().post("/api/guests/reset", json={"email": "ann@example.com"})
+    finally:
+        Guest.settings.reset = {}
 
 
 def test_a_redirect_carries_no_referrer_and_is_kept_nowhere(app: Flask) -> None:
