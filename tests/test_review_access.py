@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 
 from flask_loop import (
+    ACL,
     BelongsTo,
     DataSource,
     EmbedsMany,
+    HasAndBelongsToMany,
     HasMany,
     Loop,
     Model,
@@ -20,6 +22,7 @@ from flask_loop import (
     ReferencesMany,
     Role,
     User,
+    memory,
     prop,
     relation,
     remote_method,
@@ -973,3 +976,50 @@ def test_the_document_asks_for_a_token_where_the_end_of_a_way_does(
     assert {} not in paths["/api/zoos/{id}/cages"]["get"]["security"]
     assert "401" in paths["/api/zoos/{id}/cages"]["get"]["responses"]
     assert {} in paths["/api/zoos"]["get"].get("security", [{}])
+
+
+def test_an_entry_about_all_models_is_not_about_the_rows_that_a_relation_made() -> None:
+    source = memory()
+
+    class StarTag(Model):
+        word: Prop[str]
+        notes: HasAndBelongsToMany[StarNote]
+
+        class Meta:
+            data_source = source
+            plural = "starTags"
+            acls = [{"principalType": "ROLE", "principalId": "$everyone", "permission": "ALLOW"}]
+
+    class StarNote(Model):
+        text: Prop[str]
+        tags: HasAndBelongsToMany[StarTag]
+
+        class Meta:
+            data_source = source
+            plural = "starNotes"
+            acls = [{"principalType": "ROLE", "principalId": "$everyone", "permission": "ALLOW"}]
+
+    class StarRule(ACL):
+        class Meta:
+            data_source = source
+
+    app = Flask("stars")
+    app.config["TESTING"] = True
+    loop = Loop(app)
+    for model in (StarTag, StarNote):
+        loop.model(model)
+    loop.model(StarRule, public=False)
+    StarRule.create(
+        model="*",
+        property="*",
+        access_type="*",
+        permission="DENY",
+        principal_type="ROLE",
+        principal_id="$everyone",
+    )
+    tag = StarTag.create(word="red")
+    tag.notes.create(text="of it")
+    client = app.test_client()
+    assert [each["text"] for each in client.get("/starTags/1/notes").json] == ["of it"]
+    found = client.get("/starTags", query_string={"filter": '{"include": "notes"}'}).json
+    assert [each["text"] for each in found[0]["notes"]] == ["of it"]

@@ -152,8 +152,7 @@ class Exposure:
             return exposure.method(wire)
         unknown = self._current().unknown
         if model not in unknown:
-            methods = () if model is None else model.__loop_methods__()
-            unknown[model] = {each.wire: each for each in methods}
+            unknown[model] = {each.wire: each for each in _methods_of_unknown(model)}
         return unknown[model].get(wire)
 
     def invoke(self, method: RemoteMethod, given: Given, transport: Transport) -> Any:
@@ -231,7 +230,7 @@ class Exposure:
         exposure = self._others.get(model)
         if exposure is not None:
             return exposure.is_guarded(guard)
-        return any(guard.guards(model, each) for each in model.__loop_methods__())
+        return any(guard.guards(model, each) for each in _methods_of_unknown(model))
 
     def is_guarded(self, guard: Guard) -> bool:
         """Whether a method of the model is guarded."""
@@ -308,6 +307,16 @@ class Exposure:
     def _names(self) -> tuple[str, str]:
         definition = self.model.definition
         return definition.plural, definition.name
+
+
+def _methods_of_unknown(model: Any) -> Iterable[RemoteMethod]:
+    """The methods that are asked for of a model which is in no app.
+
+    They are none of a model that a relation made for its own rows: what is said of all models is
+    said of the two that these rows link.
+    """
+    is_asked = model is not None and "_made_for" not in model.__dict__
+    return model.__loop_methods__() if is_asked else ()
 
 
 def _hooks_of(model: type) -> Iterable[RemoteHook]:
