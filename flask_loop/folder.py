@@ -73,6 +73,15 @@ class FolderModels(Registry):
         found = registry.named(name)
         return found or [_BUNDLED[name]] if name in _BUNDLED else found
 
+    def base(self, name: str) -> type[Any]:
+        """The model that another one extends: one of the folder, then Flask-Loop's own.
+
+        :raises DefinitionError: where no model, or more than one, has the name.
+        """
+        if name not in self._own and name in _BUNDLED:
+            return _BUNDLED[name]
+        return self.get(name)
+
     def known(self) -> list[str]:
         return [*self._own, *registry.known()]
 
@@ -148,8 +157,7 @@ class Folder:
         bases: list[type[Any]] = [Model]
 
         def find_base(name: str) -> ModelDefinition:
-            is_itself = name == document["name"]
-            bases[0] = _BUNDLED[name] if is_itself else self.models.get(name)
+            bases[0] = self.models.base(name)
             return cast("type[Model]", bases[0]).definition
 
         definition = definition_from_json(document, find_base=find_base, models=self.models)
@@ -209,7 +217,8 @@ def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dic
                 f"{file}: the models {' and '.join(seen)} are based on each other"
             )
         base = documents[file].get("base")
-        if base != documents[file].get("name") and base in by_model:
+        is_bundled = base in _BUNDLED and base == documents[file].get("name")
+        if base is not None and base in by_model and not is_bundled:
             visit(by_model[base], (*seen, file))
         ordered.setdefault(file, documents[file])
 

@@ -159,3 +159,15 @@ def test_rows_of_the_acl_model_count(client: FlaskClient, models: dict[str, Any]
             principal_id="$everyone",
         )
     assert client.get("/api/parcels/count", headers=headers).status_code == 401
+
+
+def test_the_base_of_a_folders_users_is_no_model_of_another_place(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    others = [User.extend("User"), User.extend("User")]
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "lodger.json").write_text('{"name": "lodger", "base": "User"}', "utf-8")
+    (lodger,) = Loop(Flask("other_project")).load(folder)
+    assert lodger.__bases__ == (User,)
+    assert len(others) == 2
