@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from flask_loop import DataSource, Loop, Model, create_data_source
+from tests.links import wait_for_shops
 from tests.servers import Firebird, Missing, Mysql, Oracle, Postgresql, Server, Servers
 
 pytest_plugins = ["flask_loop.testing"]
@@ -21,6 +22,13 @@ def _push_request_context() -> None:
 
     It keeps a request context pushed, which Flask 3.1 lets every request of a test client share.
     """
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    """Let no app of a test send anything while another test runs."""
+    yield
+    wait_for_shops()
 
 
 @pytest.fixture

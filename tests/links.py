@@ -24,6 +24,15 @@ FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 #: A function that gives the mails that were sent until now.
 Mails = Callable[[], list[Any]]
 
+#: The apps of the test that runs.
+_shops: list[Flask] = []
+
+
+def wait_for_shops() -> None:
+    """Let what the apps of a test send in the background be done with, before another test."""
+    while _shops:
+        assert queue_of(_shops.pop()).wait(10)
+
 
 def make_shop(*models: type[Model], **settings: Any) -> Flask:
     """An app that sends its users links.
@@ -44,6 +53,7 @@ def make_shop(*models: type[Model], **settings: Any) -> Flask:
     loop = Loop(app, url_prefix="/api")
     for model in models:
         loop.model(model)
+    _shops.append(app)
     return app
 
 
