@@ -1,6 +1,6 @@
 """Calling remote methods, whatever the transport. No HTTP in here."""
 
-from .access import FREE, Access, Decision, Guard, current_access
+from .access import Access, Decision, Guard, current_access
 from .arguments import Arguments, Given, Target, decode
 from .callers import DEFAULT_SCOPES, NOBODY, Caller
 from .calls import is_stream
@@ -20,7 +20,6 @@ from .switches import Switches, SwitchMethods
 
 __all__ = [
     "DEFAULT_SCOPES",
-    "FREE",
     "NOBODY",
     "Access",
     "Arguments",

@@ -41,9 +41,6 @@ class Decision:
         return self.where == NOTHING and not self.on_none
 
 
-FREE = Decision(EVERYTHING, on_none=True)
-
-
 class Guard(Protocol):
     """What decides who may call what, in one app."""
 
@@ -101,17 +98,18 @@ class Access:
         """
         method = self._find_method(model, wire)
         if method is not None:
-            decision = self.demand(model, method)
-            if method.creates and not decision.on_none:
-                raise self.guard.refusal(self.caller, model, method)
+            self.demand(model, method)
 
     def demand(self, model: Any, method: RemoteMethod) -> Decision:
-        """Refuse a caller who may not call a method at all.
+        """Refuse a caller who may not call a method at all, or must not create by it.
+
+        What creates records of another one is about the other one.
 
         :raises Exception: what :meth:`Guard.refusal` gives.
         """
         decision = self.decision(model, method)
-        if decision.is_denied:
+        makes = method.creates and not method.is_by_id
+        if decision.is_denied or (makes and not decision.on_none):
             raise self.guard.refusal(self.caller, model, method)
         return decision
 
@@ -172,9 +170,7 @@ class GuardedMethod:
             reached = self._find_method(target, reach.method)
             if reached is None:
                 continue
-            decision = access.demand(target, reached)
-            if reached.creates and not (reached.is_by_id or decision.on_none):
-                raise self._guard.refusal(access.caller, target, reached)
+            access.demand(target, reached)
             self._demand_reached(access, reached)
 
     def admit(self, access: Access, target: Any, arguments: dict[str, Any]) -> None:
