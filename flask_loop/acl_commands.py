@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from .access import AccessControl
@@ -12,7 +11,7 @@ from .definition import nearest
 from .discovery_commands import reporting_errors
 from .methods import RemoteMethod
 from .state import State
-from .terminal import Row, show
+from .terminal import Row, app_state, show
 
 _COLUMNS = ("method", "access_type", "who", "open")
 
@@ -36,7 +35,7 @@ def acl(model: str | None, only_open: bool, as_json: bool) -> None:
 
     Who is $owner or $related, or has a role that a function says, may call it for some records.
     """
-    state = _state()
+    state = app_state()
     names = [each.model_name for each in state.exposures]
     if model is not None and model not in names:
         raise click.ClickException(f"no exposed model is called {model!r}{nearest(model, names)}")
@@ -50,14 +49,6 @@ def acl(model: str | None, only_open: bool, as_json: bool) -> None:
     show(shown, _COLUMNS, as_json, empty)
     for idle in _guard(state).idle_entries():
         click.echo(f"Warning: {idle}.", err=True)
-
-
-def _state() -> State:
-    try:
-        state: State = current_app.extensions["loop"]
-    except KeyError:
-        raise click.ClickException(f"The app {current_app.name!r} has no Loop.") from None
-    return state
 
 
 def _guard(state: State) -> AccessControl:

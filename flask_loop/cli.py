@@ -6,7 +6,6 @@ Flask finds the group through the entry point ``flask.commands`` and on ``app.cl
 from __future__ import annotations
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from .acl_commands import acl
@@ -15,7 +14,7 @@ from .http import shown_path
 from .migration_commands import migrate
 from .remoting import idle_registrations
 from .state import State
-from .terminal import Row, show
+from .terminal import Row, app_state, show
 from .user_commands import users
 
 NO_MODELS = "No models are exposed: loop.model(Product) exposes one."
@@ -46,7 +45,7 @@ Examples:
 @reporting_errors
 def routes(as_json: bool) -> None:
     """List the routes that remote callers have now."""
-    state = _state()
+    state = app_state()
     empty = NO_METHODS if state.exposures else NO_MODELS
     show(_routes(state), ("verb", "path", "method", "model"), as_json, empty)
     for idle in idle_registrations(state.exposures, state.hooks, state.switches):
@@ -65,18 +64,7 @@ Examples:
 def models(as_json: bool) -> None:
     """List the exposed models and where their records are."""
     columns = ("name", "path", "data_source", "connector", "properties", "id")
-    show(_models(_state()), columns, as_json, NO_MODELS)
-
-
-def _state() -> State:
-    try:
-        state: State = current_app.extensions["loop"]
-    except KeyError:
-        raise click.ClickException(
-            f"The app {current_app.name!r} has no Loop. Call Loop(app), or loop.init_app(app) in "
-            "the application factory."
-        ) from None
-    return state
+    show(_models(app_state()), columns, as_json, NO_MODELS)
 
 
 def _routes(state: State) -> list[Row]:

@@ -13,8 +13,7 @@ from flask.cli import AppGroup
 from .datasource import DataSource
 from .discovery_commands import reporting_errors
 from .migrations import migrations_of
-from .state import State
-from .terminal import show
+from .terminal import app_state, show
 
 if TYPE_CHECKING:
     from .migrations.revisions import Migrations
@@ -250,9 +249,7 @@ def _migrations(name: str | None, directory: Path | None) -> Migrations:
 
 def _sources() -> Mapping[str, DataSource]:
     """The data sources of the app by name: those of its Loop, and those of exposed models."""
-    state: State | None = current_app.extensions.get("loop")
-    if state is None:
-        raise click.ClickException(f"The app {current_app.name!r} has no Loop.")
+    state = app_state()
     found = (model.data_source for model in state.reachable)
     others = {source.name: source for source in found if source is not None}
     return {**others, **state.sources}

@@ -8,8 +8,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from flask import current_app
+
+from .state import State
 
 Row = Mapping[str, Any]
+
+
+def app_state() -> State:
+    """The app's part of Flask-Loop, for a command.
+
+    :raises ClickException: where the app has none.
+    """
+    try:
+        state: State = current_app.extensions["loop"]
+    except KeyError:
+        raise click.ClickException(
+            f"The app {current_app.name!r} has no Loop. Call Loop(app), or loop.init_app(app) in "
+            "the application factory."
+        ) from None
+    return state
 
 
 def show(rows: Sequence[Row], columns: Sequence[str], as_json: bool, empty: str) -> None:

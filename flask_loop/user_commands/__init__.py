@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
-from .access.roles import Roles, only_model, records
-from .accounts.sessions import end_expired, expiry_of
-from .definition import nearest
-from .discovery_commands import reporting_errors
-from .errors import LoopError
-from .remoting import Caller, id_text
-from .state import State
-from .terminal import Row, show
+from ..accounts.sessions import end_expired, expiry_of
+from ..definition import nearest
+from ..discovery_commands import reporting_errors
+from ..remoting import id_text
+from ..terminal import Row, app_state, show
+from .found import NAMES, Found, shown, user_model, user_models
+from .held import HeldRoles
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 NO_USERS = "There are no users yet: flask loop users create makes the first one."
 NO_ROLES = "The user has no roles."
 NO_SESSIONS = "No user of the app has a place for sessions."
-_NAMES = ("email", "username")
 _NOT_TO_BE_SET = ("id", "password", "email", "username", "realm", "email_verified")
 
 users = AppGroup(
@@ -59,7 +55,7 @@ def _of_a_user(command: C) -> C:
         click.option("--realm", help="The user's realm, where others have the same name."),
         click.option(
             "--by",
-            type=click.Choice([*_NAMES, "id"]),
+            type=click.Choice([*NAMES, "id"]),
             help="What USER is. [default: whichever it fits]",
         ),
     )
@@ -112,7 +108,7 @@ def create(
         raise click.UsageError("Give --email, --username, or both.")
     if password_stdin and no_password:
         raise click.UsageError("--password-stdin and --no-password exclude each other.")
-    model = _user_model(model_name)
+    model = user_model(model_name)
     given = {"email": email, "username": username, "realm": realm}
     data: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     data |= _read_properties(model, properties)
@@ -126,7 +122,7 @@ def create(
     if as_json:
         click.echo(json.dumps(row, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"Created {model.model_name} {row['id']} ({_shown(user)}).")
+        click.echo(f"Created {model.model_name} {row['id']} ({shown(user)}).")
 
 
 @users.command(
@@ -165,7 +161,7 @@ def token(
     USER is an email address, a username or an id. The token is shown this once: what is stored of
     it is its digest.
     """
-    found = _Found.of(user, model_name, realm, by)
+    found = Found.of(user, model_name, realm, by)
     if found.model.session.data_source is None:
         raise click.ClickException(
             f"{found.model.model_name}.session is attached to no data source."
@@ -221,8 +217,8 @@ def roles(
     both = sorted({*added} & {*removed})
     if both:
         raise click.UsageError(f"--add and --remove name the same role: {', '.join(both)}.")
-    found = _Found.of(user, model_name, realm, by)
-    held = _HeldRoles.of(_state(), found)
+    found = Found.of(user, model_name, realm, by)
+    held = HeldRoles.of(app_state(), found)
     known = held.ids(removed)
     known |= held.made(added) if makes else held.ids(added, " (--create makes it)")
     held.give(known[name] for name in added)
@@ -246,7 +242,7 @@ def roles(
 def list_users(*, model_name: str | None, limit: int, as_json: bool) -> None:
     """List the users, in the order of their ids."""
     rows: list[Row] = []
-    models = _user_models() if model_name is None else [_user_model(model_name)]
+    models = user_models() if model_name is None else [user_model(model_name)]
     for model in models:
         order = [each.name for each in model.definition.ids]
         rows += [_row(model, each) for each in model.find(order=order, limit=limit)]
@@ -271,7 +267,7 @@ def purge(*, model_name: str | None, as_json: bool) -> None:
 
     One that somebody tries to use is deleted then; this is for the others.
     """
-    models = _user_models() if model_name is None else [_user_model(model_name)]
+    models = user_models() if model_name is None else [user_model(model_name)]
     rows = [
         {
             "sessions": model.session.model_name,
@@ -351,217 +347,5 @@ def _row(model: Any, user: Any) -> Row:
     }
 
 
-def _shown(user: Any) -> str:
-    known = (getattr(user, name, None) for name in _NAMES)
-    return ", ".join(each for each in known if each)
-
-
 def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-# Who is meant
-
-
-def _state() -> State:
-    state: State | None = current_app.extensions.get("loop")
-    if state is None:
-        raise click.ClickException(f"The app {current_app.name!r} has no Loop.")
-    return state
-
-
-def _user_models() -> list[Any]:
-    models = [model for model in _state().users if model.data_source is not None]
-    if not models:
-        raise click.ClickException(
-            "The app has no users: extend User, attach it to a data source, and give it to "
-            "loop.model()."
-        )
-    return models
-
-
-def _user_model(name: str | None) -> Any:
-    by_name = {model.model_name: model for model in _user_models()}
-    if name is None:
-        if len(by_name) > 1:
-            raise click.ClickException(f"Which users? Give --model: {', '.join(by_name)}.")
-        (name,) = by_name
-    if name not in by_name:
-        raise click.ClickException(
-            f"The app has no model of users {name!r}, but {', '.join(by_name)}."
-        )
-    return by_name[name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The user who is meant.
-
-    :ivar model: the model.
-    :ivar user: the user's record.
-    :ivar id: its id, as text.
-    """
-
-    model: Any
-    user: Any
-    id: str
-
-    @classmethod
-    def of(cls, text: str, model_name: str | None, realm: str | None, by: str | None) -> _Found:
-        """Find a user by email, username or id.
-
-        :raises ClickException: where there is none, or it may be several.
-        """
-        model = _user_model(model_name)
-        found = {id_text(user): user for user in _users_called(model, text, realm, by)}
-        if not found:
-            what = "user" if by is None else f"user with the {by}"
-            of = "" if realm is None else f" in the realm {realm!r}"
-            raise click.ClickException(f"{model.model_name} has no {what} {text!r}{of}.")
-        if len(found) > 1:
-            each = "; ".join(f"id {id}: {_told(user)}" for id, user in sorted(found.items()))
-            raise click.ClickException(
-                f"{text!r} may be several users ({each}). Say which with --by or --realm."
-            )
-        ((id, user),) = found.items()
-        return cls(model, user, id)
-
-
-def _users_called(model: Any, text: str, realm: str | None, by: str | None) -> list[Any]:
-    found: list[Any] = []
-    for name in _NAMES:
-        if by in (None, name) and name in model.definition.properties:
-            found += model.find({"where": {name: text}})
-    if by in (None, "id"):
-        found += _user_with_id(model, text)
-    return [each for each in found if realm is None or each.realm == realm]
-
-
-def _user_with_id(model: Any, text: str) -> list[Any]:
-    try:
-        user = model.find_by_id(model.__loop_plan__().read_id(text))
-    except LoopError:
-        return []
-    return [] if user is None else [user]
-
-
-def _told(user: Any) -> str:
-    realm = getattr(user, "realm", None)
-    return _shown(user) + (f" in the realm {realm!r}" if realm else "")
-
-
-# Roles
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldRoles:
-    """The roles of a user.
-
-    :ivar state: the app's.
-    :ivar found: the user.
-    :ivar roles: the app's model of roles.
-    :ivar mappings: that of who has them.
-    """
-
-    state: State
-    found: _Found
-    roles: Any
-    mappings: Any
-
-    @classmethod
-    def of(cls, state: State, found: _Found) -> _HeldRoles:
-        """What there is in an app.
-
-        :raises ClickException: where it has no roles.
-        """
-        models = (
-            only_model(state, "__loop_role__", "roles"),
-            only_model(state, "__loop_role_mapping__", "role mappings"),
-        )
-        for model, name in zip(models, ("Role", "RoleMapping"), strict=True):
-            if model is None or model.data_source is None:
-                raise click.ClickException(
-                    f"The app has no roles: extend {name}, attach it to a data source, and give it "
-                    "to loop.model(…, public=False)."
-                )
-        return cls(state, found, *models)
-
-    def ids(self, names: Sequence[str], way_out: str = "") -> dict[str, Any]:
-        """The ids of roles, by name.
-
-        :param way_out: what is said of one that there is not.
-        :raises ClickException: naming one that there is not.
-        """
-        found = self._stored(names)
-        for name in names:
-            if name not in found:
-                known = [each.name for each in self.roles.find()]
-                raise click.ClickException(
-                    f"There is no role {name!r}{way_out}{nearest(name, known)}"
-                )
-        return found
-
-    def made(self, names: Sequence[str]) -> dict[str, Any]:
-        """The ids of roles by name, those that were not there made."""
-        found = self._stored(names)
-        for name in dict.fromkeys(names):
-            if name not in found:
-                found[name] = self._id_of(self.roles.create(name=name))
-        return found
-
-    def give(self, ids: Iterable[Any]) -> None:
-        """Give the user roles."""
-        held = self._held_ids()
-        for id in dict.fromkeys(ids):
-            if id not in held:
-                self.mappings.create(
-                    principal_type=self._types[0], principal_id=self.found.id, role_id=id
-                )
-
-    def take(self, ids: Iterable[Any]) -> None:
-        """Take roles from the user."""
-        taken = list(dict.fromkeys(ids))
-        if taken:
-            self.mappings.destroy_all({**self._mine, "role_id": {"inq": taken}})
-
-    def direct(self) -> set[str]:
-        """The names of the roles that the user was given."""
-        (key,) = self.roles.definition.ids
-        there = records(self.roles, {key.name: {"inq": list(self._held_ids())}})
-        return {each["name"] for each in there}
-
-    def all(self) -> frozenset[str]:
-        """The names of these, and of the roles that those with them have."""
-        model, user = self.found.model, self.found.user
-        caller = Caller(model=model, id=model.definition.id_of(user.to_record()))
-        return Roles(self.state).names(caller)
-
-    @property
-    def _types(self) -> list[str]:
-        """What mappings call the model of the user, what they are written with first."""
-        name = self.found.model.definition.name
-        return ["USER", name] if len(self.state.users) == 1 else [name]
-
-    @property
-    def _mine(self) -> Mapping[str, Any]:
-        return {"principal_type": {"inq": self._types}, "principal_id": self.found.id}
-
-    def _held_ids(self) -> set[Any]:
-        return {each["role_id"] for each in records(self.mappings, self._mine)}
-
-    def _stored(self, names: Sequence[str]) -> dict[str, Any]:
-        self._refuse_computed(names)
-        if not names:
-            return {}
-        found = self.roles.find({"where": {"name": {"inq": list(names)}}})
-        return {each.name: self._id_of(each) for each in found}
-
-    def _refuse_computed(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name.startswith("$") or name in Roles(self.state).models.resolvers:
-                raise click.ClickException(
-                    f"Nobody is given the role {name!r}: who has it is found out at each call."
-                )
-
-    def _id_of(self, role: Any) -> Any:
-        return self.roles.definition.id_of(role.to_record())
