@@ -13,7 +13,8 @@
     └── RemoteError                reaches HTTP clients (also werkzeug's HTTPException)
         ├── BadRequest             400
         │   ├── ArgumentError          an argument of a remote method: names the argument
-        │   └── FilterError            a filter or where: names the path
+        │   ├── FilterError            a filter or where: names the path
+        │   └── TooMuchToRead          a filter that no index of the data source narrows down
         ├── Unauthorized           401  nobody is logged in, or the token is not valid
         ├── Forbidden              403
         ├── NotFound               404
@@ -61,6 +62,7 @@ __all__ = [
     "PayloadTooLarge",
     "RemoteError",
     "TooManyRequests",
+    "TooMuchToRead",
     "TransactionConflict",
     "Unauthorized",
     "Unavailable",
@@ -151,7 +153,7 @@ class ArgumentError(BadRequest):
 
     def __init__(self, argument: str, problem: str) -> None:
         super().__init__(f"Argument {argument!r} {problem}.", details={"argument": argument})
-        self.argument = argument
+        self.argument, self.problem = argument, problem
 
 
 class FilterError(BadRequest):
@@ -163,6 +165,22 @@ class FilterError(BadRequest):
         end = "" if problem.endswith("?") else "."
         super().__init__(f"The filter is not valid: {path} {problem}{end}", details={"path": path})
         self.path, self.problem = path, problem
+
+
+class TooMuchToRead(BadRequest):
+    """A filter that a data source cannot answer without reading more records than it may.
+
+    :param model_name: the model.
+    :param most: how many records may be read.
+    """
+
+    error_code = "TOO_MUCH_TO_READ"
+
+    def __init__(self, model_name: str, most: int) -> None:
+        super().__init__(
+            f"More than {most} records of {model_name} would have to be read for this: narrow the "
+            "filter by a property with an index."
+        )
 
 
 class Unauthorized(RemoteError):
@@ -344,10 +362,18 @@ class UniqueViolation(LoopError):
 
     :param properties: the Python names of the properties whose values exist already.
     :param index: the position of the record, when several were written.
+    :param model_name: the model, where the message is for who declared the index.
     """
 
-    def __init__(self, properties: Sequence[str], index: int | None = None) -> None:
-        super().__init__(f"a record with the same {', '.join(properties)} exists")
+    def __init__(
+        self,
+        properties: Sequence[str],
+        index: int | None = None,
+        *,
+        model_name: str | None = None,
+    ) -> None:
+        record = "record" if model_name is None else f"record of {model_name}"
+        super().__init__(f"a {record} with the same {', '.join(properties)} exists")
         self.properties = tuple(properties)
         self.index = index
 

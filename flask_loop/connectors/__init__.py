@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import entry_points
 
-from ..definition import nearest
+from ..definition import BACKENDS, nearest
 from ..errors import DefinitionError
 from .base import (
     Capabilities,
     Column,
     Connector,
+    Function,
+    FunctionArgument,
     Layout,
     Record,
     RelatedRows,
@@ -19,16 +22,18 @@ from .base import (
 )
 
 ENTRY_POINT_GROUP = "flask_loop.connectors"
-#: Other names of ours, as URLs have them.
-_ALIASES = {"mariadb": "mysql", "postgres": "postgresql"}
+#: Other names of ours, as URLs and LoopBack's files have them.
+_ALIASES = {**BACKENDS, "rediss": "redis"}
 
 
+@cache
 def find_connector(name: str) -> type[Connector]:
     """Give the connector class of a name.
 
     :param name: the name of an entry point in the group ``flask_loop.connectors``, which may have
         LoopBack's ``loopback-connector-`` before it; ``postgres`` and ``mariadb`` are
-        ``postgresql`` and ``mysql``.
+        ``postgresql`` and ``mysql``, ``kv-memory`` and ``kv-redis`` are ``memory`` and ``redis``,
+        and ``couchdb2`` is ``couchdb``.
     :raises DefinitionError: where there is none, or the package that it needs is missing.
     """
     found = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
@@ -55,6 +60,8 @@ __all__ = [
     "Capabilities",
     "Column",
     "Connector",
+    "Function",
+    "FunctionArgument",
     "Layout",
     "Record",
     "RelatedRows",

@@ -14,13 +14,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..definition import ISOLATIONS, PLAIN, Link, ModelDefinition, TransactionOptions
 from ..errors import DefinitionError
 from ..query import EVERYTHING, Compare, Filter, Path, Where, keys_where
 from ..query.nodes import And
 from .discovering import Discovering
+from .given import Given
+from .scanning import MAX_SCAN
+
+if TYPE_CHECKING:
+    from .key_value import KeyValueStore
 
 __all__ = [
     "ISOLATIONS",
@@ -28,6 +34,8 @@ __all__ = [
     "Capabilities",
     "Column",
     "Connector",
+    "Function",
+    "FunctionArgument",
     "Layout",
     "Record",
     "RelatedRows",
@@ -39,13 +47,18 @@ __all__ = [
 ]
 
 Record = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can do.
 
-    :ivar transactions: whether :meth:`Connector.transaction` rolls back what was written in it.
+    :ivar transactions: whether :meth:`Connector.transaction` rolls back what was written in it, of
+        which nobody else sees anything before its end.
+    :ivar undoes: whether it undoes that, write by write, where there are no transactions: others
+        may see it until then.
+    :ivar inserts_unless: whether it has :meth:`Connector.insert_unless`.
     :ivar unique: whether unique indexes hold when several write at once.
     :ivar undeclared: whether records may have keys that are no property (``strict = False``).
     :ivar persistent: whether records outlive the process.
@@ -60,6 +73,8 @@ class Capabilities:
     """
 
     transactions: bool = True
+    undoes: bool = False
+    inserts_unless: bool = False
     unique: bool = True
     undeclared: bool = True
     persistent: bool = True
@@ -78,11 +93,16 @@ class Column:
     :ivar to_python: gives the Python value from the raw ones, none of which is None; None where the
         raw value is it.
     :ivar to_wire: gives the JSON value likewise.
+    :ivar may_miss: whether a raw row may be without its keys, where there is no value.
+    :ivar plain: a type whose raw values are both the Python value and the JSON value, so that
+        nothing is called for them.
     """
 
     keys: tuple[int | str, ...]
     to_python: Callable[..., Any] | None = None
     to_wire: Callable[..., Any] | None = None
+    may_miss: bool = False
+    plain: type | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +112,13 @@ class Layout:
     :ivar columns: by Python name, in the order of the definition.
     :ivar open: whether a raw row is a dict that may have further keys.
     :ivar compiled: functions that were generated for these columns, by who made them.
+    :ivar mend: gives rows without the values that nobody can read; None where that is not told.
     """
 
     columns: Mapping[str, Column]
     open: bool = False
     compiled: dict[Any, Any] = field(default_factory=dict)
+    mend: Callable[[Sequence[Any]], Sequence[Any]] | None = None
 
 
 def layout_of_records(definition: ModelDefinition, fields: Iterable[str] | None = None) -> Layout:
@@ -134,7 +156,20 @@ class Rows(Sequence[Any]):
         read = self.layout.compiled.get("records")
         if read is None:
             read = self.layout.compiled["records"] = _record_reader(self.layout)
-        return [read(row) for row in self.raw]
+        return self.read(lambda raw: list(map(read, raw)))
+
+    def read(self, make: Callable[[Sequence[Any]], T]) -> T:
+        """What a function makes of the raw rows.
+
+        Where it raises, they are mended, if the layout says how, and it is called once again.
+        """
+        try:
+            return make(self.raw)
+        except Exception:
+            if self.layout.mend is None:
+                raise
+            self.raw = self.layout.mend(self.raw)
+        return make(self.raw)
 
 
 def _record_reader(layout: Layout) -> Callable[[Any], Record]:
@@ -166,11 +201,22 @@ def value_source(
     parts = []
     for index, key in enumerate(column.keys):
         names[f"k{position}_{index}"] = key
-        parts.append(f"row[k{position}_{index}]" if isinstance(key, str) else f"row[{key:d}]")
+        if isinstance(key, int):
+            parts.append(f"row[{key:d}]")
+        elif column.may_miss:
+            parts.append(f"row.get(k{position}_{index})")
+        else:
+            parts.append(f"row[k{position}_{index}]")
+    first, *others = parts
     if convert is None:
-        return parts[0]
+        return first
     names[f"c{position}"] = convert
-    return f"(None if {parts[0]} is None else c{position}({', '.join(parts)}))"
+    converted = f"c{position}({', '.join(['value', *others])})"
+    if column.plain is None:
+        return f"(None if (value := {first}) is None else {converted})"
+    names[f"t{position}"] = column.plain
+    is_plain = f"(value := {first}).__class__ is t{position} or value is None"
+    return f"(value if {is_plain} else {converted})"
 
 
 class RelatedRows:
@@ -187,6 +233,62 @@ class RelatedRows:
         self.rows, self.keys = rows, keys
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionArgument:
+    """An argument of a :class:`Function`.
+
+    :ivar name: its name, in Python and on the wire.
+    :ivar type: the name of a property's type, such as ``"string"``.
+    :ivar default: what it is where it is not given; None where nothing is.
+    :ivar source: where remote callers give it: ``path``, ``query``, ``form``, ``body``, ``header``.
+    """
+
+    name: str
+    type: str = "string"
+    required: bool = False
+    default: Any = None
+    source: str = "query"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a backend can do beside the operations on records.
+
+    Models that are attached have it as a static method, and remote callers where it is ``shared``.
+
+    :ivar name: the method's name.
+    :ivar call: does it; takes the arguments by their names.
+    :ivar arguments: in the order in which Python callers may give them.
+    :ivar verb: the HTTP method that remote callers call it by.
+    :ivar path: the path, below the model's.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    arguments: Sequence[FunctionArgument] = ()
+    verb: str = "POST"
+    path: str = ""
+    description: str = ""
+    shared: bool = True
+
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
+        """Do it.
+
+        :raises TypeError: where there are more arguments than it takes, or of another name.
+        """
+        names = [each.name for each in self.arguments]
+        if len(arguments) > len(names):
+            raise TypeError(f"{self.name}() takes {len(names)} arguments, not {len(arguments)}")
+        given = dict(zip(names, arguments, strict=False))
+        for name, value in named.items():
+            if name in given or name not in names:
+                problem = "is given twice" if name in given else "is no argument"
+                raise TypeError(f"{self.name}(): {name!r} {problem}; they are {', '.join(names)}")
+            given[name] = value
+        return self.call(**given)
+
+
 class Connector(Discovering, ABC):
     """One backend, as a data source uses it. Connectors are safe to use from several threads.
 
@@ -198,12 +300,18 @@ class Connector(Discovering, ABC):
     name: ClassVar[str]
     capabilities: Capabilities = Capabilities()
     #: Operations, by wire name, that the backend does not have.
-    disabled: ClassVar[frozenset[str]] = frozenset()
+    disabled: frozenset[str] = frozenset()
+    #: How many of its records may be read for what Python has to look at.
+    max_scan: int = MAX_SCAN
     #: Operations, by wire name, that only Python callers have until they are enabled.
     not_remote: ClassVar[frozenset[str]] = frozenset()
+    #: What it can do beside the operations on records, by name, where the setting ``operations``
+    #: describes such: a connector without that setting is not made before it is used.
+    functions: Mapping[str, Function] = MappingProxyType({})
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = dict(settings)
+        self.max_scan = Given(settings).max_scan
 
     def define(self, definition: ModelDefinition) -> None:
         """Learn of a model before it is first used. Called again, it does nothing more."""
@@ -283,6 +391,22 @@ class Connector(Discovering, ABC):
         """
         raise NotImplementedError
 
+    def insert_unless(
+        self, definition: ModelDefinition, where: Where, record: Record
+    ) -> tuple[Rows, bool] | None:
+        """Store a new record, unless there is one that matches a where.
+
+        It is called where the capability ``inserts_unless`` says that it can be, so that two who
+        look for the same record at once do not both store it.
+
+        :param record: the new record.
+        :returns: the one row that is there, and whether it is the new one; None, with nothing
+            stored, where the backend cannot tell what matches.
+        :raises DuplicateId: as :meth:`insert`.
+        :raises UniqueViolation: as :meth:`insert`.
+        """
+        raise NotImplementedError
+
     def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
         """Put a record in the place of the one with an id, and give how many there were.
 
@@ -320,6 +444,16 @@ class Connector(Discovering, ABC):
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]] | int:
         """Run a statement of the backend's own language; see :meth:`DataSource.execute`."""
         raise DefinitionError(f"the {self.name} connector has no SQL to execute")
+
+    def key_value(self, definition: ModelDefinition) -> KeyValueStore:
+        """The keys of a :class:`~flask_loop.KeyValueModel` and their values.
+
+        :raises DefinitionError: where the backend keeps no such.
+        """
+        raise DefinitionError(
+            f"the {self.name} connector keeps no keys and values, which the model "
+            f"{definition.name!r} is made of"
+        )
 
     @abstractmethod
     def auto_update(self, definitions: Iterable[ModelDefinition]) -> None:

@@ -81,4 +81,6 @@ class Discovering:
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise DefinitionError(f"the {self.name} connector discovers nothing")
+        raise DefinitionError(
+            f"the {self.name} connector cannot discover models: it has no tables to read them from"
+        )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...definition import nearest
-from ...errors import DefinitionError
+from ..definition import nearest
+from ..errors import DefinitionError
 
 
 class Tls:
@@ -29,7 +29,9 @@ class Tls:
         known = ("ca", "cert", "key", "verify")
         for key in given:
             if key not in known:
-                raise DefinitionError(f"ssl has no {key!r}{nearest(key, known)}")
+                raise DefinitionError(
+                    f"ssl has no {key!r}{nearest(key, known)}; it knows {', '.join(known)}"
+                )
         self.verify = given.get("verify", "full")
         if self.verify not in self.VERIFY:
             raise DefinitionError(f"ssl.verify is one of {', '.join(self.VERIFY)}")
