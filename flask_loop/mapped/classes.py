@@ -56,30 +56,6 @@ def define(base: type[Any], target: Any, options: Mapping[str, Any]) -> ModelDef
     return definition
 
 
-def redefine(model: Any, fresh: ModelDefinition, options: Mapping[str, Any]) -> None:
-    """Let a model have another definition, beside the relations that it has already.
-
-    :param fresh: the definition.
-    :param options: what it was made of; relations in ``exclude`` go.
-    """
-    definition = model.definition
-    for name in definition.properties.keys() - fresh.properties.keys():
-        delattr(model, name)
-    definition.settings, definition.properties = fresh.settings, fresh.properties
-    definition.by_wire, definition.ids = fresh.by_wire, fresh.ids
-    definition.__dict__.pop("embedded", None)
-    for declared in list(definition.declarations):
-        if declared.name in options.get("exclude", ()):
-            definition.declarations.remove(declared)
-            gone = definition.relations.pop(declared.name, None)
-            definition.dependents = [
-                each for each in definition.dependents if each.relation is not gone
-            ]
-            delattr(model, declared.name)
-    definition.shape += 1
-    definition.changed()
-
-
 def _name_of(target: Any) -> str:
     return camelize(target.name) if isinstance(target, sa.Table) else str(target.__name__)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ..connectors import Connector
-from ..datasource import DataSource
 from ..errors import DefinitionError
+from ..existing import ExistingSource
 from ..model import Model
 from ..operations import outbox
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .models import Models
 
 
-class MappedSource(DataSource):
+class MappedSource(ExistingSource):
     """The data source of the models of :meth:`Model.from_sqlalchemy`.
 
     It reads and writes on the app's own sessions; each engine that these are bound to, such as that
@@ -56,8 +56,12 @@ class MappedSource(DataSource):
             from ..connectors.sql.host import host_connector
 
             made = host_connector(self._host, self._place, engine.dialect)
+            made.max_scan = self.max_scan
             found = self._connectors.setdefault(engine, made)
         return found
+
+    def _made_connectors(self) -> list[Connector]:
+        return list(self._connectors.values())
 
     def _known_connector(self) -> Connector | None:
         try:

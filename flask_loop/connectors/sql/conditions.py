@@ -304,22 +304,6 @@ class Conditions:
         return self._find(link.definition)
 
 
-def comparisons(where: Where) -> list[str]:
-    """The comparisons in a where, as messages name them: ``tags.0 eq``."""
-    if isinstance(where, Compare):
-        return [f"{_place(where)} {where.operator}"]
-    if isinstance(where, Related):
-        model = where.link.definition.name
-        return [f"{model}.{name}" for name in comparisons(where.where)] or [model]
-    if isinstance(where, Inside):
-        return [f"{_place(where)}.{name}" for name in comparisons(where.where)] or [_place(where)]
-    return [name for item in _items(where) for name in comparisons(item)]
-
-
-def _place(node: Compare | Inside) -> str:
-    return ".".join((node.path.property.name, *node.path.keys))
-
-
 def _items(where: Where) -> tuple[Where, ...]:
     return (where.item,) if isinstance(where, Not) else where.items  # type: ignore[union-attr]
 

@@ -19,6 +19,7 @@ from ...query import (
     Near,
     Not,
     Or,
+    Order,
     Path,
     Related,
     Where,
@@ -36,9 +37,10 @@ from ..base import (
     TransactionOptions,
     id_where,
 )
+from ..narrowing import comparisons
 from ..repeating import LostRace
+from ..scanning import refuse_more, scanned
 from .changing import Changing
-from .conditions import comparisons
 from .dialect import Dialect
 from .discovery import SqlDiscovering
 from .driver import affected, every_row
@@ -112,7 +114,8 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
             pushed, rest = EVERYTHING, filter.where
         sorting = sorting_of(filter, statements.conditions.sorts)
         whole = unpaged(filter, pushed, sorting)
-        found = self._select_related(statements, whole, links, keys, sorting)
+        more = sorting.related if sorting else ()
+        found = self._select_related(statements, whole, links, keys, more, most=self.max_scan)
         places = self._places(statements, found.rows, rest, sorting, links[0])
         places = paged_by_key(places, found.keys, filter)
         raw = [found.rows.raw[place] for place in places]
@@ -345,16 +348,24 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         filter: Filter,
         links: Sequence[Link],
         keys: Sequence[Any],
-        sorting: Sorting | None = None,
+        more: tuple[Order, ...] = (),
+        *,
+        most: int | None = None,
     ) -> RelatedRows:
-        """Rows of what SQL does whole; they end with what no layout reads."""
+        """Rows of what SQL does whole; they end with what no layout reads.
+
+        :param more: what else each row has: the values of these.
+        :param most: how many may be read, where Python looks at them.
+        """
         raw: list[Any] = []
-        more = sorting.related if sorting else ()
         first = self._of(links[0].definition).model_table
         for some in self.dialect.lists.key_chunks(*first.raw_keys(links[0].theirs, keys)):
             values: list[Any] = []
-            statement = statements.select_related(filter, links, some, values, more)
+            left = None if most is None else most + 1 - len(raw)
+            statement = statements.select_related(filter, links, some, values, more, most=left)
             raw += self.session.fetch(statement.sql, statement.arrange(values))
+            if most is not None:
+                refuse_more(statements.definition, raw, most)
         found = statements.keys(raw, links[0], filter.fields)
         return RelatedRows(Rows(raw, statements.model_table.layout(filter.fields)), found)
 
@@ -395,10 +406,11 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         self, statements: ModelStatements, filter: Filter, pushed: Where, rest: Where | None
     ) -> Rows:
         sorting = sorting_of(filter, statements.conditions.sorts)
-        whole = unpaged(filter, pushed, sorting)
+        whole = replace(unpaged(filter, pushed, sorting), limit=self.max_scan + 1)
         values: list[Any] = []
         statement = statements.select(whole, values, sorting.related if sorting else ())
         raw = self.session.fetch(statement.sql, statement.arrange(values))
+        refuse_more(statements.definition, raw, self.max_scan)
         rows = Rows(raw, statements.model_table.layout())
         places = self._places(statements, rows, rest, sorting)
         end = None if filter.limit is None else filter.skip + filter.limit
@@ -428,7 +440,8 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         return places
 
     def _matching_ids(self, statements: ModelStatements, pushed: Where, rest: Where) -> list[Any]:
-        rows = self._select(statements, Filter(where=pushed))
+        rows = self._select(statements, Filter(where=pushed, limit=self.max_scan + 1))
+        refuse_more(statements.definition, rows, self.max_scan)
         records = rows.records()
         places = self._places(statements, rows, rest, None)
         return [statements.definition.id_of(records[place]) for place in places]
@@ -441,7 +454,7 @@ class SqlConnector(Refusing, Changing, SqlDiscovering, Connector):
         self, definition: ModelDefinition, names: tuple[str, ...], where: Where
     ) -> Iterable[Any]:
         """The keys, each once, of the records of a model that match."""
-        records = self.select(definition, Filter(where=where, fields=names)).records()
+        records = scanned(self, definition, Filter(where=where, fields=names)).records()
         values = (tuple(map(record.__getitem__, names)) for record in records)
         return dict.fromkeys(each[0] if len(names) == 1 else each for each in values)
 

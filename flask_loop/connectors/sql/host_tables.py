@@ -38,6 +38,7 @@ from ..base import Record
 from .cache import Cache
 from .codecs import Codec, read_any_number
 from .dialect import Dialect
+from .mending import RowMending
 from .tables import KEPT_SETS, ModelTable
 
 #: The backend under which definitions say what they are mapped to.
@@ -143,6 +144,7 @@ class MappedTable(ModelTable):
         self.to_host = {name: way.to_host for name, way in ways.items()}
         self.from_host = {name: way.from_host for name, way in ways.items()}
         self.codecs = {name: way.codec(driver) for name, way in ways.items()}
+        self._mending = RowMending(definition, self.codecs)
         self.every_layout = self._make_layout(None)
         self._layouts = Cache(KEPT_SETS)
         self._binders = Cache(KEPT_SETS)

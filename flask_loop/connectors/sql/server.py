@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from ...definition import nearest
 from ...errors import DefinitionError, Unavailable
 from ..base import ISOLATIONS
+from ..given import Given
+from ..tls import Tls
 from .connector import SqlConnector
 from .driver import Driver
 from .replicas import ReplicatedSession
 from .session import Session
-from .tls import Tls
 
 #: The settings of every server, with LoopBack's other names for them.
 SETTINGS = (
@@ -38,6 +39,7 @@ SETTINGS = (
     "connect_args",
     "echo",
     "replicas",
+    "max_scan",
 )
 #: The seconds after which a server that is not available may be asked again.
 RETRY_AFTER = 5
@@ -61,7 +63,8 @@ class ServerConnector(SqlConnector):
         one another (``serializable``); ``ssl``, see :class:`Tls`; ``connect_args``, what else the
         driver is given; ``echo``, to log statements; ``replicas``, a list of copies of the
         database that answer what is read outside of transactions: of each its URL, or a dict with
-        what differs from these settings.
+        what differs from these settings; ``max_scan``, how many records may be read for what
+        Python has to look at (100,000).
     :raises DefinitionError: naming the setting that is unknown or means nothing.
     """
 
@@ -243,21 +246,14 @@ class ServerConnector(SqlConnector):
 
         :raises DefinitionError: where it is none, too small or too great.
         """
-        found = self.number(key, default, least=least)
-        if found != int(found) or (most is not None and found > most):
-            bounds = f"from {least}" if most is None else f"from {least} to {most}"
-            raise DefinitionError(f"{key} is a whole number {bounds}, not {found!r}")
-        return int(found)
+        return Given(self.settings).whole(key, default, least=least, most=most)
 
     def switch(self, key: str) -> bool:
         """A setting that is true unless it says otherwise.
 
         :raises DefinitionError: where it is neither true nor false.
         """
-        given = self.settings.get(key)
-        if given is not None and not isinstance(given, bool):
-            raise DefinitionError(f"{key} is true or false, not {given!r}")
-        return given is not False
+        return Given(self.settings).switch(key, default=True)
 
     def seconds(self, key: str, default: float | None = None) -> float | None:
         """A setting that is a time limit, or None where there is none."""

@@ -177,6 +177,7 @@ class Session:
                     error.is_over = True
                 raise
             finally:
+                transaction.thread = None  # before any call: a signal may raise there
                 try:
                     if around is not None:
                         transaction.connection.run(around[1])

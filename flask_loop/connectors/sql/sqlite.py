@@ -34,7 +34,10 @@ from .session import Session
 from .sqlite_migration import SqliteMigration
 from .statements import StatementTooLarge
 
-_SETTINGS = ("url", "database", "timeout", "synchronous", "echo", "pool_size", "max_overflow")
+_SETTINGS = (
+    *("url", "database", "timeout", "synchronous", "echo"),
+    *("pool_size", "max_overflow", "max_scan"),
+)
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 _IN_MEMORY = (None, "", ":memory:")
 
@@ -178,7 +181,8 @@ class SqliteConnector(SqlConnector):
         ``sqlite://`` for one in memory) or ``database``, a path; ``timeout``, the seconds to wait
         for another writer or a free connection (5); ``synchronous`` (``FULL``: an acknowledged
         write outlives a power cut); ``pool_size``, the connections that are kept (5), and
-        ``max_overflow``, how many more there may be at once (100); ``echo``, to log statements.
+        ``max_overflow``, how many more there may be at once (100); ``max_scan``, how many records
+        may be read for what Python has to look at (100,000); ``echo``, to log statements.
     :raises DefinitionError: naming the setting that is unknown or means nothing, or the folder of
         the file where it does not exist.
     """

@@ -229,6 +229,8 @@ class ModelStatements:
         keys: list[Any],
         values: list[Any],
         more: tuple[Order, ...] = (),
+        *,
+        most: int | None = None,
     ) -> Statement:
         """The statement of the records that links lead to from keys.
 
@@ -239,6 +241,7 @@ class ModelStatements:
         :param links: one, or two through rows of a third table.
         :param keys: raw values of the first link's own properties, one after the other.
         :param values: takes the statement's values.
+        :param most: how many rows there are at most in all, of a filter without a page.
         """
         first = self.conditions.table_of(links[0])
         width = len(first.columns_of(links[0].theirs))
@@ -250,16 +253,23 @@ class ModelStatements:
             values.extend((near.point.lat, near.point.lng))
         paged = filter.limit is not None or filter.skip > 0
         if paged:
-            most = MAX_INTEGER if filter.limit is None else filter.limit
-            values.extend((filter.skip, min(filter.skip + most, MAX_INTEGER)))
+            end = MAX_INTEGER if filter.limit is None else filter.limit
+            values.extend((filter.skip, min(filter.skip + end, MAX_INTEGER)))
+        if most is not None:
+            values.append(most)
         through = tuple(self.conditions.link_shape(link) for link in links)
         order = self._order_shape(filter.order)
         key = (
             "related",
-            *(through, many, shape, order, paged),
+            *(through, many, shape, order, paged, most is not None),
             *(filter.fields, filter.near is not None, self._order_shape(more)),
         )
-        return self._get(key, lambda parameter: self._related(filter, links, many, more, parameter))
+
+        def build(parameter: NextParameter) -> Any:
+            related = self._related(filter, links, many, more, parameter)
+            return related if most is None else related.limit(parameter())
+
+        return self._get(key, build)
 
     def keys(self, raw: Sequence[Any], link: Link, fields: tuple[str, ...] | None) -> Sequence[Any]:
         """The keys in the rows of :meth:`select_related`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import inflection
@@ -13,14 +14,22 @@ from ...errors import DefinitionError, NotIndexable
 from ...query.related import possible_keys
 from ...types import Integer
 from ..base import Column, Layout
+from ..options import FIELD_NAMES, check_options, named_field
 from .cache import Cache
 from .codecs import Codec
 from .dialect import Dialect
 from .existing import existing_codec, names_type
+from .mending import RowMending
 
 #: Gives a record's raw values, in the order of the columns of some properties.
 Binder = Callable[[Mapping[str, Any]], list[Any]]
 
+_OF_MODELS = ("table", "tableName", "schema", "quoted")
+_OF_PROPERTIES = (
+    *FIELD_NAMES,
+    *("dataType", "dataLength", "dataPrecision", "dataScale"),
+    *("quoted", "computed"),
+)
 #: The most sets of properties whose layouts and binders are kept of one model.
 KEPT_SETS = 200
 
@@ -31,7 +40,8 @@ class ModelTable:
     :param definition: the model.
     :param dialect: the database's; under its name options are found: ``table`` and ``schema`` of
         the model, ``column`` (or LoopBack's ``columnName``) of a property.
-    :raises DefinitionError: where two properties have one column, or one has none here.
+    :raises DefinitionError: where two properties have one column, one has none here, or options
+        mean nothing.
 
     :ivar table: the SQLAlchemy table.
     :ivar columns: the columns of each property, by Python name.
@@ -39,6 +49,7 @@ class ModelTable:
     """
 
     def __init__(self, definition: ModelDefinition, dialect: Dialect) -> None:
+        check_options(definition, dialect.name, model=_OF_MODELS, properties=_OF_PROPERTIES)
         self.definition = definition
         self.dialect = dialect
         options = definition.settings.options.get(dialect.name, {})
@@ -49,6 +60,7 @@ class ModelTable:
             each.name: tuple(self._columns_of(each)) for each in definition.properties.values()
         }
         self._refuse_shared_columns()
+        self._mending = RowMending(definition, self.codecs)
         if dialect.nulls_collide:
             self._refuse_colliding_nulls()
         every = [column for columns in self.columns.values() for column in columns]
@@ -159,7 +171,8 @@ class ModelTable:
         """How these properties are read in rows that have all; of all where None."""
         if fields is None:
             return self.every_layout
-        return Layout({name: self.every_layout.columns[name] for name in fields})
+        columns = {name: self.every_layout.columns[name] for name in fields}
+        return Layout(columns, mend=partial(self._mending.mend, columns))
 
     def selected(self, fields: tuple[str, ...] | None) -> list[sa.ColumnElement[Any]]:
         """The columns of these properties as they are read, in the order of the layout."""
@@ -195,7 +208,7 @@ class ModelTable:
             keys = tuple(range(position, position + len(codec.types)))
             position += len(keys)
             columns[name] = Column(keys, codec.to_python, codec.to_wire)
-        return Layout(columns)
+        return Layout(columns, mend=partial(self._mending.mend, columns))
 
     def _make_layout(self, fields: tuple[str, ...] | None) -> Layout:
         return self.layout_at(0, self.columns if fields is None else fields)
@@ -203,7 +216,7 @@ class ModelTable:
     def _columns_of(self, property_: Property) -> Iterable[sa.Column[Any]]:
         codec = self.codecs[property_.name]
         options = property_.options.get(self.dialect.name, {})
-        name = options.get("column") or options.get("columnName") or property_.name
+        name = named_field(property_, self.dialect.name) or property_.name
         is_made = bool(property_.id) and property_.generated and len(self.definition.ids) == 1
         if is_made and not isinstance(property_.type, Integer):
             raise DefinitionError(

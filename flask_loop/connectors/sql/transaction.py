@@ -26,6 +26,8 @@ class Transaction:
     :param check_in: takes the connection back.
     :param isolation: its isolation, where nothing is asked of that.
     :param deadline: when its time is over, on the monotonic clock, or None.
+
+    :ivar thread: the thread that is in it, or None when it is over.
     """
 
     def __init__(
@@ -156,7 +158,6 @@ class Transaction:
                     raise
 
     def close(self) -> None:
-        self.thread = None
         if self._is_ours():
             if self._deadline is not None or self._read_only:
                 self._restore()
