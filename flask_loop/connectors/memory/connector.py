@@ -16,13 +16,15 @@ from ...definition import ModelDefinition, nearest
 from ...errors import DefinitionError, Unavailable
 from ...query import Filter, Where
 from ..base import PLAIN, Capabilities, Connector, Record, Rows, TransactionOptions
+from ..options import check_options
+from .key_value import MemoryKeyValues
 from .search import matching, search
 from .store import StoredModel, StoreFile
 from .table import Change, Table
 from .values import frozen
 from .view import View
 
-_SETTINGS = ("file",)
+_SETTINGS = ("file", "max_scan")
 #: How many definitions are known at once; one that is used again is learned again.
 _MAX_VIEWS = 256
 _TOO_LONG = "The transaction took too long."
@@ -45,7 +47,8 @@ class MemoryConnector(Connector):
     write or outermost transaction, so that a process killed at any time leaves it whole. It
     belongs to one connector at a time: two processes that write it undo each other's work.
 
-    :param settings: ``file``, a path whose folder exists; without it nothing outlives the process.
+    :param settings: ``file``, a path whose folder exists; without it nothing outlives the process;
+        ``max_scan``, how many records are looked up at most where a filter looks at related ones.
     :raises DefinitionError: naming an unknown setting, or the file where it is broken.
 
     ::
@@ -69,6 +72,7 @@ class MemoryConnector(Connector):
         self._may_write = True
         self._journal: list[Change] = []
         self._tables: dict[str, Table] = {}
+        self._key_values: dict[str, MemoryKeyValues] = {}
         self._undefined: dict[str, StoredModel] = {}
         self._views = lru_cache(maxsize=_MAX_VIEWS)(self._learn)
         self._file: StoreFile | None = None
@@ -201,6 +205,12 @@ class MemoryConnector(Connector):
                 "ordered": found.ordered,
             }
 
+    def key_value(self, definition: ModelDefinition) -> MemoryKeyValues:
+        """The keys of a model and their values, which are in this process alone."""
+        name = _collection(definition)
+        found = self._key_values.get(name)
+        return self._key_values.setdefault(name, MemoryKeyValues()) if found is None else found
+
     def ping(self) -> None:
         """Do nothing: the records are here."""
 
@@ -208,6 +218,7 @@ class MemoryConnector(Connector):
         return self._views(definition, definition.version, definition.shape)
 
     def _learn(self, definition: ModelDefinition, version: int, shape: int) -> View:
+        check_options(definition, self.name, model=("collection",))
         name = _collection(definition)
         with self._lock:
             table = self._tables.get(name)
