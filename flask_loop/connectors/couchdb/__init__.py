@@ -1,0 +1,5 @@
+"""The CouchDB connector."""
+
+from .connector import CouchdbConnector
+
+__all__ = ["CouchdbConnector"]
