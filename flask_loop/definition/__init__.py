@@ -4,6 +4,7 @@ from .class_body import ClassBody
 from .declarations import Declaration, declaration
 from .embedding import Embedded
 from .entries import AccessEntry, read_entries
+from .loopback import BACKENDS
 from .making import (
     PLAIN_BASES,
     definition_from_dict,
@@ -36,6 +37,7 @@ from .transactions import ISOLATIONS, PLAIN, TransactionOptions
 from .user_settings import UserSettings
 
 __all__ = [
+    "BACKENDS",
     "BELONGS_TO",
     "EMBEDS_MANY",
     "EMBEDS_ONE",

@@ -10,6 +10,7 @@ from ..errors import DefinitionError
 from ..types import PropertyType, TypeMismatch
 from .defaults import DEFAULT_FUNCTIONS, today
 from .embedding import embedded_in
+from .loopback import BACKENDS, GEO_INDEXES, asks_for_unique
 from .naming import python_name, unescaped, unfit_property_name, wire_name
 from .property import MISSING, Property, Spec
 
@@ -89,10 +90,6 @@ def _is_text(written: t.Any) -> bool:
     return written is str or (isinstance(written, str) and written.lower() in ("string", "text"))
 
 
-def _is_unique(index: t.Any) -> bool:
-    return isinstance(index, Mapping) and bool(index.get("unique"))
-
-
 class _Builder:
     def __init__(
         self,
@@ -128,8 +125,8 @@ class _Builder:
             default_fn=default_fn,
             id=position,
             generated=self._flag("generated"),
-            index=isinstance(index, Mapping) or self._flag("index"),
-            unique=self._flag("unique") or _is_unique(index),
+            index=isinstance(index, Mapping) or self._is_geo_index(index) or self._flag("index"),
+            unique=self._flag("unique") or asks_for_unique(index),
             constraints=constraints,
             options=self._options(),
             description=spec.get("description"),
@@ -142,6 +139,10 @@ class _Builder:
         if value not in (True, False, None):
             raise DefinitionError(f"{key} is True or False, not {value!r}")
         return bool(value)
+
+    def _is_geo_index(self, index: t.Any) -> bool:
+        is_kind = isinstance(index, str) and index in GEO_INDEXES
+        return is_kind and isinstance(self.type, property_types.Geo)
 
     def _is_nullable(self) -> bool:
         if self.nullable is not None:
@@ -272,7 +273,8 @@ class _Builder:
             for key, value in self.spec.items()
             if key not in _KNOWN and isinstance(value, Mapping)
         }
-        return {**backends, **self.spec.get("options", {})}
+        given = {**backends, **self.spec.get("options", {})}
+        return {BACKENDS.get(key, key): value for key, value in given.items()}
 
 
 _SIZED = (

@@ -6,11 +6,14 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from .. import types as property_types
+from ..errors import DefinitionError
 from ..types import PropertyType, TypeMismatch
 from .property import Property
 
 if t.TYPE_CHECKING:
     from .model import ModelDefinition
+
+Check = Callable[["ModelDefinition"], None]
 
 
 class Embedded(PropertyType):
@@ -25,13 +28,31 @@ class Embedded(PropertyType):
         self._find = find
         self._definition: ModelDefinition | None = None
         self._model: t.Any = None
+        self._checks: dict[t.Hashable, Check] = {}
 
     @property
     def definition(self) -> ModelDefinition:
         if self._definition is None:
-            self._definition = self._find()
-            self._model = self._definition.model
+            found = self._find()
+            for check in self._checks.values():
+                check(found)
+            self._definition, self._model = found, found.model
+            self._checks.clear()
         return self._definition
+
+    def check(self, key: t.Hashable, check: Check) -> None:
+        """Have a look at the embedded definition: now, or before anybody else does.
+
+        :param key: another check of the same key takes its place.
+        :param check: is called with the definition, and raises where it means nothing; then it does
+            so for each who asks for it.
+        """
+        try:
+            found = self._definition or self._find()
+        except DefinitionError:
+            self._checks[key] = check  # it is missing until somebody needs it, who says so then
+        else:
+            check(found)
 
     def hand_over(self) -> t.Any:
         """Give the embedded model's class, if it has one, to be held by the class that embeds it.

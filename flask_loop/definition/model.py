@@ -23,6 +23,7 @@ from ..types import (
 )
 from .declarations import Declaration
 from .embedding import Embedded, embedded_in
+from .loopback import asks_for_unique
 from .naming import lower_camel, plural, unfit_model_name
 from .property import Property
 from .registry import nearest
@@ -173,7 +174,7 @@ class ModelDefinition:
         )
         listed = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else list(keys)
         found = [self.find(key) for key in listed]
-        unique = bool(given.get("unique") or given.get("options", {}).get("unique"))
+        unique = asks_for_unique(given)
         if found and None not in found:
             return Index(tuple(each.name for each in found if each), unique)
         if unique:

@@ -41,6 +41,7 @@ RESERVED = frozenset(
         "find_one",
         "find_or_create",
         "from_record",
+        "from_mongoengine",
         "from_sqlalchemy",
         "has_and_belongs_to_many",
         "has_many",

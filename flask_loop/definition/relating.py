@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -74,8 +76,7 @@ class Relating:
         with cls.lock:
             if cls._is_running:
                 return
-            cls._is_running = True
-            try:
+            with cls.resolving():
                 has_more = True
                 while has_more and (about is not None or cls.is_open()):
                     number, before = cls._number, cls._left()
@@ -83,8 +84,17 @@ class Relating:
                     # What could not be resolved may have made models on the way.
                     has_more = cls._left() != before
                     cls._settled = number if has_more else cls._number
+
+    @classmethod
+    @contextmanager
+    def resolving(cls) -> Iterator[None]:
+        """A block that resolves, in which what it asks models for resolves nothing else."""
+        with cls.lock:
+            was_running, cls._is_running = cls._is_running, True
+            try:
+                yield
             finally:
-                cls._is_running = False
+                cls._is_running = was_running
 
     @classmethod
     def _left(cls) -> tuple[int, int]:
@@ -122,7 +132,7 @@ def resolve_all(definition: ModelDefinition, about: About = _everything) -> Defi
     :returns: what is wrong with the first declaration that could not be resolved.
     """
     first: DefinitionError | None = None
-    with Relating.lock:
+    with Relating.resolving():
         for each in list(definition.unresolved):
             if definition.model is None:
                 break

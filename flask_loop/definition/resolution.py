@@ -17,6 +17,7 @@ from ..errors import DefinitionError
 from ..geo import GeoPoint
 from ..types import PropertyType
 from .embedding import Embedded
+from .loopback import OBJECT_ID
 from .registry import nearest
 
 if t.TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _resolve_name(name: str, named: Callable[[str], ModelDefinition]) -> Propert
         return property_types.Array(_resolve_name(name[1:-1], named))
     if make := _BY_NAME.get(name.lower()):
         return make()
+    if name.lower() == "objectid":
+        raise DefinitionError(f"no type is called {name!r}: {OBJECT_ID}")
 
     def find() -> ModelDefinition:
         try:

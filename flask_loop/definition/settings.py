@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ..errors import DefinitionError
 from .entries import read_entries
+from .loopback import AS_IT_IS, BACKENDS, INSTEAD
 from .naming import unfit_model_name
 from .registry import nearest
 from .transactions import TransactionOptions
@@ -143,8 +144,15 @@ class Settings:
             changes[name] = self._together(name, value)
         elif key in UNBUILT_KEYS:
             refuse_unbuilt(key, value)
+        elif key in INSTEAD:
+            if value:
+                raise DefinitionError(f"there is no model setting {key!r}: {INSTEAD[key]}")
+        elif key in AS_IT_IS:
+            pass
+        elif key == "resourceName":
+            options.setdefault("rest", {})[key] = value
         elif isinstance(value, Mapping) and not self._has_one_like(key):
-            options.setdefault(key, {}).update(value)
+            options.setdefault(BACKENDS.get(key, key), {}).update(value)
         else:
             hint = nearest(key, self.spellings)
             raise DefinitionError(f"there is no model setting {key!r}{hint}")
@@ -299,7 +307,8 @@ def refuse_unbuilt(key: str, value: Any) -> None:
     :raises DefinitionError: naming the key.
     """
     if value:
-        raise DefinitionError(f"the key {key!r} is not supported yet")
+        hint = f": {INSTEAD[key]}" if key in INSTEAD else ""
+        raise DefinitionError(f"the key {key!r} is not supported yet{hint}")
 
 
 def _demand_mapping(key: str, value: Any) -> None:

@@ -1,28 +1,32 @@
-"""Loading models from a folder of LoopBack's JSON files."""
+"""Folder: the models of a folder of LoopBack's JSON files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from .acl import ACL, Role, RoleMapping
-from .auth import Session, User
-from .datasource import DataSource
-from .definition import (
+from ..acl import ACL, Role, RoleMapping
+from ..auth import Session, User
+from ..datasource import DataSource
+from ..definition import (
+    PLAIN_BASES,
     ModelDefinition,
     Registry,
     definition_from_json,
     registry,
     shared_methods,
 )
-from .email import Email
-from .errors import DefinitionError
-from .hooks import own_of
-from .model import Model, make_model
-from .remoting import Switches
+from ..email import Email
+from ..errors import DefinitionError
+from ..hooks import own_of
+from ..key_value import KeyValueModel
+from ..model import Model, make_model
+from ..remoting import Switches
+from .configuring import check_entry, configured
+from .defaults import stored_as_documents
+from .files import MODEL_CONFIG, Files
 
 
 class Target(Protocol):
@@ -32,7 +36,9 @@ class Target(Protocol):
 
     def model(self, model: Any, *, public: bool = True) -> Any: ...
 
-    def add_sources(self, settings: Mapping[str, Mapping[str, Any]]) -> None: ...
+    def add_sources(
+        self, settings: Mapping[str, Mapping[str, Any]]
+    ) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 #: The models that come with Flask-Loop, by the names that LoopBack's files have for them.
@@ -44,7 +50,13 @@ _BUNDLED: Mapping[str, type[Model]] = {
     "RoleMapping": RoleMapping,
     "ACL": ACL,
     "Email": Email,
+    "KeyValueModel": KeyValueModel,
 }
+
+
+#: Those of LoopBack that Flask-Loop has not.
+_UNBUILT = frozenset({"Application", "Change", "Checkpoint", "Scope"})
+_ROLE_ID = {"type": "string", "index": True}
 
 
 class FolderModels(Registry):
@@ -91,25 +103,20 @@ class Folder:
 
     :param loop: gets the models and the data sources of the folder.
     :param folder: the folder.
+    :param environment: whose files say what differs; None for those of no one.
     """
 
-    def __init__(self, loop: Target, folder: Path) -> None:
-        self.loop, self.folder = loop, folder
+    def __init__(self, loop: Target, folder: Path, environment: str | None = None) -> None:
+        self.loop = loop
         self.models = FolderModels()
-        if not folder.is_dir():
-            raise DefinitionError(f"{folder} is not a folder")
-        self.config = self._read("model-config.json")
-        self.config.pop("_meta", None)
-        loop.add_sources(self._read("datasources.json"))
+        self.files = Files(folder, environment)
+        self.config, self.folders = self.files.config()
+        self.data_sources = loop.add_sources(self.files.data_sources())
 
     def load(self) -> list[type[Any]]:
         loaded: dict[str, type[Any]] = {}
-        documents = {
-            path.name: self._parse(path)
-            for path in sorted(self.folder.glob("*.json"))
-            if path.name not in ("model-config.json", "datasources.json")
-        }
-        self._check_config(documents.values())
+        documents = self.files.definitions(self.folders)
+        self._check(documents)
         names = (each.get("name") for each in documents.values())
         self.models.expect(name for name in names if isinstance(name, str))
         for file, document in _bases_first({**documents, **self._bundled(documents.values())}):
@@ -130,7 +137,8 @@ class Folder:
         defined = {document.get("name") for document in documents}
         names = [name for name in self.config if name in _BUNDLED and name not in defined]
         self.models.expect(names)
-        return {"model-config.json#" + name: {"name": name, "base": name} for name in names}
+        file = self.files.path(MODEL_CONFIG)
+        return {f"{file}#{name}": {"name": name, "base": name} for name in names}
 
     def _share_tokens(self, loaded: Iterable[type[Any]]) -> None:
         """Let users of the folder have its model of tokens, where there is one.
@@ -160,50 +168,77 @@ class Folder:
             bases[0] = self.models.base(name)
             return cast("type[Model]", bases[0]).definition
 
+        document = self._as_stored(configured(document, self._config_of(document)))
         definition = definition_from_json(document, find_base=find_base, models=self.models)
         return make_model(definition, bases[0])
+
+    def _as_stored(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A definition with what LoopBack adds to it where its records are documents."""
+        source = self._config_of(document).get("dataSource")
+        settings = self.data_sources.get(source, {}) if isinstance(source, str) else {}
+        stored = stored_as_documents(document, settings, self._has_own_id)
+        if stored is not document and issubclass(self._base_of(document), RoleMapping):
+            # Its roles are documents as well, and named by such an id.
+            properties = {"roleId": _ROLE_ID, **(stored.get("properties") or {})}
+            return {**stored, "properties": properties}
+        return stored
+
+    def _config_of(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the configuration says of a model."""
+        name = document.get("name")
+        found: Mapping[str, Any] = self.config.get(name, {}) if isinstance(name, str) else {}
+        return found
+
+    def _base_of(self, document: Mapping[str, Any]) -> type[Any]:
+        base = document.get("base", "PersistedModel")
+        return Model if base in PLAIN_BASES else self.models.base(base)
+
+    def _has_own_id(self, base: str) -> bool:
+        """Whether a model that others extend says what their id is."""
+        ids = self.models.base(base).definition.ids
+        return any(not each.injected for each in ids)
 
     @contextmanager
     def _named(self, file: str) -> Iterator[None]:
         try:
             yield
         except DefinitionError as error:
-            raise DefinitionError(f"{self.folder / file}: {error}") from None
+            raise DefinitionError(f"{file}: {error}") from None
 
-    def _check_config(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        defined = {document.get("name") for document in documents}
-        file = self.folder / "model-config.json"
+    def _check(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """Refuse models of two files, and models that are configured and have none."""
+        defined: dict[Any, str] = {}
+        for path, document in documents.items():
+            name = document.get("name")
+            if name is not None and defined.setdefault(name, path) != path:
+                raise DefinitionError(f"{path}: {defined[name]} defines the model {name!r} as well")
+        file, folders = self.files.path(MODEL_CONFIG), ", ".join(map(str, self.folders))
+        if not documents and not self.config:
+            raise DefinitionError(f"{folders} has no definition of a model in JSON")
         for name, config in self.config.items():
+            if name not in defined and name in _UNBUILT:
+                raise DefinitionError(
+                    f"{file}: LoopBack's model {name!r} is not there yet; leave it out"
+                )
             if name not in defined and name not in _BUNDLED:
-                raise DefinitionError(f"{file}: no file defines the model {name!r}")
-            if not isinstance(config, Mapping):
-                raise DefinitionError(f"{file}: the entry {name!r} is not an object")
+                raise DefinitionError(
+                    f"{file}: no file defines the model {name!r}; they are looked for in "
+                    f'{folders}, as "_meta" of this file says'
+                )
+            with self._named(str(file)):
+                check_entry(name, config)
 
     def _configure(self, model: type[Any], document: Mapping[str, Any]) -> None:
-        configured = self.config.get(model.model_name, {})
-        config = {**document, **configured}
-        remoting = shared_methods(configured.get("options", {}).get("remoting", {}))
+        own = self._config_of(document)
+        remoting = shared_methods((own.get("options") or {}).get("remoting") or {})
         own_of(model, "__loop_switches__", lambda: Switches.of(remoting))
-        source = config.get("dataSource")
-        if source is not None:
+        source = own.get("dataSource")
+        if source not in (None, False):
             model.attach_to(self.loop.data_source(source))
-            if config.get("public", True):
+            if {**document, **own}.get("public", True):
                 self.loop.model(model)
             else:
                 self.loop.model(model, public=False)
-
-    def _read(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        return self._parse(path) if path.exists() else {}
-
-    def _parse(self, path: Path) -> dict[str, Any]:
-        try:
-            document = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise DefinitionError(f"{path} is not JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise DefinitionError(f"{path} is not a JSON object")
-        return document
 
 
 def _bases_first(documents: Mapping[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
