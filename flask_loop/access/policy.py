@@ -106,7 +106,9 @@ class AccessControl:
     def __init__(self, state: State) -> None:
         self._state = state
         self.roles = Roles(state)
-        self._stored: Cache[tuple[AccessEntry, ...]] = Cache(state.settings.session_cache)
+        self._stored: Cache[tuple[AccessEntry, ...]] = Cache(
+            state.settings.session_cache, state.shared
+        )
         self._rules: dict[tuple[Any, str], tuple[Any, Rules]] = {}
         self._generation = -1
         self._acls: Any = None
@@ -300,6 +302,8 @@ class AccessControl:
     def _forget(self, *_: Any, **__: Any) -> None:
         self.roles.forget()
         self._stored.clear()
+        if self._state.shared is not None:
+            self._state.shared.forget_access()
 
     # Callers
 

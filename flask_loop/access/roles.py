@@ -66,7 +66,7 @@ class Roles:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._names: Cache[frozenset[str]] = Cache(state.settings.session_cache)
+        self._names: Cache[frozenset[str]] = Cache(state.settings.session_cache, state.shared)
         self._owners: dict[tuple[Any, Any, bool], tuple[int, OfUser]] = {}
         self._models = _Models(-1)
 
@@ -258,7 +258,8 @@ def take_from_deleted(user_model: Any, state: State) -> None:
 
 def ids_of(observation: Any) -> list[str]:
     """The ids of the records that an operation is on, as text."""
-    return [id_text(each) for each in observation.model.find(Filter(where=observation.where))]
+    model = observation.model
+    return [id_text(model, each) for each in model.__loop_plan__().ids(observation.where)]
 
 
 def only_model(state: State, marker: str, what: str) -> Any:

@@ -11,6 +11,7 @@ from ..errors import DefinitionError
 from ..state import Settings, State
 from . import limiting, passwords, redirects
 from .letters import NO_SENDER, Letter
+from .shared import NO_KEY
 
 
 def check_settings(settings: Settings) -> None:
@@ -35,6 +36,15 @@ def check_model(model: Any, settings: Settings) -> None:
             Letter.of(getattr(model.settings, name)).refuse_elsewhere(allowed)
         except (TypeError, ValueError) as error:
             raise DefinitionError(f"model {model.model_name!r}: {name}: {error}") from None
+
+
+def missing_for_sessions(state: State) -> Iterator[str]:
+    """Say what an app lacks without which every request with a token fails.
+
+    :param state: that of the app in whose context the caller is.
+    """
+    if state.shared is not None and not current_app.secret_key:
+        yield f"{NO_KEY}; until then every request with a token fails"
 
 
 def missing_for_mails(state: State) -> Iterator[str]:

@@ -69,7 +69,7 @@ class Letter:
             return True
         mail = current_app.extensions.get("mail")
         state = current_state()
-        is_sent_by_source = state is not None and "mail" in state.settings.data_sources
+        is_sent_by_source = state is not None and "mail" in state.data_sources
         default = current_app.config.get("MAIL_DEFAULT_SENDER") if mail is None else None
         return bool(is_sent_by_source or default or getattr(mail, "default_sender", None))
 

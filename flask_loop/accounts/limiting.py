@@ -2,7 +2,8 @@
 
 Tries are counted for the account that is named, whether there is such an account or not, and for
 the address that they come from. Where the storage that counts for several processes cannot be
-reached, the process counts by itself until it can.
+reached, the process counts by itself until it can. What the storage holds shows neither accounts
+nor addresses, and is of one app alone where that has a SECRET_KEY.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app, has_request_context, request
@@ -35,6 +37,12 @@ _SIDES = ("account", "address")
 #: How many of the first bits of an IPv6 address one customer has.
 _NETWORK_BITS = 64
 _PREFIX = "flask-loop"
+#: The storage of each process for itself.
+_OWN = "memory://"
+#: For how many seconds a storage is left alone that could not be reached.
+_PAUSE = 1.0
+#: How many seconds a server may take, which a login waits for.
+_PATIENCE = 1.0
 
 
 class Limiter:
@@ -42,15 +50,14 @@ class Limiter:
 
     :param kind: one of :data:`KINDS`.
     :param limits: in the words of the ``limits`` library, by ``account`` and ``address``.
-    :param storage: the URL of where they are counted.
+    :param counter: where they are counted.
     :raises DefinitionError: naming the setting that means nothing.
     """
 
-    def __init__(self, kind: str, limits: Mapping[str, str], storage: str) -> None:
+    def __init__(self, kind: str, limits: Mapping[str, str], counter: Counter) -> None:
         self._kind = kind
         self._limits = _read(kind, limits)
-        self._counter = _counter(storage)
-        self._own: RateLimiter | None = None
+        self._counter = counter
 
     def count(self, *account: str | None) -> None:
         """Count a try of the client that calls.
@@ -60,7 +67,7 @@ class Limiter:
         :raises TooManyRequests: where it is one too many.
         """
         for limit, keys in (*self._of_address(), *self._of_account(account)):
-            if not self._ask("hit", limit, keys):
+            if not self._counter.ask("hit", limit, keys):
                 raise TooManyRequests(self._wait(limit, keys))
 
     def forgive(self, *account: str | None) -> None:
@@ -69,11 +76,12 @@ class Limiter:
         :param account: as in :meth:`count`.
         """
         for limit, keys in self._of_account(account):
-            self._ask("clear", limit, keys)
+            self._counter.ask("clear", limit, keys)
 
     def _of_address(self) -> Iterator[tuple[RateLimitItem, tuple[str, ...]]]:
         if has_request_context() and request.remote_addr:
-            keys = (_PREFIX, self._kind, "address", _network(request.remote_addr))
+            named = _digest("flask-loop limit of address", _network(request.remote_addr))
+            keys = (_PREFIX, self._kind, "address", named)
             yield from ((limit, keys) for limit in self._limits["address"])
 
     def _of_account(
@@ -86,17 +94,70 @@ class Limiter:
 
     def _wait(self, limit: RateLimitItem, keys: tuple[str, ...]) -> int:
         """In how many seconds another try is counted."""
-        reset: float = self._ask("get_window_stats", limit, keys).reset_time
+        reset: float = self._counter.ask("get_window_stats", limit, keys).reset_time
         return max(1, ceil(reset - time.time()))
 
-    def _ask(self, name: str, limit: RateLimitItem, keys: tuple[str, ...]) -> Any:
-        try:
-            return getattr(self._counter, name)(limit, *keys)
-        except Exception:  # noqa: BLE001 - each storage has errors of its own
-            _log.exception("the storage of limits cannot be reached; this process counts alone")
+
+class Counter:
+    """Counts tries in a storage; in this process, while the storage cannot be reached.
+
+    :param storage: its URL.
+    :raises DefinitionError: where it is none, or needs a package that is not there.
+    """
+
+    def __init__(self, storage: str) -> None:
+        self._storage = storage
+        self._shared = None if _connects_when_made(storage) else _strategy(storage)
+        self._own: RateLimiter | None = None
+        self._asked_again = 0.0
+        self._is_away = False
+        self._lock = Lock()
+
+    def ask(self, name: str, limit: RateLimitItem, keys: tuple[str, ...]) -> Any:
+        """Call a method of what counts.
+
+        :param name: the method's.
+        :param limit: what it is about.
+        :param keys: whose tries.
+        """
+        if time.monotonic() >= self._asked_again:
+            try:
+                answer = getattr(self.shared, name)(limit, *keys)
+            except Exception:  # noqa: BLE001 - each storage has errors of its own
+                self._leave_alone()
+            else:
+                self._note_return()
+                return answer
+        return getattr(self._alone(), name)(limit, *keys)
+
+    @property
+    def shared(self) -> RateLimiter:
+        """What counts in the storage, which some reach when they are made."""
+        if self._shared is None:
+            with self._lock:
+                if self._shared is None:
+                    self._shared = _strategy(self._storage)
+        return self._shared
+
+    def _leave_alone(self) -> None:
+        with self._lock:
+            self._asked_again = time.monotonic() + _PAUSE
+            if self._is_away:
+                return
+            self._is_away = True
+        _log.exception("the storage of limits cannot be reached; this process counts alone")
+
+    def _note_return(self) -> None:
+        if self._is_away:
+            with self._lock:
+                self._is_away, self._own = False, None
+            _log.warning("the storage of limits can be reached again")
+
+    def _alone(self) -> RateLimiter:
+        with self._lock:
             if self._own is None:
-                self._own = _counter("memory://")
-            return getattr(self._own, name)(limit, *keys)
+                self._own = _strategy(_OWN)
+            return self._own
 
 
 def check_settings(settings: Settings) -> None:
@@ -109,6 +170,8 @@ def check_settings(settings: Settings) -> None:
         name = f"{kind}_limits"
         if getattr(settings, name) != getattr(usual, name):
             _read(kind, getattr(settings, name))
+    if settings.limit_storage != usual.limit_storage:
+        _check_storage(settings.limit_storage)
 
 
 def _read(kind: str, limits: Mapping[str, str]) -> dict[str, list[RateLimitItem]]:
@@ -137,20 +200,56 @@ def _parsed(setting: str, text: str | None) -> list[RateLimitItem]:
         ) from None
 
 
-def _counter(storage: str) -> RateLimiter:
+def _check_storage(storage: str) -> None:
+    """Refuse a storage that cannot be had; whether its server is there is another matter.
+
+    :raises DefinitionError: where it is none, or needs a package that is not there.
+    """
+    if not _connects_when_made(storage):
+        _strategy(storage)
+
+
+def _connects_when_made(storage: str) -> bool:
+    return storage.partition(":")[0] in _CONNECT_WHEN_MADE
+
+
+def _strategy(storage: str) -> RateLimiter:
     """What counts in a storage: in a window that moves, where the storage has such."""
     from limits.errors import ConfigurationError
     from limits.storage import MovingWindowSupport, storage_from_string
     from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
     try:
-        made: Any = storage_from_string(storage)
+        options = _patience() if storage.partition(":")[0] in _OF_REDIS else {}
+        made: Any = storage_from_string(storage, **options)
     except (ConfigurationError, ImportError, ValueError) as error:
-        raise DefinitionError(
-            f"LOOP_LIMIT_STORAGE is no storage of limits: {type(error).__name__}"
-        ) from None
+        raise _no_storage(type(error).__name__) from None
+    if storage.startswith("async+"):
+        raise _no_storage("those of asyncio are none for Flask")
     moves = isinstance(made, MovingWindowSupport)
     return MovingWindowRateLimiter(made) if moves else FixedWindowRateLimiter(made)
+
+
+_OF_REDIS = ("redis", "rediss", "redis+unix", "redis+cluster")
+#: Storages that are reached when they are made, which is no part of starting an app.
+_CONNECT_WHEN_MADE = ("mongodb", "mongodb+srv", "redis+cluster", "valkey+cluster")
+
+
+def _patience() -> dict[str, Any]:
+    """What keeps a login from waiting long for a Redis server that is not there."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "retry": Retry(NoBackoff(), 1),
+    }
+
+
+def _no_storage(reason: str) -> DefinitionError:
+    """The URL is not shown, as it may have a password."""
+    return DefinitionError(f"LOOP_LIMIT_STORAGE is no storage of limits: {reason}")
 
 
 def _digest(*parts: str) -> str:
@@ -177,12 +276,14 @@ class Limiters:
     """The limiters of one app, by kind.
 
     :param settings: the app's.
+
+    :ivar counter: where tries of all kinds are counted.
     """
 
     def __init__(self, settings: Settings) -> None:
-        storage = settings.limit_storage
+        self.counter = Counter(settings.limit_storage)
         limits = {kind: getattr(settings, f"{kind}_limits") for kind in KINDS}
-        self._by_kind = {kind: Limiter(kind, limits[kind], storage) for kind in KINDS}
+        self._by_kind = {kind: Limiter(kind, limits[kind], self.counter) for kind in KINDS}
 
     def __getitem__(self, kind: str) -> Limiter:
         return self._by_kind[kind]

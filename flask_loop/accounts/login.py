@@ -123,6 +123,10 @@ class LoggingIn(Base):
             if not user._still_has(hash):
                 raise _failed()
             session = user.create_session(ttl)
+        if not user._kept_others_waiting() and not user._still_has(hash):
+            # It may have been made after the user's sessions were ended.
+            cls.session.__loop_plan__().delete_by_id(digest_of(session.id))
+            raise _failed()
         forgive(cls, "login", *login.account)
         if shows_user:
             session.__dict__["_user"] = user
@@ -144,10 +148,15 @@ class LoggingIn(Base):
         }
         return model.session.create(data)
 
+    def _kept_others_waiting(self) -> bool:
+        """Whether nobody changes a user while a transaction goes on that has changed the record."""
+        return bool(self.__loop_plan__().connector.capabilities.transactions)
+
     def _still_has(self, hash: str) -> bool:
         """Whether the password, which was verified, is the user's until the transaction ends.
 
-        Who changes it meanwhile waits, and ends the session that is made.
+        Who changes it meanwhile waits, and ends the session that is made. Where there are no
+        transactions nobody waits, and it has to be asked again afterwards.
 
         :param hash: what is stored of the password from now on.
         """

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
-from time import monotonic
+from time import monotonic, time
 from typing import Any
+
+import orjson
+from flask import current_app
 
 from ..connectors.base import Record
 from ..errors import LoopError, Unauthorized
 from ..hooks import Observers
-from ..operations import Observation, Plan, outbox
-from ..query import Compare, Filter
+from ..operations import Observation, outbox
+from ..query import Compare
 from ..remoting import id_text
 from ..remoting.callers import DEFAULT_SCOPES, Caller
 from ..state import Settings
 from .apps import PerApp, current_state
+from .shared import Moment, SharedStore, shared_stores
 from .tokens import MAX_TOKEN, digest_of
 
 #: The ttl of a session that never ends.
@@ -46,10 +50,10 @@ def caller_of(user_model: Any, token: str) -> Caller | None:
     if session_model.data_source is None or not 0 < len(token) <= MAX_TOKEN:
         return None
     digest = digest_of(token)
-    cache = _cache_of(session_model)
+    cache = _cache_of(user_model, session_model)
     known = None if cache is None else cache.get(digest)
     if known is None:
-        generation = 0 if cache is None else cache.generation
+        generation: Any = 0 if cache is None else cache.generation
         known = _look_up(user_model, digest)
         if known is None:
             return None
@@ -89,14 +93,19 @@ def _look_up(user_model: Any, digest: str) -> Known | None:
     user = None if id is None else load_user(user_model, id)
     if user is None or not user.is_active:
         return None
-    caller = Caller(
+    scopes = tuple(session.get("scopes") or DEFAULT_SCOPES)
+    return Known(_caller(user_model, id, scopes, digest), expiry_of(user_model, session))
+
+
+def _caller(user_model: Any, id: Any, scopes: tuple[str, ...], digest: str) -> Caller:
+    """The user who holds the token with a digest."""
+    return Caller(
         model=user_model,
         id=id,
-        scopes=tuple(session.get("scopes") or DEFAULT_SCOPES),
+        scopes=scopes,
         token=digest,
         load_user=partial(load_user, user_model, id),
     )
-    return Known(caller, expiry_of(user_model, session))
 
 
 def load_user(user_model: Any, id: Any) -> Any:
@@ -260,42 +269,138 @@ class SessionCache:
                 self._known.pop(digest, None)
 
 
+class SharedSessions:
+    """The sessions of one model that the processes of an app have looked up, for a short time.
+
+    :param store: where they are remembered.
+    :param user_model: the model of the users whose sessions they are.
+    """
+
+    def __init__(self, store: SharedStore, user_model: Any) -> None:
+        self._store = store
+        self._users = user_model
+        #: What was read last of sessions, so that it is not read again where it is the same.
+        self._read: dict[str, tuple[bytes, _Remembered]] = {}
+
+    @property
+    def generation(self) -> Moment | None:
+        """Since when what is looked up now may be remembered."""
+        return self._store.moment()
+
+    def get(self, digest: str) -> Known | None:
+        """What is remembered of a session."""
+        moment, stored = self._store.session(digest)
+        if moment is None or stored is None:
+            return None
+        stamp, brace, content = stored.partition(b"{")
+        if stamp != moment.sessions:
+            return None
+        read = self._read.get(digest)
+        if read is None or read[0] != stored:
+            found = self._remembered(digest, orjson.loads(brace + content))
+            if found is None:
+                return None
+            if len(self._read) >= _MOST:
+                self._read.clear()
+            read = self._read[digest] = stored, found
+        # Whoever may write into the server could put back what was there long ago.
+        return read[1].known if time() < read[1].until else None
+
+    def put(self, digest: str, known: Known, generation: Moment | None) -> None:
+        """Remember a session.
+
+        :param generation: what it was when the session was looked up.
+        """
+        if generation is not None:
+            content = orjson.dumps(
+                {
+                    "app": current_app.name,
+                    "until": time() + self._store.life,
+                    "model": self._users.definition.name,
+                    "user": id_text(self._users, known.caller.id),
+                    "scopes": known.caller.scopes,
+                    "expires": None if known.expires is None else known.expires.isoformat(),
+                }
+            )
+            self._store.keep(digest, generation.sessions + content, generation)
+
+    def _remembered(self, digest: str, content: Mapping[str, Any]) -> _Remembered | None:
+        """What is known of a session; None of one whose user is of another app or model."""
+        own = (current_app.name, self._users.definition.name)
+        if (content["app"], content["model"]) != own:
+            return None
+        try:
+            id = self._users.__loop_plan__().read_id(content["user"])
+        except LoopError:
+            return None
+        expires = content["expires"]
+        known = Known(
+            _caller(self._users, id, tuple(content["scopes"]), digest),
+            None if expires is None else datetime.fromisoformat(expires),
+        )
+        return _Remembered(known, content["until"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What the processes of an app remember of a session.
+
+    :ivar until: when they forget it, in seconds since 1970.
+    """
+
+    known: Known
+    until: float
+
+
+_AnyCache = SessionCache | SharedSessions
+
+
 class _Caches:
     """What an app remembers of the sessions of all its models."""
 
     def __init__(self, settings: Settings) -> None:
         self._life = settings.session_cache
-        self._by_model: dict[Any, SessionCache] = {}
+        self._by_model: dict[Any, _AnyCache] = {}
 
-    def of(self, session_model: Any) -> SessionCache | None:
+    def of(self, users: Any, session_model: Any, store: SharedStore | None) -> _AnyCache | None:
         if not self._life:
             return None
         found = self._by_model.get(session_model)
         if found is None:
-            found = self._by_model.setdefault(session_model, SessionCache(self._life))
+            made = SessionCache(self._life) if store is None else SharedSessions(store, users)
+            found = self._by_model.setdefault(session_model, made)
         return found
 
     def forget(self, session_model: Any, digest: str | None) -> None:
         found = self._by_model.get(session_model)
-        if found is not None:
+        if isinstance(found, SessionCache):
             found.forget(digest)
 
 
 _caches = PerApp("sessions", _Caches)
 
 
-def _cache_of(session_model: Any) -> SessionCache | None:
+def _cache_of(user_model: Any, session_model: Any) -> _AnyCache | None:
     state = current_state()
-    return None if state is None else _caches.of(state).of(session_model)
+    if state is None:
+        return None
+    return _caches.of(state).of(user_model, session_model, state.shared)
 
 
 def forget(session_model: Any, digest: str | None) -> None:
     """Let every app of this process forget a session, or all of a model where None.
 
+    Where an app's processes remember sessions together, all of them forget it.
+
     :param digest: that of its token.
     """
     for each in _caches.all():
         each.forget(session_model, digest)
+    for store in shared_stores():
+        if digest is None:
+            store.forget_sessions()
+        else:
+            store.forget_session(digest)
 
 
 def forget_all(user_model: Any) -> None:
@@ -337,11 +442,8 @@ def _forget_now_and_then(session_model: Any, record: Mapping[str, Any] | None) -
 
 def ids_of(model: Any, where: Any) -> list[Any]:
     """The ids of the records that match a where, whoever observes the model."""
-    plan = model.__loop_plan__()
-    definition = plan.definition
-    names = tuple(each.name for each in definition.ids)
-    found = Plan.find(plan, Filter(where=where, fields=names))
-    return [definition.id_of(record) for record in found.records()]
+    found: list[Any] = model.__loop_plan__().ids(where)
+    return found
 
 
 def gone(model: Any, ids: Iterable[Any]) -> list[Any]:
