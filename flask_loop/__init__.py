@@ -5,6 +5,7 @@ from .auth import Session, User
 from .connectors import Connector
 from .datasource import DataSource, create_data_source, memory
 from .definition import prop, relation
+from .documents import DocumentSource
 from .email import Email
 from .errors import (
     DefinitionError,
@@ -18,6 +19,7 @@ from .errors import (
 from .extension import Loop
 from .geo import GeoPoint
 from .http import csrf_token
+from .key_value import KeyValueModel
 from .mapped import MappedSource
 from .methods import remote_method, shared
 from .model import Model, Prop, create_model
@@ -42,6 +44,7 @@ __all__ = [
     "Context",
     "DataSource",
     "DefinitionError",
+    "DocumentSource",
     "Email",
     "EmbedsMany",
     "EmbedsOne",
@@ -50,6 +53,7 @@ __all__ = [
     "HasAndBelongsToMany",
     "HasMany",
     "HasOne",
+    "KeyValueModel",
     "Loop",
     "LoopError",
     "MappedSource",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from .connectors import Connector, TransactionOptions, find_connector
+from .connectors.base import Function
 from .connectors.repeating import again
 from .definition import ModelDefinition, Relating, nearest
 from .discovery import DiscoversModels
@@ -16,6 +17,7 @@ from .hooks import Observers, Pattern, names_of
 from .methods import Generation, RemoteMethod, declared_methods
 from .model import Model, create_model
 from .operations import OPERATION_OF, OPERATIONS, outbox
+from .operations.functions import give_functions
 from .relations.remote import relation_methods
 from .remoting import Switches
 
@@ -76,8 +78,9 @@ class DataSource(DiscoversModels):
         self._created[model.model_name] = model
 
     def attached(self, model: type[Model]) -> None:
-        """Take note of a model that was attached."""
+        """Take note of a model that was attached, and give it the functions of the source."""
         self._attached.add(model)
+        give_functions(model, self._known_functions())
 
     def models(self) -> list[type[Model]]:
         """The models that are attached, and those that derive from them, by name."""
@@ -124,6 +127,21 @@ class DataSource(DiscoversModels):
         connector = None if method.own else self._known_connector()
         kept = connector is not None and method.operation in connector.not_remote
         return method.remote and not kept
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """What the source can do beside the operations, by name, as templates describe it.
+
+        ::
+
+            geo.functions["geocode"](street="107 S B St", city="San Mateo")
+        """
+        return self.connector.functions
+
+    def _known_functions(self) -> Mapping[str, Function]:
+        """The functions, as far as the connector is known here."""
+        connector = self._known_connector()
+        return {} if connector is None else connector.functions
 
     @property
     def is_known(self) -> bool:
@@ -410,6 +428,11 @@ def make_connector(settings: Mapping[str, Any]) -> Connector:
     given.pop("name", None)
     if connector is None and isinstance(given.get("url"), str):
         connector = given["url"].partition(":")[0].partition("+")[0]
+        if connector in ("http", "https"):
+            raise DefinitionError(
+                "a URL of HTTP does not say what is there: name the connector beside it, as in "
+                "connector='rest'"
+            )
     if connector is None:
         raise DefinitionError("a data source needs the setting 'connector' or 'url'")
     if isinstance(connector, str):

@@ -148,7 +148,7 @@ def _data_source(context: click.Context, url: str | None, name: str | None) -> I
 
 
 def _only_source(state: State) -> str:
-    known = list(state.settings.data_sources)
+    known = list(state.data_sources)
     if len(known) == 1:
         return known[0]
     raise click.ClickException(

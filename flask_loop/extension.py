@@ -13,8 +13,15 @@ from flask import Flask, Response, current_app, has_app_context, request
 from flask.globals import request_ctx
 
 from .access import AccessControl
-from .accounts.checks import check_model, check_settings, missing_for_mails
+from .accounts.checks import (
+    check_model,
+    check_settings,
+    missing_for_mails,
+    missing_for_sessions,
+)
+from .accounts.shared import store_of
 from .connectors import Connector
+from .connectors.base import Function
 from .datasource import DataSource, make_connector
 from .definition import (
     ModelDefinition,
@@ -35,6 +42,7 @@ from .http import (
 from .mailing import Mailer
 from .methods import Generation
 from .model import Model
+from .operations.functions import give_functions
 from .query import EVERYTHING, Where
 from .remoting import Exposure, Switches, current_access, idle_registrations
 from .rest import PREFIX, ModelBlueprint, blueprint_name
@@ -77,6 +85,18 @@ class AppDataSource(DataSource):
             return self.connector
         except RuntimeError:
             return None
+
+    def _known_functions(self) -> Mapping[str, Function]:
+        state = current_app.extensions.get(EXTENSION) if current_app else None
+        return {} if state is None else self.functions_in(state)
+
+    def functions_in(self, state: State) -> Mapping[str, Function]:
+        """The functions that the source has in an app; a connector without is not made for that."""
+        settings = state.data_sources.get(self.name)
+        if not isinstance(settings, Mapping) or "operations" not in settings:
+            return {}
+        functions: Mapping[str, Function] = state.connector(self.name).functions
+        return functions
 
 
 class Loop:
@@ -141,6 +161,8 @@ class Loop:
         check_settings(state.settings)
         state.docs_base = self._docs_base
         state.hooks = self._hooks
+        app_of = ref(app)
+        state.shared = store_of(state.settings, lambda: getattr(app_of(), "secret_key", None))
         state.guard = AccessControl(state)
         state.authenticator = Authenticator(state.settings, lambda: self._load_principal)
         state.mailer = Mailer(app, state.settings.mail_queue, self._enqueue_mail)
@@ -273,23 +295,32 @@ class Loop:
             state.mailer.enqueue = function
         return function
 
-    def add_sources(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    def add_sources(
+        self, settings: Mapping[str, Mapping[str, Any]]
+    ) -> Mapping[str, Mapping[str, Any]]:
         """Give data sources settings where ``LOOP_DATA_SOURCES`` says nothing of them.
 
         :param settings: by the names of the data sources.
+        :returns: the settings that hold, by name: those of the app, if there is one already.
         """
         self._loaded_sources.update(settings)
+        app = self._current_app()
+        return self._loaded_sources if app is None else self._state(app).data_sources
 
-    def load(self, folder: str | Path) -> list[type[Any]]:
+    def load(self, folder: str | Path, *, environment: str | None = None) -> list[type[Any]]:
         """Define and expose the models of LoopBack 2 or 3 JSON files.
 
-        :param folder: with a JSON definition for each model and, where there are, LoopBack's
-            ``model-config.json`` (data source and ``public`` of each model) and
-            ``datasources.json``, for the names that ``LOOP_DATA_SOURCES`` does not have.
+        :param folder: LoopBack's project or its folder ``server``; or any folder with a JSON
+            definition for each model. ``model-config.json``, where it is there, has the data source
+            and ``public`` of each model, and by ``_meta.sources`` further folders with definitions;
+            ``datasources.json`` the settings of what ``LOOP_DATA_SOURCES`` does not have.
+        :param environment: such as ``"production"``, where ``model-config.production.json`` and
+            ``datasources.production.json`` say what differs. Those with ``local`` in their names
+            are always read.
         :returns: the models.
         :raises DefinitionError: naming the file and what in it means nothing.
         """
-        return Folder(self, Path(folder)).load()
+        return Folder(self, Path(folder), environment).load()
 
     def _current_app(self) -> Flask | None:
         if has_app_context() and current_app.extensions.get(EXTENSION) is not None:
@@ -328,6 +359,7 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
             "before the first one"
         )
     _refuse_taken_path(state, definition)
+    _give_functions(state, model)
     exposure = _exposure(state, model)
     blueprint = ModelBlueprint(exposure, state, blueprint_name(model, app))
     blueprint.refuse_taken_paths(app)
@@ -338,8 +370,16 @@ def _expose(app: Flask, state: State, model: type[Model]) -> None:
     Generation.advance()  # what other models' relations reach may be remote now
 
 
+def _give_functions(state: State, model: type[Model]) -> None:
+    """Give a model what its data source can do, where only the app knows it."""
+    source = model.data_source
+    if isinstance(source, AppDataSource) and (functions := source.functions_in(state)):
+        give_functions(model, functions)
+
+
 def _keep_private(app: Flask, state: State, model: type[Model]) -> None:
     if model not in state.reachable:
+        _give_functions(state, model)
         state.private[model] = _exposure(state, model)
         _know_users(app, state, model)
         state.guard.model_added(model)
@@ -431,8 +471,9 @@ class _BeforeRequest:
     """What runs before each request of an app, in one function, as each costs Flask some time.
 
     What was registered since the last request holds for this one: methods that were declared get
-    their rules. Patterns that mean no method are warned about once, when the first request comes
-    and so all is registered. Paths of ours that have no method are answered.
+    their rules. Patterns that mean no method, and what the app lacks, are told of once, when the
+    first request comes and so all is registered and set. Paths of ours that have no method are
+    answered.
     """
 
     def __init__(self, app: Flask, state: State) -> None:
@@ -489,3 +530,5 @@ class _BeforeRequest:
         idle_entries = state.guard.idle_entries(stored=False)
         for each in (*idle_hooks, *idle_entries, *missing_for_mails(state)):
             app.logger.warning("Flask-Loop: %s", each)
+        for each in missing_for_sessions(state):
+            app.logger.error("Flask-Loop: %s", each)

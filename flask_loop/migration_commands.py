@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from .datasource import DataSource
@@ -22,6 +21,10 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 ACTUAL = "There is nothing to do: the tables are as the models ask for."
 NO_REVISIONS = "There are no revisions: flask loop migrate revision makes the first one."
+_NO_SQL = (
+    "None of the app's data sources is an SQL database, which migrations are for; "
+    "auto_update() makes what the others need."
+)
 _COLUMNS = ("change", "table", "name", "detail")
 
 migrate = AppGroup(
@@ -235,13 +238,14 @@ def _migrations(name: str | None, directory: Path | None) -> Migrations:
     sources = _sources()
     if name is None:
         sql = [each for each, source in sources.items() if _is_sql(source)]
+        if not sql:
+            raise click.ClickException(_NO_SQL)
         if len(sql) != 1:
-            known = ", ".join(sql) or "none of the app's models are in an SQL database"
-            raise click.ClickException(f"Which data source? Give --source: {known}.")
+            raise click.ClickException(f"Which data source? Give --source: {', '.join(sql)}.")
         (name,) = sql
     if name not in sources:
         known = ", ".join(sources) or "no data source"
-        if name in (current_app.config.get("LOOP_DATA_SOURCES") or {}):
+        if name in app_state().data_sources:
             raise click.ClickException(f"No model is on the data source {name!r}, but on {known}.")
         raise click.ClickException(f"There is no data source {name!r}: the app has {known}.")
     return migrations_of(sources[name], directory)

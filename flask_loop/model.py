@@ -422,8 +422,28 @@ class Model(
         """
         return cls.__loop_map__(cls, mapped, session, options)
 
-    #: What :meth:`from_sqlalchemy` calls; set where data sources are known.
+    @classmethod
+    def from_mongoengine(cls, document: type[Any], /, **options: Any) -> type[Self]:
+        """Make the model of a document class of MongoEngine, as it is.
+
+        It has the class's fields and references, and works on the app's connection. Documents that
+        references lead to become models as well. Called again, it gives the same model.
+
+        :param document: the class.
+        :param options: settings of the model; ``name``; ``properties``: field → a type, or what
+            else is said of the property; ``exclude``: fields to leave out.
+        :raises DefinitionError: naming what no property is like, or an option that means nothing.
+
+        ::
+
+            loop.model(Model.from_mongoengine(Order, exclude=["notes"]))
+        """
+        return cls.__loop_document__(cls, document, options)
+
+    #: What :meth:`from_sqlalchemy` and :meth:`from_mongoengine` call; set where data sources are
+    #: known.
     __loop_map__: ClassVar[Callable[..., type[Any]]]
+    __loop_document__: ClassVar[Callable[..., type[Any]]]
 
     def to_record(self) -> Record:
         """The properties that the instance holds, by Python names."""

@@ -43,6 +43,9 @@ class Settings:
         401, as LoopBack's, 403 or 404.
     :ivar session_cache: for how many seconds a process remembers sessions, roles and entries of
         access control that it has looked up; 0 for not at all.
+    :ivar session_storage: the URL of a Redis server, or cluster, where the processes of the app
+        remember sessions together, and tell each other what has changed; None where each is on
+        its own.
     :ivar token_in_query: whether a token may be in the query, as ``access_token``.
     :ivar login_limits: how often a login may be tried, in the words of the ``limits`` library, for
         one ``account`` and from one ``address``.
@@ -79,6 +82,7 @@ class Settings:
     allowed_redirects: Sequence[str] = ()
     acl_error_status: int = 401
     session_cache: float = 10.0
+    session_storage: str | None = None
     token_in_query: bool = True
     login_limits: Mapping[str, str] = field(default_factory=lambda: _LOGIN_LIMITS)
     reset_limits: Mapping[str, str] = field(default_factory=lambda: _MAIL_LIMITS)
@@ -184,6 +188,8 @@ class State:
     :ivar switches: what the settings say of remote methods.
     :ivar sources: the data sources that are named on the Loop, by name.
     :ivar guard: decides who may call what; None where nobody is kept from anything.
+    :ivar shared: what several processes of the app remember together; None where each remembers by
+        itself.
     :ivar mailer: sends mails in the background.
     :ivar authenticator: finds out who sends a request.
     """
@@ -206,6 +212,7 @@ class State:
         self.docs_base: str | None = None
         self.guard: Any = None
         self.authenticator: Any = None
+        self.shared: Any = None
         self.mailer: Any = None
         self._make_connector = make_connector
         self._more_sources = {} if more_sources is None else more_sources
@@ -247,18 +254,27 @@ class State:
     def connector(self, name: str) -> Any:
         """The connector of the data source with a name, made when it is first used.
 
-        :raises DefinitionError: where ``LOOP_DATA_SOURCES`` does not have it.
+        :raises DefinitionError: where ``LOOP_DATA_SOURCES`` does not have it, or says of it what
+            means nothing.
         """
         found = self._connectors.get(name)
         return found if found is not None else self._make(name)
 
+    @property
+    def data_sources(self) -> Mapping[str, Any]:
+        """The settings of the data sources by name, those of loaded files among them."""
+        return {**self._more_sources, **self.settings.data_sources}
+
     def _make(self, name: str) -> Any:
         with self._lock:
             if name not in self._connectors:
-                known = {**self._more_sources, **self.settings.data_sources}
+                known = self.data_sources
                 if name not in known:
                     raise DefinitionError(
                         f"LOOP_DATA_SOURCES has no data source {name!r}{nearest(name, known)}"
                     )
-                self._connectors[name] = self._make_connector(known[name])
+                try:
+                    self._connectors[name] = self._make_connector(known[name])
+                except DefinitionError as error:
+                    raise DefinitionError(f"data source {name!r}: {error}") from error
             return self._connectors[name]

@@ -82,7 +82,7 @@ class Way:
 def _source_of_app() -> Any:
     """The connector of the app's data source that is called ``mail``, or None."""
     state = current_app.extensions.get(EXTENSION) if has_app_context() else None
-    if state is None or "mail" not in state.settings.data_sources:
+    if state is None or "mail" not in state.data_sources:
         return None
     return state.connector("mail")
 

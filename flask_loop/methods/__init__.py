@@ -7,7 +7,14 @@ a method. How it is called is in :mod:`flask_loop.remoting`.
 from .declaration import OF_THE_CALL, PLACEHOLDER, Argument, Reach, RemoteMethod, Returns, Route
 from .declared import declared_methods, waiting_methods
 from .generation import Generation
-from .marking import RemoteMethods, found_in, remote_method, shared
+from .marking import (
+    RemoteMethods,
+    found_in,
+    put_method,
+    remote_method,
+    shared,
+    take_method,
+)
 
 __all__ = [
     "OF_THE_CALL",
@@ -21,7 +28,9 @@ __all__ = [
     "Route",
     "declared_methods",
     "found_in",
+    "put_method",
     "remote_method",
     "shared",
+    "take_method",
     "waiting_methods",
 ]

@@ -223,6 +223,25 @@ def _put(
     _record(model, attribute, declaration)
 
 
+def put_method(model: Any, attribute: str, method: Any, options: Mapping[str, Any]) -> None:
+    """Make a class method of one model, and a remote one, of what its data source can do.
+
+    :param options: as :func:`remote_method` takes them.
+    :raises DefinitionError: naming an option that means nothing.
+    """
+    place = f"{model.__name__}.{attribute}"
+    declaration = declare(place, attribute, options, plain_function(method))
+    setattr(model, attribute, method)
+    _record(model, attribute, declaration)
+
+
+def take_method(model: Any, attribute: str) -> None:
+    """Take away what :func:`put_method` put."""
+    type.__delattr__(model, attribute)
+    model.__dict__[_DECLARED].pop(attribute, None)
+    Generation.advance()
+
+
 def _record(model: Any, attribute: str, declaration: Declaration) -> None:
     if _DECLARED not in model.__dict__:
         type.__setattr__(model, _DECLARED, {})

@@ -65,7 +65,7 @@ class Migrations:
         if not isinstance(connector, SqlConnector):
             raise DefinitionError(
                 f"the data source {source.name!r} is in {connector.name}, which has no migrations: "
-                "they are for SQL databases"
+                "they are for SQL databases, and auto_update() makes what others need"
             )
         if directory is None and not _NAME.fullmatch(source.name):
             raise DefinitionError(

@@ -189,6 +189,11 @@ class ObservedPlan(Plan):
     def count(self, where: Where) -> int:
         return super().count(self._access(Filter(where=where)).decided.where)
 
+    def in_one_step(self, where: Where) -> Where | None:
+        if "access" in self._observers and self.connector.capabilities.inserts_unless:
+            where = self._access(Filter(where=where)).decided.where
+        return super().in_one_step(where)
+
     def find_related(
         self,
         filter: Filter,
@@ -242,8 +247,8 @@ class ObservedPlan(Plan):
 
     # Writing
 
-    def create(self, data: Mapping[str, Any], *, validate: bool = True) -> Record:
-        return super().create(self.serializer.ahead(data), validate=validate)
+    def create(self, data: Mapping[str, Any], **options: Any) -> Record:
+        return super().create(self.serializer.ahead(data), **options)
 
     def create_many(self, datas: Sequence[Mapping[str, Any]]) -> list[Record]:
         return super().create_many(list(map(self.serializer.ahead, datas)))

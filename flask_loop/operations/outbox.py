@@ -21,14 +21,15 @@ class Outbox:
     """The signals that a transaction will send, and those of the operations inside it.
 
     :param connector: whose transaction it waits for, or None.
+    :ivar is_open: whether the transaction goes on.
     """
 
-    __slots__ = ("_connector", "_is_open", "_sends", "_thread")
+    __slots__ = ("_connector", "_sends", "_thread", "is_open")
 
     def __init__(self, connector: Connector | None) -> None:
         self._connector = connector
         self._thread = get_ident()
-        self._is_open = True
+        self.is_open = True
         self._sends: list[Send] = []
 
     def add(self, send: Send) -> None:
@@ -44,7 +45,7 @@ class Outbox:
     @property
     def is_entered(self) -> bool:
         """Whether the caller is in this transaction."""
-        return self._is_open and self._thread == get_ident()
+        return self.is_open and self._thread == get_ident()
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -55,9 +56,6 @@ class Outbox:
         except BaseException:
             del self._sends[count:]
             raise
-
-    def close(self) -> None:
-        self._is_open = False
 
     def send(self) -> None:
         """Send the signals in their order, each of them whatever receivers of another raise."""
@@ -83,9 +81,8 @@ def transaction(connector: Connector, options: TransactionOptions = PLAIN) -> It
         with connector.transaction(options):
             yield
     finally:
-        outbox.close()
-        # Another source's transaction may have begun meanwhile, and go on.
-        _outboxes.set(tuple(each for each in _outboxes.get() if each is not outbox))
+        outbox.is_open = False  # before any call: a signal may raise there
+        _drop_closed()
     outbox.send()
 
 
@@ -101,9 +98,14 @@ def held(block: AbstractContextManager[None]) -> Iterator[None]:
         with block:
             yield
     finally:
-        outbox.close()
-        _outboxes.set(tuple(each for each in _outboxes.get() if each is not outbox))
+        outbox.is_open = False
+        _drop_closed()
     outbox.send()
+
+
+def _drop_closed() -> None:
+    """Drop what has ended; another source's transaction may have begun meanwhile, and go on."""
+    _outboxes.set(tuple(each for each in _outboxes.get() if each.is_open))
 
 
 def current(connector: Connector) -> Outbox:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Record, id_where
 from ..connectors.repeating import once, repeated
+from ..connectors.scanning import scanned
 from ..definition import MISSING, Embedded
 from ..errors import (
     BadRequest,
@@ -81,14 +82,20 @@ class Plan(StoringPlan):
     # Writing
 
     @repeated
-    def create(self, data: Mapping[str, Any], *, validate: bool = True) -> Record:
+    def create(
+        self, data: Mapping[str, Any], *, validate: bool = True, unless: Where | None = None
+    ) -> Record:
         """Store one new record.
 
         :param data: by Python names.
+        :param unless: it is stored unless there is a record that matches this, where the data
+            source can tell that in one step.
         :raises ValidationError: where it breaks a rule.
+        :raises FoundInstead: where there is such a record.
         """
         with self._own_transaction():
             write = self._new(data)
+            write.unless = unless
             self._raise(self._problems(write, validate))
             self._insert([write])
         return write.record
@@ -229,7 +236,7 @@ class Plan(StoringPlan):
         if not (rules.needs_records or makes_alike):
             return []
         batch = Batch(rules)
-        for stored in self.connector.select(self.definition, Filter(where=where)).records():
+        for stored in scanned(self.connector, self.definition, Filter(where=where)).records():
             record = {**stored, **changes}
             subject = partial(self.model.from_record, record)
             failures = rules.check_rest(record, subject=subject, is_taken=is_taken)

@@ -16,6 +16,7 @@ from ..connectors.base import (
     id_where,
     layout_of_records,
 )
+from ..connectors.scanning import scanned
 from ..definition import Link
 from ..errors import BadRequest, DefinitionError, FilterError, ModelNotFound
 from ..query import (
@@ -32,7 +33,7 @@ from ..query import (
 from ..relations.grouping import related_directly, related_through, with_fields
 from ..relations.keys import keys_of_rows
 from ..relations.narrowing import scoped
-from ..relations.reaching import is_followed, plan_of, select_in_order, settled
+from ..relations.reaching import is_followed, plan_of, select_in_order, settled, unordered
 from ..remoting import shown_id, values_in
 from ..types import TypeMismatch
 from .default_scope import DefaultScope
@@ -164,13 +165,29 @@ class ReadingPlan:
     def explain(self, filter: Filter) -> dict[str, Any]:
         """Say how the connector answers a filter, once related records are looked up.
 
-        An order that it does not follow is left out: it is Python that sorts by it.
+        Of an order that it does not follow it is not asked: it is Python that sorts by it.
         """
         filter = self.within(filter)
         filter = replace(filter, where=self._settled(filter.where))
-        if not is_followed(filter.order, self.connector):
-            filter = replace(filter, order=(), limit=None, skip=0)
-        return self.connector.explain(self.definition, filter)
+        connector = self.connector
+        if is_followed(filter.order, connector):
+            return connector.explain(self.definition, filter)
+        asked = replace(unordered(filter), limit=connector.max_scan + 1)
+        explained = connector.explain(self.definition, asked)
+        python = explained.get("python")
+        if isinstance(python, Filter):
+            return {**explained, "python": filter}
+        return {**explained, "python": {**(python or {}), "order": True}}
+
+    def in_one_step(self, where: Where) -> Where | None:
+        """What the data source looks for and stores a record in the absence of, in one step.
+
+        :returns: None where it has no such step, or has to look at other models for it.
+        """
+        if not self.connector.capabilities.inserts_unless:
+            return None
+        where = self._scoped(where)
+        return None if has_related(where) else where
 
     # Related records
 
@@ -187,7 +204,7 @@ class ReadingPlan:
         :param filter: which of them; its ``limit`` and ``skip`` hold for each key.
         :param links: the way from the model with the keys.
         :param keys: the values of the first link's own properties, each once and not null.
-        :param most: how many in all, where they have to be counted: there may be one more.
+        :param most: how many in all, where they have to be counted: there may be more.
         :param between: which rows of a third model link them, where there is one.
         """
         filter = self.within(filter, pages=False)
@@ -197,9 +214,9 @@ class ReadingPlan:
             return RelatedRows(Rows((), layout), ())
         is_plain = len(links) == 1 and filter.limit is None and not filter.skip
         # A where has keys of several values one by one, and so many would be too large for SQL.
-        is_alone = len(links[0].own) == 1 or most is not None
+        is_alone = len(links[0].own) == 1
         if is_plain and (is_alone or not self._is_followed(filter, links)):
-            found = self._holding(filter, links[0].theirs, keys, None if most is None else most + 1)
+            found = self.select_with_keys(filter, links[0].theirs, keys, most)
             return RelatedRows(found, keys_of_rows(found, links[0].theirs))
         if between == EVERYTHING and self._is_followed(filter, links):
             filter = replace(filter, where=self._settled(filter.where))
@@ -208,17 +225,18 @@ class ReadingPlan:
             return related_directly(self, filter, links, keys)
         return related_through(self, filter, links, keys, between)
 
-    def select_with_keys(self, filter: Filter, names: Sequence[str], keys: Iterable[Any]) -> Rows:
-        """Find the records that hold one of several keys, whatever the default scope says."""
-        return self._holding(filter, names, keys, None)
-
-    def _holding(
-        self, filter: Filter, names: Sequence[str], keys: Iterable[Any], limit: int | None
+    def select_with_keys(
+        self, filter: Filter, names: Sequence[str], keys: Iterable[Any], most: int | None = None
     ) -> Rows:
+        """Find the records that hold one of several keys, whatever the default scope says.
+
+        :param most: how many in all, where they have to be counted: there may be one more.
+        """
         where = keys_where(self.definition, names, keys)
         if filter.where is not EVERYTHING:
             where = both(where, filter.where)
         fields, near = filter.fields, filter.near
+        limit = None if most is None else most + 1
         return self._select(Filter(where, filter.order, limit, 0, fields, near))
 
     def _is_followed(self, filter: Filter, links: Sequence[Link]) -> bool:
@@ -250,10 +268,18 @@ class ReadingPlan:
         """The keys of the records that match a where, each once.
 
         :param where: one that is settled.
+        :raises TooMuchToRead: where there are more of the records than may be read.
         """
         fields = tuple(name for name in self.definition.properties if name in names)
-        rows = self.connector.select(self.definition, Filter(where=where, fields=fields))
+        rows = scanned(self.connector, self.definition, Filter(where=where, fields=fields))
         return [key for key in dict.fromkeys(keys_of_rows(rows, names)) if key is not None]
+
+    def ids(self, where: Where) -> list[Any]:
+        """The ids of the records that match a where, whoever observes the model.
+
+        :raises TooMuchToRead: where there are more of them than may be read.
+        """
+        return self.keys(self._scoped(where), self.id_names)
 
     # The default scope, and what is said of related records
 

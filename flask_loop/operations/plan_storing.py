@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Record
 from ..errors import Failure, ForeignKeyViolation, UniqueViolation, ValidationError
@@ -13,7 +13,7 @@ from ..relations import branches, constraints, deleting
 from ..validation import Uniqueness, Validator
 from . import outbox
 from .plan_reading import ReadingPlan
-from .write import Write
+from .write import FoundInstead, Write
 
 if TYPE_CHECKING:
     from .base import Attached
@@ -68,11 +68,25 @@ class StoringPlan(ReadingPlan):
         if self.definition.foreign_keys:
             self._check_keys(records, writes)
         with self._refusals_as_failures(writes):
-            ids = self.connector.insert(self.definition, records)
+            ids = self._insert_records(writes, records)
         for record, id in zip(records, ids, strict=True):
             record.update(self.definition.id_values(id))
         if self._made and self.definition.ids:
             self._read_made(records)
+
+    def _insert_records(self, writes: Sequence[Write], records: Sequence[Record]) -> Sequence[Any]:
+        """Store new records, or the only one unless there is one that matches a where.
+
+        :raises FoundInstead: where there is.
+        """
+        if len(writes) == 1 and (unless := writes[0].unless) is not None:
+            done = self.connector.insert_unless(self.definition, unless, records[0])
+            if done is not None:
+                rows, is_new = done
+                if not is_new:
+                    raise FoundInstead(rows)
+                return [self.definition.id_of(each) for each in rows.records()]
+        return self.connector.insert(self.definition, records)
 
     def _store(self, write: Write) -> None:
         """Store a record that was changed or replaced, with what is inside it.

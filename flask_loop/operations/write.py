@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..connectors.base import Record
+from ..connectors.base import Record, Rows
 from ..errors import Failure
 from ..query import NOTHING, Where
 from ..relations.branches import Branch
+
+
+class FoundInstead(Exception):
+    """A record is there that a new one was to be stored in the absence of.
+
+    :param rows: the record, as one row.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__("a record is there")
+        self.rows = rows
 
 
 class Write:
@@ -28,6 +39,7 @@ class Write:
     :ivar failures: what could not be loaded.
     :ivar stored: the record before as the data source has it, where observers look on.
     :ivar observation: what observers see, where there are any.
+    :ivar unless: the where of records that a new one is stored in the absence of, if it depends.
     """
 
     __slots__ = (
@@ -42,6 +54,7 @@ class Write:
         "pending",
         "record",
         "stored",
+        "unless",
         "values",
         "where",
     )
@@ -67,6 +80,7 @@ class Write:
         self.id, self.current, self.path = id, current, path
         self.pending = self.branches = ()
         self.observation: Any = None
+        self.unless: Where | None = None
 
     @property
     def is_new(self) -> bool:

@@ -27,6 +27,7 @@ from .reading import (
     own_id,
 )
 from .results import FoundOne, Stored, StoredMany, inside, instance_of, stored, stored_many
+from .write import FoundInstead
 
 if TYPE_CHECKING:
     from builtins import classmethod as operation
@@ -97,7 +98,13 @@ class Writing(Reading):
             if found:
                 return FoundOne.by(plan, found, wanted).python(), False
             with racing(plan.definition.name):
-                return instance_of(plan, plan.create(given), given), True
+                try:
+                    record = plan.create(given, unless=plan.in_one_step(wanted.where))
+                except FoundInstead as instead:
+                    # As observers show it, and as the filter asks for it.
+                    found = plan.find(_first(wanted)) or instead.rows
+                    return FoundOne.by(plan, found, wanted).python(), False
+                return instance_of(plan, record, given), True
 
     @operation
     def upsert(cls, data: Mapping[str, Any] | None = None, /, **values: Any) -> Self:

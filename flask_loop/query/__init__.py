@@ -25,7 +25,7 @@ from .nodes import (
 )
 from .parser import FilterParser, relation_filter
 from .paths import read_by
-from .predicate import apply, predicate, sort_key
+from .predicate import apply, in_order, predicate, sort_key
 from .related import RELATION_QUANTIFIERS, has_related, keys_where, reached, scope_where
 from .text import parse_pairs, parse_query
 from .where import OPERATORS
@@ -59,6 +59,7 @@ __all__ = [
     "conjuncts",
     "equality",
     "has_related",
+    "in_order",
     "keys_where",
     "names_needed",
     "parse_pairs",

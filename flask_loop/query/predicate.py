@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,6 +18,7 @@ from .patterns import searcher
 
 Record = Mapping[str, Any]
 Predicate = Callable[[Record], bool]
+T = TypeVar("T")
 
 
 def predicate(where: Where) -> Predicate:
@@ -234,9 +235,33 @@ def same(value: Any, other: Any) -> bool:
     return bool(value == other)
 
 
-def sort_key(filter: Filter) -> Callable[[Record], Any]:
-    """A key by which records come in the filter's order; nulls last in both directions."""
-    keys = [_order_key(order) for order in filter.order]
+def in_order(
+    filter: Filter, items: Iterable[T], record_of: Callable[[T], Record] | None = None
+) -> list[T]:
+    """Things in the filter's order.
+
+    What others have stored may be of several types where one is declared; these have the order that
+    values of any JSON type have.
+
+    :param record_of: gives the record of one; None where they are records.
+    """
+    found = list(items)
+
+    def ordered(key: Callable[[Any], Any]) -> list[T]:
+        return sorted(found, key=key if record_of is None else lambda item: key(record_of(item)))
+
+    try:
+        return ordered(sort_key(filter))
+    except TypeError:
+        return ordered(sort_key(filter, mixed=True))
+
+
+def sort_key(filter: Filter, *, mixed: bool = False) -> Callable[[Record], Any]:
+    """A key by which records come in the filter's order; nulls last in both directions.
+
+    :param mixed: whether the values of a property may be of several types.
+    """
+    keys = [_order_key(order, mixed=mixed) for order in filter.order]
     if filter.near is not None:
         keys.insert(0, _distance_key(filter.near))
     if len(keys) == 1:
@@ -249,14 +274,14 @@ def _distance_key(near: Compare) -> Callable[[Record], Any]:
     return lambda record: distance(read(record))
 
 
-def _order_key(order: Order) -> Callable[[Record], Any]:
+def _order_key(order: Order, *, mixed: bool) -> Callable[[Record], Any]:
     if order.links:
         raise RuntimeError(
             f"no record alone tells of the {order.links[-1].definition.name!r} that it is ordered "
             "by: look the values up first"
         )
     read = reader(order.path)
-    rank = _json_rank if not order.path.type.ordered else plain
+    rank = _json_rank if mixed or not order.path.type.ordered else plain
     if order.descending:
         return lambda record: _nulls_last(read(record), lambda value: _Descending(rank(value)))
     return lambda record: _nulls_last(read(record), rank)
@@ -267,13 +292,19 @@ def _nulls_last(value: Any, rank: Callable[[Any], Any]) -> tuple[bool, Any]:
 
 
 def _json_rank(value: Any) -> tuple[int, Any]:
-    """Order for values of any JSON type: booleans, numbers, text, then lists and objects."""
+    """Order for values of any JSON type: booleans, numbers, text, then lists and objects.
+
+    Those of other types follow them.
+    """
+    value = plain(value)
     if isinstance(value, bool):
         return (0, value)
     if isinstance(value, int | float):
         return (1, value)
     if isinstance(value, str):
         return (2, value)
+    if not isinstance(value, list | dict):
+        return (4, value)
     return (3, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
 
@@ -297,7 +328,7 @@ class _Descending:
 def apply(filter: Filter, records: Iterable[Record]) -> list[Record]:
     """The records of a filter in its order, from any records."""
     matches = predicate(filter.where)
-    found = sorted(filter_records(matches, records), key=sort_key(filter))
+    found = in_order(filter, filter_records(matches, records))
     end = None if filter.limit is None else filter.skip + filter.limit
     return found[filter.skip : end]
 

@@ -197,7 +197,7 @@ class WhereParser:
     def _pattern(self, path: Path, operator: str, given: Any, ignore_case: bool, at: str) -> Where:
         kind = path.type.item if isinstance(path.type, Array) else path.type
         if not isinstance(kind, String | AnyValue):
-            raise FilterError(at, f"means nothing for a {kind.name}")
+            raise FilterError(at, f"means nothing for the type {kind.name}")
         pattern = Pattern(self._value(String(), given, at), ignore_case)
         try:
             searcher(operator, pattern)
@@ -211,7 +211,7 @@ class WhereParser:
 
     def _near(self, path: Path, given: Any, siblings: Mapping[str, Any], at: str) -> Where:
         if not isinstance(path.type, Geo):
-            raise FilterError(at, f"means nothing for a {path.type.name}")
+            raise FilterError(at, f"means nothing for the type {path.type.name}")
         if isinstance(given, Mapping) and not set(given) <= {"lat", "lng"}:
             raise FilterError(at, "is not a GeoPoint")
         unit = siblings.get("unit", "miles")
@@ -242,7 +242,7 @@ class WhereParser:
     def _ordered_type(self, path: Path, operator: str, at: str) -> PropertyType:
         kind = path.type.item if isinstance(path.type, Array) else path.type
         if not (kind.ordered or isinstance(kind, AnyValue)):
-            raise FilterError(at, f"means nothing for a {kind.name}")
+            raise FilterError(at, f"means nothing for the type {kind.name}")
         return kind
 
     def _rank(self, kind: PropertyType, given: Any, at: str) -> Any:

@@ -2,7 +2,8 @@
 
 What a database does by itself is left to it, unless somebody observes it. Everything else is done
 here: first it is found out which records go and whether one that stays holds on to them, then they
-are deleted, those that name others before those that they name.
+are deleted, those that name others before those that they name. So they are all known at once, and
+no more of them than may be read of their data source.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from ..connectors.base import Connector, Record
 from ..connectors.repeating import once
+from ..connectors.scanning import refuse_more, scanned
 from ..definition import Dependent, ModelDefinition
 from ..errors import Conflict
 from ..query import Filter, Where, both, equality, keys_where
@@ -54,6 +56,7 @@ def delete(plan: DeletingPlan, where: Where, transaction: Transaction) -> int:
     :param transaction: opens a transaction of a connector.
     :returns: how many matched.
     :raises Conflict: where a record that stays holds on to one of them.
+    :raises TooMuchToRead: where more records have to be known for that than may be read.
     """
     try:
         return _Deletion(plan, transaction).run(where)
@@ -166,20 +169,22 @@ class _Deletion:
         return []
 
     def _find(self, plan: DeletingPlan, where: Where) -> list[Record]:
-        """The records that match and are not known to go yet."""
-        definition = plan.definition
+        """The records that match and are not known to go yet.
+
+        :raises TooMuchToRead: where more of the model's records than may be read would be known.
+        """
+        definition, connector = plan.definition, plan.connector
         ids = [each.name for each in definition.ids]
         keys = [name for each in definition.dependents for name in each.primary_key]
         fields = tuple(dict.fromkeys([*ids, *keys])) if ids else None
         known = self._found.setdefault(definition, {})
         new = []
-        for record in plan.connector.select(
-            definition, Filter(where=where, fields=fields)
-        ).records():
+        for record in scanned(connector, definition, Filter(where=where, fields=fields)).records():
             id = definition.id_of(record) if ids else repr(record)
             if id not in known:
                 known[id] = record
                 new.append(record)
+        refuse_more(definition, known, connector.max_scan)
         return new
 
     # What stays
@@ -202,8 +207,8 @@ class _Deletion:
         return sum(
             definition.id_of(record) not in going
             for where in _wheres(dependent, parents)
-            for record in child.connector.select(
-                definition, Filter(where=where, fields=fields)
+            for record in scanned(
+                child.connector, definition, Filter(where=where, fields=fields)
             ).records()
         )
 
@@ -355,7 +360,11 @@ def _explain(plan: DeletingPlan, where: Where) -> None:
     names = tuple(dict.fromkeys(name for each in restricting for name in each.primary_key))
     if not names:
         return
-    parents = plan.connector.select(definition, Filter(where=where, fields=names)).records()
+    most = plan.connector.max_scan
+    wanted = Filter(where=where, fields=names, limit=most + 1)
+    parents = plan.connector.select(definition, wanted).records()
+    if len(parents) > most:
+        return
     for dependent in restricting:
         child = _plan_of(dependent)
         count = 0 if child is None else _count(dependent, child, parents)

@@ -16,9 +16,14 @@ def column_of(rows: Rows, name: str) -> list[Any]:
     if len(column.keys) > 1:
         return [each[name] for each in rows.records()]
     (key,) = column.keys
-    if convert is None:
-        return [row[key] for row in rows.raw]
-    return [None if (raw := row[key]) is None else convert(raw) for row in rows.raw]
+
+    def values(raw: Sequence[Any]) -> list[Any]:
+        found = [row.get(key) for row in raw] if column.may_miss else [row[key] for row in raw]
+        if convert is None:
+            return found
+        return [None if each is None else convert(each) for each in found]
+
+    return rows.read(values)
 
 
 def keys_of_rows(rows: Rows, names: Sequence[str]) -> list[Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..connectors.base import Connector, Layout, Record, Rows
+from ..connectors.scanning import scanned
 from ..definition import Embedded, Link, ModelDefinition
 from ..errors import NotAttachedError
 from ..query import (
@@ -25,6 +26,7 @@ from ..query import (
     apply,
     has_related,
     keys_where,
+    sort_key,
 )
 from ..query.predicate import reader
 from ..types import Array
@@ -111,9 +113,9 @@ def select_in_order(connector: Connector, definition: ModelDefinition, filter: F
     """Find records in an order that looks at related ones, by looking those up.
 
     :param filter: its where is settled.
+    :raises TooMuchToRead: where more records match, or are related to those, than may be read.
     """
-    everything = replace(filter, order=(), limit=None, skip=0, fields=None, include=(), extra=())
-    rows = connector.select(definition, everything)
+    rows = scanned(connector, definition, unordered(filter))
     records = rows.records()
     order = []
     for position, key in enumerate(filter.order):
@@ -132,6 +134,11 @@ def select_in_order(connector: Connector, definition: ModelDefinition, filter: F
     return Rows(found, narrowed_layout(rows.layout, filter.fields))
 
 
+def unordered(filter: Filter) -> Filter:
+    """The filter of all records that one is about before they are put in order and cut."""
+    return Filter(where=filter.where)
+
+
 def _values_of(key: Order, records: list[Record]) -> list[Any]:
     """For each record, the value at the end of the links of an order."""
     there: list[Mapping[str, Any] | None] = list(records)
@@ -146,11 +153,9 @@ def _values_of(key: Order, records: list[Record]) -> list[Any]:
 def _first_by_key(link: Link, keys: Iterable[Any]) -> dict[Any, Record]:
     target = plan_of(link.definition)
     where = target.reachable(keys_where(link.definition, link.theirs, keys))
-    by_id = target.parser.filter(None).order
+    records = scanned(target.connector, link.definition, Filter(where=where)).records()
     found: dict[Any, Record] = {}
-    for record in target.connector.select(
-        link.definition, Filter(where=where, order=by_id)
-    ).records():
+    for record in sorted(records, key=sort_key(target.parser.all)):
         found.setdefault(key_in(record, link.theirs), record)
     return found
 
@@ -159,4 +164,4 @@ def narrowed_layout(layout: Layout, fields: Iterable[str] | None) -> Layout:
     """A layout for some of the properties of rows that have all."""
     if fields is None:
         return layout
-    return Layout({name: layout.columns[name] for name in fields})
+    return Layout({name: layout.columns[name] for name in fields}, mend=layout.mend)

@@ -214,7 +214,7 @@ def _value(reading: Reading, target: Target, received: Given) -> Any:
     """What a client gave for an argument, what it is by default, or ``MISSING``."""
     argument = reading.argument
     value = received.values.get(argument.name, MISSING)
-    if argument.required and value in (MISSING, ""):
+    if argument.required and (value is MISSING or (value == "" and not _is_any_body(argument))):
         raise ArgumentError(argument.name, "is required")
     if value is MISSING:
         return deepcopy(argument.default)
@@ -224,6 +224,11 @@ def _value(reading: Reading, target: Target, received: Given) -> Any:
         return _null(argument) if value is None else value
     except TypeMismatch as error:
         raise _argument_error(argument, error) from None
+
+
+def _is_any_body(argument: Argument) -> bool:
+    """Whether it is the whole body, of which any JSON is a value: blank text too."""
+    return argument.source == "body" and isinstance(argument.kind, AnyValue)
 
 
 #: The types of which null is a value where nothing else is said, as it is in LoopBack.

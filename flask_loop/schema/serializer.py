@@ -93,7 +93,7 @@ class Serializer:
         dump = rows.layout.compiled.get(key)
         if dump is None:
             dump = rows.layout.compiled[key] = self._compile_dump(rows.layout, hidden)
-        return cast("list[dict[str, Any]]", dump(rows.raw))
+        return cast("list[dict[str, Any]]", rows.read(dump))
 
     def _dump_without(self, record: Record, hidden: frozenset[str]) -> dict[str, Any]:
         if not hidden:

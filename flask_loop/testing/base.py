@@ -44,7 +44,8 @@ class Store(Protocol):
 def requires(capability: str) -> pytest.MarkDecorator:
     """Skip a test where the connector does not have a capability.
 
-    :param capability: the name of a flag of :class:`~flask_loop.connectors.Capabilities`.
+    :param capability: the name of a flag of :class:`~flask_loop.connectors.Capabilities`. A
+        connector with ``transactions`` has ``undoes`` and ``inserts_unless`` by them.
     """
     return pytest.mark.usefixtures(f"requires_{capability}")
 
@@ -94,6 +95,16 @@ class Contract:
     @pytest.fixture
     def requires_transactions(self, source: DataSource) -> None:
         _skip_without("transactions", source)
+
+    @pytest.fixture
+    def requires_undoes(self, source: DataSource) -> None:
+        if not source.connector.capabilities.transactions:
+            _skip_without("undoes", source)
+
+    @pytest.fixture
+    def requires_inserts_unless(self, source: DataSource) -> None:
+        if not source.connector.capabilities.transactions:
+            _skip_without("inserts_unless", source)
 
     @pytest.fixture
     def requires_unique(self, source: DataSource) -> None:

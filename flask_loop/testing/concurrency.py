@@ -52,7 +52,7 @@ class ConcurrencyContract(Contract):
         assert len(_errors(outcomes)) == THREADS - 1
         assert [each.value for each in things.find()] == [winner.value]
 
-    @requires("transactions")
+    @requires("inserts_unless")
     def test_find_or_create_makes_one(self, define: Define) -> None:
         things = define({"id": GENERATED, "name": str})
         for name in ("a", "b", "c"):
@@ -61,7 +61,6 @@ class ConcurrencyContract(Contract):
             assert len({found.id for found, _ in outcomes}) == 1
             assert things.count({"name": name}) == 1
 
-    @requires("transactions")
     def test_upsert_makes_one(self, define: Define) -> None:
         things = define({"value": int})
         outcomes = at_once(lambda number: things.upsert(id=1, value=number))

@@ -134,7 +134,7 @@ class ObserverContract(Contract):
         notes.destroy_all({"owner": "me"})
         assert told == ["a", 1, None, 1]
 
-    @requires("transactions")
+    @requires("undoes")
     @pytest.mark.parametrize("event", ["before save", "persist", "loaded", "after save"])
     def test_a_save_that_is_refused_is_undone(self, notes: Any, event: str) -> None:
         def refuse(ctx: Any) -> None:
@@ -158,7 +158,7 @@ class ObserverContract(Contract):
                 write()
             assert exact(notes.find()) == before
 
-    @requires("transactions")
+    @requires("undoes")
     @pytest.mark.parametrize("event", ["before delete", "after delete"])
     def test_a_deletion_that_is_refused_is_undone(self, notes: Any, event: str) -> None:
         def refuse(ctx: Any) -> None:
@@ -176,7 +176,7 @@ class ObserverContract(Contract):
                 delete()
             assert exact(notes.find()) == before
 
-    @requires("transactions")
+    @requires("undoes")
     def test_what_observers_write_is_undone_too(self, notes: Any, source: DataSource) -> None:
         @source.observe("before save")
         def copy(ctx: Any) -> None:

@@ -38,7 +38,7 @@ class TransactionContract(Contract):
 
         return transaction
 
-    @requires("transactions")
+    @requires("undoes")
     def test_a_block_that_ends_keeps_its_writes(self, source: DataSource, store: Store) -> None:
         things = store(int, [1, 2])
         with source.transaction():
@@ -47,7 +47,7 @@ class TransactionContract(Contract):
             things.destroy_by_id(2)
         assert [(each.id, each.value) for each in things.find()] == [(1, 10), (3, 3)]
 
-    @requires("transactions")
+    @requires("undoes")
     @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, Abandoned])
     def test_a_block_that_raises_leaves_nothing(
         self, abandoned: Abandon, store: Store, error: type[BaseException]
@@ -63,7 +63,7 @@ class TransactionContract(Contract):
         assert exact(things.find()) == before
         assert things.create(id=3).id == 3
 
-    @requires("transactions")
+    @requires("undoes")
     def test_a_block_sees_its_own_writes(self, source: DataSource, store: Store) -> None:
         things = store(int, [1])
         with source.transaction():
@@ -88,7 +88,7 @@ class TransactionContract(Contract):
         other.join()
         assert seen == [[1]]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_a_block_is_its_threads_own(self, abandoned: Abandon, store: Store) -> None:
         things = store(int, [])
         other = Thread(target=lambda: things.create(id=2))
@@ -99,7 +99,7 @@ class TransactionContract(Contract):
         other.join()
         assert [each.id for each in things.find()] == [2]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_an_inner_block_is_undone_alone(
         self, source: DataSource, abandoned: Abandon, store: Store
     ) -> None:
@@ -114,7 +114,7 @@ class TransactionContract(Contract):
             things.create(id=4)
         assert [(each.id, each.value) for each in things.find()] == [(1, 1), (2, None), (4, None)]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_an_inner_block_goes_with_the_outer_one(
         self, source: DataSource, abandoned: Abandon, store: Store
     ) -> None:
@@ -127,7 +127,7 @@ class TransactionContract(Contract):
             assert things.count({"value": 5}) == 2
         assert [(each.id, each.value) for each in things.find()] == [(1, 1)]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_inner_blocks_one_after_the_other(
         self, source: DataSource, abandoned: Abandon, store: Store
     ) -> None:
@@ -138,7 +138,7 @@ class TransactionContract(Contract):
                     things.create(id=id)
         assert [each.id for each in things.find()] == [0, 2, 4]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_a_write_that_fails_leaves_the_block_usable(
         self, source: DataSource, store: Store
     ) -> None:
@@ -155,7 +155,7 @@ class TransactionContract(Contract):
             things.create(id=7, value=7)
         assert [(each.id, each.value) for each in things.find()] == [(1, 1), (2, 2), (7, 7)]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_what_was_undone_may_be_written_again(self, abandoned: Abandon, store: Store) -> None:
         things = store({"type": int, "unique": True, "index": True}, [1])
         for _ in range(2):
@@ -165,7 +165,7 @@ class TransactionContract(Contract):
         assert things.create(id=2, value=2).value == 2
         assert [each.value for each in things.find(order="value DESC")] == [2, 1]
 
-    @requires("transactions")
+    @requires("undoes")
     def test_every_operation_runs_inside_a_block(self, abandoned: Abandon, store: Store) -> None:
         things = store(int, [1])
         with abandoned():

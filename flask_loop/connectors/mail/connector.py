@@ -10,6 +10,7 @@ from ...definition import ModelDefinition
 from ...errors import MailError, Unavailable
 from ...query import Filter, Where
 from ..base import PLAIN, Capabilities, Connector, Record, Rows, TransactionOptions
+from ..operations import ON_RECORDS
 from .settings import read_settings
 from .transports import Transport
 
@@ -32,38 +33,7 @@ class MailConnector(Connector):
     capabilities = Capabilities(
         transactions=False, unique=False, undeclared=False, persistent=False
     )
-    disabled: ClassVar[frozenset[str]] = frozenset(
-        {
-            "all",
-            "count",
-            "create",
-            "delete",
-            "deleteAll",
-            "deleteById",
-            "destroy",
-            "destroyAll",
-            "exists",
-            "find",
-            "findById",
-            "findByIds",
-            "findOne",
-            "findOrCreate",
-            "include",
-            "patchAttributes",
-            "relationNameFor",
-            "reload",
-            "replaceAttributes",
-            "replaceById",
-            "replaceOrCreate",
-            "save",
-            "updateAll",
-            "updateAttribute",
-            "updateAttributes",
-            "updateOrCreate",
-            "upsert",
-            "upsertWithWhere",
-        }
-    )
+    disabled = ON_RECORDS
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ...connectors.base import id_where
 from ...connectors.repeating import repeated
+from ...connectors.scanning import refuse_more
 from ...definition import RelationDefinition
 from ...query import EVERYTHING, Bounds, Filter, Where, both, keys_where
 from ..accessors.base import transaction
@@ -165,9 +166,11 @@ def destroy_all(
 
 def _ids_matching(owned: Owned, where: Where) -> list[Any]:
     """The ids of the related records that match a where."""
-    definition = owned.target.definition
+    definition, most = owned.target.definition, owned.target.connector.max_scan
     names = tuple(each.name for each in definition.ids)
-    found = owned.target.find(Filter(where=both(owned.where, where), fields=names))
+    wanted = Filter(where=both(owned.where, where), fields=names, limit=most + 1)
+    found = owned.target.find(wanted)
+    refuse_more(definition, found, most)
     return [definition.id_of(record) for record in found.records()]
 
 
