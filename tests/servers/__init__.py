@@ -1,21 +1,29 @@
-"""Database servers for the tests: real ones, each with a folder and a port of its own.
+"""Database servers for the tests, each with a folder and a port of its own.
 
-:class:`Postgresql`, :class:`Mysql` (a MariaDB) and :class:`Firebird` start a server on loopback, as
-root or as another user, and end it. An environment variable with a URL takes its place:
-``LOOP_TEST_POSTGRESQL_URL``, ``LOOP_TEST_MYSQL_URL``, ``LOOP_TEST_FIREBIRD_URL``. :class:`Oracle`
-runs only where ``LOOP_TEST_ORACLE_URL`` names one.
+:class:`Postgresql`, :class:`Mysql` (a MariaDB), :class:`Firebird` and :class:`Redis` start a server
+on loopback, as root or as another user, and end it; so do :class:`Mongodb` and :class:`Couchdb`,
+which are compatible servers where the real ones are not here: their ``lacks`` says what these do
+otherwise. An environment variable with a URL takes the place of each, such as
+``LOOP_TEST_POSTGRESQL_URL``. :class:`Oracle` runs only where ``LOOP_TEST_ORACLE_URL`` names one.
 """
 
 from collections.abc import Iterator
 
 from .base import LocalServer, Missing, Server
+from .couchdb import Couchdb
 from .firebird import Firebird
+from .mongodb import Mongodb
 from .mysql import Mysql
 from .oracle import Oracle
 from .postgresql import Postgresql
+from .redis import Redis
 
-SERVERS: dict[str, type[Server]] = {
+SQL_SERVERS: dict[str, type[Server]] = {
     each.connector: each for each in (Postgresql, Mysql, Firebird, Oracle)
+}
+SERVERS: dict[str, type[Server]] = {
+    **SQL_SERVERS,
+    **{each.connector: each for each in (Mongodb, Redis, Couchdb)},
 }
 
 
@@ -57,12 +65,16 @@ class Servers:
 
 __all__ = [
     "SERVERS",
+    "SQL_SERVERS",
+    "Couchdb",
     "Firebird",
     "LocalServer",
     "Missing",
+    "Mongodb",
     "Mysql",
     "Oracle",
     "Postgresql",
+    "Redis",
     "Server",
     "Servers",
 ]

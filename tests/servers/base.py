@@ -23,7 +23,7 @@ PORTS = range(20000, 30000)
 LOOPBACK = "127.0.0.1"
 
 #: The most seconds that a server may take to start, and to end before it is killed.
-PATIENCE = 20
+PATIENCE = 40
 
 FOLDERS = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
@@ -258,12 +258,17 @@ class LocalServer(Server):
         self._process = self._keeper = None
         if process is None:
             return
-        children = children_of(process.pid)
-        process.send_signal(with_signal)
         if with_signal == signal.SIGKILL:
+            process.send_signal(signal.SIGSTOP)  # it starts no more of them
+            children = children_of(process.pid)
+            process.kill()
             for child in children:
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
+            # The server does not start again while one of them has its memory.
+            wait_until_gone(children)
+        else:
+            process.send_signal(with_signal)
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -324,12 +329,33 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until_gone(pids: Sequence[int]) -> None:
+    deadline = monotonic() + PATIENCE
+    while any(map(is_alive, pids)) and monotonic() < deadline:
+        sleep(0.01)
+
+
 def keeper_of(pid: int, folder: Path) -> subprocess.Popen[bytes]:
     """A process that ends a server and deletes its folder when we are gone without having done so.
 
     It waits for a line; where there is none, the other end of its pipe was closed.
     """
-    script = 'read -r line || { kill -KILL "$1"; sleep 1; rm -rf -- "$2"; }'
+    script = """
+        read -r line && exit
+        kill -KILL "$1"
+        for attempt in 1 2 3 4 5; do
+            sleep 1
+            rm -rf -- "$2" && exit
+        done
+    """
     return subprocess.Popen(
         ["sh", "-c", script, "keeper", str(pid), folder],
         stdin=subprocess.PIPE,

@@ -70,14 +70,18 @@ class Firebird(LocalServer):
         return self.folder / "databases" / "template.fdb"
 
     def _ask(self) -> None:
-        from firebird.driver import DbWriteMode, connect_server
+        from firebird.driver import DbWriteMode, connect, connect_server
 
-        with connect_server(
-            f"{LOOPBACK}/{self.port}", user=self.url.username, password=self.url.password
-        ) as services:
-            if not self._template.exists():
-                self._create(str(self._template))
-                services.database.set_write_mode(database=self._template, mode=DbWriteMode.ASYNC)
+        server = f"{LOOPBACK}/{self.port}"
+        login = {"user": self.url.username, "password": self.url.password}
+        if self._template.exists():
+            # Not a connection to the services: where the server does not listen yet, the client
+            # answers that one itself.
+            connect(f"{server}:{self._template}", **login).close()
+            return
+        self._create(str(self._template))
+        with connect_server(server, **login) as services:
+            services.database.set_write_mode(database=self._template, mode=DbWriteMode.ASYNC)
 
     def _find(self) -> bool:
         homes = [*Path("/usr/lib").glob("*/firebird/*"), Path("/opt/firebird")]

@@ -5,6 +5,7 @@ They need nothing but what pip installs with the tests.
 
 from __future__ import annotations
 
+import atexit
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Condition, Thread
@@ -95,6 +97,7 @@ class SmtpServer(Controller):
             authenticator=None if login is None else self._authenticate,
             auth_require_tls=False,
             enable_SMTPUTF8=utf8,
+            ready_timeout=PATIENCE,
         )
 
     def _trigger_server(self) -> None:
@@ -192,11 +195,18 @@ def silent_server() -> Iterator[int]:
                 each.close()
 
 
-def free_port() -> int:
+@cache
+def _deaf() -> socket.socket:
+    """A socket with a port, which nobody else gets meanwhile."""
+    made = socket.socket()
+    made.bind((LOOPBACK, 0))
+    atexit.register(made.close)
+    return made
+
+
+def deaf_port() -> int:
     """A port on which nothing listens."""
-    with socket.create_server((LOOPBACK, 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    return int(_deaf().getsockname()[1])
 
 
 def make_certificate(file: Path, *, host: str = LOOPBACK) -> Path:
