@@ -42,17 +42,22 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=15, help="rounds counted (default: 15)")
     parser.add_argument("--batch", type=int, default=200, help="requests a batch (default: 200)")
-    parser.add_argument("--processes", type=int, default=5, help="fresh starts (default: 5)")
+    parser.add_argument("--products", type=int, help="of each contestant (default: 10000)")
+    parser.add_argument(
+        "--processes", type=int, default=5, help="fresh starts, or 0 for none (default: 5)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value to FILE")
     options = parser.parse_args()
     console = Console()
 
     try:
         with DATABASES[options.db].running() as database:
+            database.rows = options.products or database.rows
             results = requests(console, database, options.rounds, options.batch)
             console.print(requests_table(results, database))
-            points = startup.measure(database, options.processes)
-            console.print(startup_table(points))
+            points = startup.measure(database, options.processes) if options.processes else {}
+            if points:
+                console.print(startup_table(points))
     except Missing as missing:
         parser.exit(1, f"{missing}\n")
     if options.json:
@@ -63,15 +68,22 @@ def requests(console: Console, database: Database, rounds: int, batch: int) -> w
     """Make the contestants' databases, compare their answers before and after, and measure."""
     with Progress(console=console) as progress:
         task = progress.add_task("Requests", total=rounds + 1)
-        rows = list(products())
+        count, related = database.rows, database.related
+        rows = list(products(count))
         apps: dict[str, WSGIApplication] = {
-            name: create_app(database.fresh(name), rows) for name, create_app in CONTESTANTS.items()
+            name: CONTESTANTS[name](database.fresh(name), rows, related=related)
+            for name in database.contestants
         }
-        compared = workload.check_answers(apps, seed=1)
+        compared = workload.check_answers(apps, seed=1, rows=count, related=related)
         results = workload.measure(
-            apps, rounds=rounds, batch=batch, progress=lambda: progress.advance(task)
+            apps,
+            rounds=rounds,
+            batch=batch,
+            products=count,
+            related=related,
+            progress=lambda: progress.advance(task),
         )
-        compared += workload.check_answers(apps, seed=2)
+        compared += workload.check_answers(apps, seed=2, rows=count, related=related)
     console.print(f"{compared} answers compared: all contestants agree.")
     return results
 
@@ -81,7 +93,7 @@ def requests_table(results: workload.Results, database: Database) -> Table:
         title=f"CPU time per request, in process, {database.title}: µs (lowest-highest round)"
     )
     table.add_column("")
-    for name in CONTESTANTS:
+    for name in database.contestants:
         table.add_column(TITLES[name].format(driver=database.driver), justify="right")
         if name != workload.FLOOR:
             table.add_column("×", justify="right")

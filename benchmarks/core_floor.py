@@ -78,8 +78,11 @@ DIRECTIONS = {"": sa.asc, "ASC": sa.asc, "DESC": sa.desc}
 MAX_LIMIT = 1000
 
 
-def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from an empty database."""
+def create_app(url: str, rows: Iterable[dict[str, Any]], *, related: bool = True) -> Flask:
+    """Serve `rows` from an empty database.
+
+    :param related: whether to serve the records around them as well.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 1_000_000
     engine = make_engine(url)
@@ -87,8 +90,9 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
     table.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(table.insert(), schema.load(list(rows), many=True))
-    core_related.fill(engine)
-    core_related.add_orders(app, engine)
+    if related:
+        core_related.fill(engine)
+        core_related.add_orders(app, engine)
 
     @app.get("/api/products")
     def find() -> Response:

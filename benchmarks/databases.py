@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from benchmarks import products
 from tests import servers
 
 
 class Database(ABC):
-    """One kind of database."""
+    """One kind of database.
 
-    #: How people call it.
-    title: ClassVar[str]
+    :ivar title: how people call it.
+    :ivar rows: how many products each contestant has in one.
+    """
+
+    title: str
+
     #: The driver that it is reached by.
     driver: ClassVar[str]
-    #: The package that has it, where it is not Python's own.
+    #: The packages that it takes, where they are not Python's own.
     packages: ClassVar[tuple[str, ...]] = ()
+    #: Whether the records around the products are measured there, and so hooks and tokens.
+    related: ClassVar[bool] = False
+    #: Whose answers are compared, and who is measured.
+    contestants: ClassVar[tuple[str, ...]] = ("driver", "loop")
+    rows: int = products.ROWS
+
+    @classmethod
+    @abstractmethod
+    def running(cls) -> AbstractContextManager[Self]:
+        """The databases, which are gone after the block; so is a server that began with it."""
 
     @abstractmethod
     def fresh(self, name: str) -> str:
@@ -30,7 +45,14 @@ class Database(ABC):
         """
 
 
-class Sqlite(Database):
+class SqlDatabase(Database):
+    """One that SQLAlchemy knows."""
+
+    related = True
+    contestants = ("driver", "core", "loop")
+
+
+class Sqlite(SqlDatabase):
     """Files in a folder.
 
     :param folder: the folder.
@@ -44,8 +66,7 @@ class Sqlite(Database):
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator[Sqlite]:
-        """The databases, which are gone after the block."""
+    def running(cls) -> Iterator[Self]:
         with TemporaryDirectory() as folder:
             yield cls(Path(folder))
 
@@ -55,28 +76,20 @@ class Sqlite(Database):
         return f"sqlite:///{path}"
 
 
-class Postgresql(Database):
-    """Databases of a server.
+class OnServer(Database):
+    """Databases of a server: of one of its own on loopback, or of the one that a variable names.
 
     :param server: the server, which runs.
     """
 
-    title = "PostgreSQL"
-    driver = "psycopg"
-    packages = ("psycopg",)
+    Server: ClassVar[type[servers.Server]]
 
-    class Server(servers.Postgresql):
-        """A server of its own on loopback, or the one that a variable names."""
-
-        variable = "LOOP_BENCH_POSTGRESQL_URL"
-
-    def __init__(self, server: servers.Postgresql) -> None:
+    def __init__(self, server: Any) -> None:
         self._server = server
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator[Postgresql]:
-        """The databases; the server ends with the block, where it began with it."""
+    def running(cls) -> Iterator[Self]:
         server = cls.Server("bench")
         try:
             server.start()
@@ -85,7 +98,70 @@ class Postgresql(Database):
             server.remove()
 
     def fresh(self, name: str) -> str:
-        return self._server.fresh(name).replace("+psycopg", "", 1)
+        return str(self._server.fresh(name))
 
 
-DATABASES: dict[str, type[Sqlite | Postgresql]] = {"sqlite": Sqlite, "postgresql": Postgresql}
+class Postgresql(OnServer, SqlDatabase):
+    """Databases of a PostgreSQL server."""
+
+    title = "PostgreSQL"
+    driver = "psycopg"
+    packages = ("psycopg",)
+
+    class Server(servers.Postgresql):
+        """One that the tests need not have."""
+
+        variable = "LOOP_BENCH_POSTGRESQL_URL"
+
+    def fresh(self, name: str) -> str:
+        return super().fresh(name).replace("+psycopg", "", 1)
+
+
+class Mongodb(OnServer):
+    """Databases of a MongoDB server, or of the compatible one of the tests."""
+
+    title = "MongoDB"
+    driver = "pymongo"
+    packages = ("pymongo", "mongoengine")
+
+    class Server(servers.Mongodb):
+        """One that the tests need not have."""
+
+        variable = "LOOP_BENCH_MONGODB_URL"
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        if server.lacks:
+            self.title = "a server compatible with MongoDB"
+            self.rows = 500  # ten thousand would take it minutes
+
+
+class Redis(OnServer):
+    """Databases of a Redis server, which have numbers: those from the one that a variable names."""
+
+    title = "Redis"
+    driver = "redis-py"
+    packages = ("redis",)
+
+    class Server(servers.Redis):
+        """One that the tests need not have."""
+
+        variable = "LOOP_BENCH_REDIS_URL"
+
+        def fresh(self, name: str = "test") -> str:
+            if self.given is None:
+                return super().fresh(name)
+            number = self._numbers.setdefault(name, len(self._numbers))
+            database = int(self.given.database or 0) + number
+            url = self.given.set(database=str(database)).render_as_string(hide_password=False)
+            with self._connect(url) as client:
+                client.flushdb()
+            return url
+
+
+DATABASES: dict[str, type[Sqlite | Postgresql | Mongodb | Redis]] = {
+    "sqlite": Sqlite,
+    "postgresql": Postgresql,
+    "mongodb": Mongodb,
+    "redis": Redis,
+}

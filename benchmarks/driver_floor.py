@@ -1,8 +1,8 @@
 """Floor 1: a view written by hand on the database's driver and orjson.
 
-It does what a careful author does for this one table and no more: one connection a thread, one
-statement a request, bound values, every property of a body checked, errors by property, 404s, and
-JSON bytes straight into the response. What drivers differ in is in :mod:`benchmarks.drivers`.
+It does what a careful author does for this one model and no more: every property of a body checked,
+errors by property, 404s, and JSON bytes straight into the response. What it asks of its database is
+in :mod:`benchmarks.store`.
 """
 
 from __future__ import annotations
@@ -23,76 +23,41 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from benchmarks import driver_related, tokens
-from benchmarks.drivers import Driver, driver_of
+from benchmarks import tokens
+from benchmarks.store import SEARCHED, Product, Query, Store, store_of
 
-TABLE = """
-    CREATE TABLE product (
-        id {id},
-        name TEXT NOT NULL,
-        description TEXT,
-        sku TEXT NOT NULL,
-        unit_price {number} NOT NULL,
-        stock INTEGER NOT NULL,
-        active {boolean} NOT NULL,
-        created {date} NOT NULL,
-        category_id INTEGER
-    )
-"""
-INDEX = "CREATE INDEX product_unit_price ON product (unit_price)"
-COLUMNS = {
-    "name": "name",
-    "description": "description",
-    "sku": "sku",
-    "unitPrice": "unit_price",
-    "stock": "stock",
-    "active": "active",
-    "created": "created",
-    "categoryId": "category_id",
-}
-ALL_COLUMNS = ", ".join(["id", *COLUMNS.values()])
-SELECT = f"SELECT {ALL_COLUMNS} FROM product"
-
-SEARCHED = {"id": "id", "stock": "stock", "unitPrice": "unit_price"}
-COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-DIRECTIONS = {"": "ASC", "ASC": "ASC", "DESC": "DESC"}
+COMPARISONS = ("gt", "gte", "lt", "lte")
+DIRECTIONS = {"": False, "ASC": False, "DESC": True}
 MAX_LIMIT = 1000
 
 
-def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from an empty database."""
+def create_app(url: str, rows: Iterable[Product], *, related: bool = True) -> Flask:
+    """Serve `rows` from an empty database.
+
+    :param related: whether to serve the records around them as well.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 1_000_000
-    driver = driver_of(url, app)
-    driver.make(TABLE, INDEX)
-    driver.fill("product", COLUMNS.values(), ([row[name] for name in COLUMNS] for row in rows))
-    driver_related.fill(driver)
-    driver_related.add_orders(app, driver)
-
-    insertion = driver.insertion("product", COLUMNS.values())
-    selection = f"{SELECT} WHERE id = {driver.mark}"
+    store = store_of(url, app)
+    store.fill(rows)
+    if related:
+        store.serve_related(app)
 
     @app.get("/api/products")
     def find() -> Response:
-        return answer(read(driver, *list_statement(request.args.get("filter"), driver.mark)))
+        return answer(store.find(query(request.args.get("filter"), store)))
 
     @app.get("/api/products/<int:id>")
     def find_by_id(id: int) -> Response:
-        row = driver.connection().execute(selection, (id,)).fetchone()
-        if row is None:
-            raise NotFound(f'Unknown "product" id "{id}".')
-        return answer(record(row))
+        return answer(found(store.find_one(id), id))
 
     @app.get("/api/hooked/<int:id>")
     def find_hooked(id: int) -> Response:
         if "X-Blocked" in request.headers:
             raise Forbidden("blocked")
-        row = driver.connection().execute(selection, (id,)).fetchone()
-        if row is None:
-            raise NotFound(f'Unknown "product" id "{id}".')
-        found = record(row)
-        found["name"] = found["name"].upper()
-        return answer(found)
+        product = found(store.find_one(id), id)
+        product["name"] = product["name"].upper()
+        return answer(product)
 
     @app.get(f"{tokens.PATH}/<int:id>")
     def find_private(id: int) -> Response:
@@ -102,20 +67,14 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
     @app.post("/api/products")
     def create() -> Response:
         values = load(body())
-        return answer({"id": driver.insert(insertion, list(values.values())), **values})
+        return answer({"id": store.insert(values), **values})
 
     @app.patch("/api/products/<int:id>")
     def patch(id: int) -> Response:
-        values = load(body(), partial=True)
-        if not values:
+        changes = load(body(), partial=True)
+        if not changes:
             return find_by_id(id)
-        mark = driver.mark
-        changes = ", ".join(f"{COLUMNS[name]} = {mark}" for name in values)
-        sql = f"UPDATE product SET {changes} WHERE id = {mark} RETURNING {ALL_COLUMNS}"
-        row = driver.update(sql, [*values.values(), id])
-        if row is None:
-            raise NotFound(f'Unknown "product" id "{id}".')
-        return answer(record(row))
+        return answer(found(store.update(id, changes), id))
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
@@ -146,65 +105,40 @@ def answer(data: object, status: int = 200) -> Response:
     return Response(orjson.dumps(data), status, mimetype="application/json")
 
 
-def read(
-    driver: Driver, sql: str, values: list[float], with_category: bool
-) -> list[dict[str, Any]]:
-    found = [record(row) for row in driver.connection().execute(sql, values)]
-    if with_category:
-        driver_related.add_categories(driver, found)
-    return found
+def found(product: Product | None, id: int) -> Product:
+    if product is None:
+        raise NotFound(f'Unknown "product" id "{id}".')
+    return product
 
 
-def record(row: tuple[Any, ...]) -> dict[str, Any]:
-    id, name, description, sku, unit_price, stock, active, created, category_id = row
-    return {
-        "id": id,
-        "name": name,
-        "description": description,
-        "sku": sku,
-        "unitPrice": unit_price,
-        "stock": stock,
-        "active": active == 1,
-        "created": created,
-        "categoryId": category_id,
-    }
-
-
-def list_statement(text: str | None, mark: str) -> tuple[str, list[float], bool]:
-    """Read the filters that this view knows: ranges of three columns, order by one, a limit.
-
-    The last part says whether the category is included.
-    """
+def query(text: str | None, store: Store) -> Query:
+    """Read the filters that this view knows: ranges of three properties, order by one, a limit."""
     try:
         filter = orjson.loads(text or "{}")
         unknown = filter.keys() - {"where", "order", "limit", "include"}
         include = filter.get("include")
-        conditions, values = where_clause(filter.get("where", {}), mark)
+        ranges = [
+            bound(name, comparison, value)
+            for name, comparisons in filter.get("where", {}).items()
+            for comparison, value in comparisons.items()
+        ]
         name, _, direction = filter.get("order", "id").partition(" ")
-        order = f"{SEARCHED[name]} {DIRECTIONS[direction.upper()]}"
+        descending = DIRECTIONS[direction.upper()]
     except (AttributeError, KeyError, ValueError) as error:
         raise BadRequest("filter is not understood") from error
     limit = filter.get("limit", MAX_LIMIT)
-    unknown |= {include} - {None, "category"}
-    if unknown or type(limit) is not int or not 0 <= limit <= MAX_LIMIT:
+    unknown |= {include} - {None, *store.includes}
+    if unknown or type(limit) is not int or not 0 <= limit <= MAX_LIMIT or name not in SEARCHED:
         raise BadRequest(f"filter takes where, order, and a limit up to {MAX_LIMIT}")
-    if name != "id":
-        order += ", id"
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"{SELECT} {where} ORDER BY {order} LIMIT {mark}"
-    return sql, [*values, limit], include is not None
+    return Query(ranges, name, descending, limit, include is not None)
 
 
-def where_clause(where: dict[str, dict[str, float]], mark: str) -> tuple[list[str], list[float]]:
-    conditions = []
-    values = []
-    for name, comparisons in where.items():
-        for comparison, value in comparisons.items():
-            if type(value) not in (int, float):
-                raise BadRequest(f"where.{name}.{comparison} is not a number")
-            conditions.append(f"{SEARCHED[name]} {COMPARISONS[comparison]} {mark}")
-            values.append(value)
-    return conditions, values
+def bound(name: str, comparison: str, value: Any) -> tuple[str, str, float]:
+    if name not in SEARCHED or comparison not in COMPARISONS:
+        raise BadRequest(f"where.{name}.{comparison} is not understood")
+    if type(value) not in (int, float):
+        raise BadRequest(f"where.{name}.{comparison} is not a number")
+    return name, comparison, value
 
 
 def body() -> dict[str, Any]:

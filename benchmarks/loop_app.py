@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask
 
-from benchmarks import related, tokens
+from benchmarks import related as around
+from benchmarks import tokens
 from flask_loop import BelongsTo, Context, HasMany, Loop, Model, Prop, User, prop
 
 if TYPE_CHECKING:
@@ -86,8 +87,11 @@ def shout(ctx: Context, product: HookedProduct) -> None:
     product.name = product.name.upper()
 
 
-def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
-    """Serve `rows` from an empty database."""
+def create_app(url: str, rows: Iterable[dict[str, Any]], *, related: bool = True) -> Flask:
+    """Serve `rows` from an empty database.
+
+    :param related: whether to serve the records around them as well.
+    """
     app = Flask(__name__)
     app.config["LOOP_DATA_SOURCES"] = {"db": {"url": url}}
     loop = Loop(app, url_prefix="/api")
@@ -98,10 +102,12 @@ def create_app(url: str, rows: Iterable[dict[str, Any]]) -> Flask:
     with app.app_context():
         db.auto_update([Product, Category, Order, Item])
         Product.create(list(rows))
-        Category.create(list(related.categories()))
-        Order.create(list(related.orders()))
-        Item.create(list(related.items()))
-    add_private(app, url)
+    if related:
+        with app.app_context():
+            Category.create(list(around.categories()))
+            Order.create(list(around.orders()))
+            Item.create(list(around.items()))
+        add_private(app, url)
     return app
 
 

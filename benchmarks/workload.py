@@ -19,7 +19,7 @@ import gc
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 FLOOR = "driver"
 
 
-def get_one(rng: random.Random) -> Request:
-    return Request("GET", f"/api/products/{rng.randint(1, ROWS)}")
+def get_one(rng: random.Random, rows: int) -> Request:
+    return Request("GET", f"/api/products/{rng.randint(1, rows)}")
 
 
-def list_20(rng: random.Random) -> Request:
+def list_20(rng: random.Random, rows: int) -> Request:
     where = {
         "unitPrice": {"gte": 10.5, "lt": round(rng.uniform(100, PRICES[1]), 2)},
         "stock": {"gt": rng.randint(0, STOCKS[1] // 2)},
@@ -50,33 +50,33 @@ def list_20(rng: random.Random) -> Request:
     return find({"where": where, "order": "unitPrice DESC", "limit": 20})
 
 
-def list_100(rng: random.Random) -> Request:
-    return find({"where": {"id": {"gt": rng.randrange(ROWS - 100)}}, "order": "id", "limit": 100})
+def list_100(rng: random.Random, rows: int) -> Request:
+    return find({"where": {"id": {"gt": rng.randrange(rows - 100)}}, "order": "id", "limit": 100})
 
 
-def create(rng: random.Random) -> Request:
+def create(rng: random.Random, rows: int) -> Request:
     return Request("POST", "/api/products", body=orjson.dumps(product(rng)))
 
 
-def patch(rng: random.Random) -> Request:
+def patch(rng: random.Random, rows: int) -> Request:
     changes = {"unitPrice": price(rng), "stock": rng.randint(*STOCKS)}
-    return Request("PATCH", f"/api/products/{rng.randint(1, ROWS)}", body=orjson.dumps(changes))
+    return Request("PATCH", f"/api/products/{rng.randint(1, rows)}", body=orjson.dumps(changes))
 
 
-def hooked(rng: random.Random) -> Request:
-    return Request("GET", f"/api/hooked/{rng.randint(1, ROWS)}")
+def hooked(rng: random.Random, rows: int) -> Request:
+    return Request("GET", f"/api/hooked/{rng.randint(1, rows)}")
 
 
-def with_token(rng: random.Random) -> Request:
-    return Request("GET", f"{tokens.PATH}/{rng.randint(1, ROWS)}", token=tokens.TOKEN)
+def with_token(rng: random.Random, rows: int) -> Request:
+    return Request("GET", f"{tokens.PATH}/{rng.randint(1, rows)}", token=tokens.TOKEN)
 
 
-def include_one(rng: random.Random) -> Request:
-    where = {"id": {"gt": rng.randrange(ROWS - 20)}}
+def include_one(rng: random.Random, rows: int) -> Request:
+    where = {"id": {"gt": rng.randrange(rows - 20)}}
     return find({"where": where, "order": "id", "limit": 20, "include": "category"})
 
 
-def include_many(rng: random.Random) -> Request:
+def include_many(rng: random.Random, rows: int) -> Request:
     where = {"id": {"gt": rng.randrange(ORDERS - 20)}}
     return find({"where": where, "limit": 20, "include": "items"}, "/api/orders")
 
@@ -87,12 +87,16 @@ def find(filter: dict[str, Any], path: str = "/api/products") -> Request:
     return Request("GET", path, "filter=" + quote(text, safe="!'()*"))
 
 
-MEASURED: dict[str, Callable[[random.Random], Request]] = {
+#: What makes a request of each row, with the number of products that there were at first.
+Makers = Mapping[str, Callable[[random.Random, int], Request]]
+PRODUCTS: Makers = {
     "get one": get_one,
     "list 20": list_20,
     "list 100": list_100,
     "create": create,
     "patch": patch,
+}
+RELATED: Makers = {
     "hooked": hooked,
     "with token": with_token,
     "20 with one": include_one,
@@ -100,22 +104,29 @@ MEASURED: dict[str, Callable[[random.Random], Request]] = {
 }
 
 
-def refused() -> Iterator[Request]:
-    """Requests that a careful view refuses."""
+def measured(*, related: bool) -> Makers:
+    """The rows of the table.
+
+    :param related: whether with those of hooks, tokens and the records around the products.
+    """
+    return {**PRODUCTS, **RELATED} if related else PRODUCTS
+
+
+def refused(*, related: bool) -> Iterator[Request]:
+    """Requests that a careful view refuses.
+
+    :param related: as :func:`measured` takes it.
+    """
     valid = product(random.Random(0))
     yield Request("GET", "/api/products/99999999")
     yield Request("GET", "/api/products/none")
     yield Request("PATCH", "/api/products/99999999", body=b'{"stock": 1}')
-    yield Request("GET", f"{tokens.PATH}/1")
-    yield Request("GET", f"{tokens.PATH}/1", token="wrong")
-    yield Request("GET", f"{tokens.PATH}/99999999", token=tokens.TOKEN)
     yield Request("GET", "/api/products", "filter={")
     yield find({"where": {"stock": {"about": 1}}})
     yield find({"where": {"weight": {"gt": 1}}})
     yield find({"limit": -1})
     yield find({"limit": 1001})
     yield find({"include": "weight"})
-    yield find({"include": "weight"}, "/api/orders")
     yield Request("POST", "/api/products", body=b"{")
     yield Request("PATCH", "/api/products/1", body=b'{"stock": -1, "name": null}')
     for wrong in (
@@ -126,20 +137,49 @@ def refused() -> Iterator[Request]:
     ):
         yield Request("POST", "/api/products", body=orjson.dumps(valid | wrong))
     yield Request("POST", "/api/products", body=b"{}")
+    if related:
+        yield Request("GET", f"{tokens.PATH}/1")
+        yield Request("GET", f"{tokens.PATH}/1", token="wrong")
+        yield Request("GET", f"{tokens.PATH}/99999999", token=tokens.TOKEN)
+        yield find({"include": "weight"}, "/api/orders")
 
 
-def check_answers(apps: dict[str, WSGIApplication], seed: int, count: int = 20) -> int:
+def seldom(rows: int) -> Iterator[Request]:
+    """Requests that are not measured, but that a careful view answers."""
+    yield find({"limit": 0})
+    yield find({"limit": 3})
+    yield find({"order": "stock DESC", "limit": 50})
+    yield find({"where": {"stock": {"gte": 5, "lte": 7}}, "order": "stock", "limit": 50})
+    yield find({"where": {"id": {"gt": rows - 30, "lt": rows}}, "order": "unitPrice"})
+    yield find({"where": {"unitPrice": {"gt": 2000}}})
+    yield Request("PATCH", "/api/products/2", body=b"{}")
+    yield Request("PATCH", "/api/products/2", body=b'{"description": null, "categoryId": null}')
+    yield Request("PATCH", "/api/products/2", body=b'{"description": "", "active": false}')
+    yield Request("GET", "/api/products/2")
+
+
+def check_answers(
+    apps: dict[str, WSGIApplication],
+    seed: int,
+    count: int = 20,
+    *,
+    rows: int = ROWS,
+    related: bool = True,
+) -> int:
     """Ask all contestants the same, and compare their answers to the floor's.
 
     Compared are status, type and, modulo the order of keys, the bytes; of a refusal the status and
     the properties that it names.
 
+    :param rows: the number of products that there were at first.
+    :param related: as :func:`measured` takes it.
     :raises AssertionError: naming the request and both answers.
     :returns: the number of requests that were compared.
     """
     rng = random.Random(seed)
-    asked = [make(rng) for make in MEASURED.values() for _ in range(count)]
-    asked += refused()
+    makers = measured(related=related).values()
+    asked = [make(rng, rows) for make in makers for _ in range(count)]
+    asked += [*seldom(rows), *refused(related=related)]
     for request in asked:
         answers = {name: comparable(call(app, request.environ())) for name, app in apps.items()}
         expected = answers[FLOOR]
@@ -192,18 +232,25 @@ def measure(
     *,
     rounds: int,
     batch: int,
+    products: int = ROWS,
+    related: bool = True,
     progress: Callable[[], object] = lambda: None,
 ) -> Results:
     """Measure each contestant on each row, `rounds` times a batch of `batch` requests.
 
-    One round before them warms up and is not counted. `progress` is called after each round.
+    One round before them warms up and is not counted.
+
+    :param products: the number of them that there were at first.
+    :param related: as :func:`measured` takes it.
+    :param progress: is called after each round.
     """
-    results: Results = {row: {name: Measured() for name in apps} for row in MEASURED}
+    makers = measured(related=related)
+    results: Results = {row: {name: Measured() for name in apps} for row in makers}
     names = list(apps)
     for turn in range(rounds + 1):
         rng = random.Random(turn)
-        for row, make in MEASURED.items():
-            requests = [make(rng) for _ in range(batch)]
+        for row, make in makers.items():
+            requests = [make(rng, products) for _ in range(batch)]
             for name in names:
                 spent = cpu_time(apps[name], requests)
                 if turn:
