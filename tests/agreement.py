@@ -34,6 +34,7 @@ def for_cases(
         max_examples=EXAMPLES or examples,
         database=None,
         deadline=None,
+        derandomize=False,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )

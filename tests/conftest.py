@@ -1,19 +1,41 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 
 from flask_loop import DataSource, Loop, Model, create_data_source
 from tests.links import wait_for_shops
-from tests.servers import Firebird, Missing, Mysql, Oracle, Postgresql, Server, Servers
+from tests.servers import (
+    Couchdb,
+    Firebird,
+    Missing,
+    Mongodb,
+    Mysql,
+    Oracle,
+    Postgresql,
+    Redis,
+    Server,
+    Servers,
+)
 
 pytest_plugins = ["flask_loop.testing"]
 
 _servers = pytest.StashKey[Servers]()
+
+# The same examples in each run, however long one takes. --hypothesis-profile=default tries others.
+settings.load_profile("ci")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the tests themselves, a million objects, out of each garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +123,21 @@ def firebird(get_server: Callable[[str], Firebird]) -> Firebird:
 @pytest.fixture(scope="session")
 def oracle(get_server: Callable[[str], Oracle]) -> Oracle:
     return get_server("oracle")
+
+
+@pytest.fixture(scope="session")
+def mongodb(get_server: Callable[[str], Mongodb]) -> Mongodb:
+    return get_server("mongodb")
+
+
+@pytest.fixture(scope="session")
+def redis(get_server: Callable[[str], Redis]) -> Redis:
+    return get_server("redis")
+
+
+@pytest.fixture(scope="session")
+def couchdb(get_server: Callable[[str], Couchdb]) -> Couchdb:
+    return get_server("couchdb")
 
 
 @pytest.hookimpl(wrapper=True)

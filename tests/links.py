@@ -31,7 +31,7 @@ _shops: list[Flask] = []
 def wait_for_shops() -> None:
     """Let what the apps of a test send in the background be done with, before another test."""
     while _shops:
-        assert queue_of(_shops.pop()).wait(10)
+        assert queue_of(_shops.pop()).wait(30)
 
 
 def make_shop(*models: type[Model], **settings: Any) -> Flask:
@@ -66,7 +66,7 @@ def mails_of(app: Flask) -> Iterator[Mails]:
         found.append(message)
 
     def mails() -> list[Any]:
-        assert queue_of(app).wait(10)
+        assert queue_of(app).wait(30)
         return found
 
     with flask_mail.email_dispatched.connected_to(keep, app):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
-from threading import Barrier
-from time import perf_counter, sleep
+from math import inf
+from threading import Barrier, Event
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ ANN = body_of("ann@example.com", "first")
 
 @pytest.fixture
 def watched(make_app: MakeApp) -> FlaskClient:
-    """The client of an app with users in every state, whose passwords are hashed as by default."""
+    """The client of an app with users in every state."""
 
     class WatchedUser(User):
         is_active: Prop[bool] = prop(default=True)
@@ -50,8 +50,9 @@ def watched(make_app: MakeApp) -> FlaskClient:
             data_source = memory()
             require_email_verification = True
 
-    settings = {**SETTINGS, **UNLIMITED, "LOOP_PASSWORD_HASHING": {}}
-    app = make_app(WatchedUser, **settings)
+    # In the thread that asks, and long in comparison with all else that an answer takes.
+    hashing = {"time_cost": 2, "memory_cost": 16_384, "parallelism": 1}
+    app = make_app(WatchedUser, **{**SETTINGS, **UNLIMITED, "LOOP_PASSWORD_HASHING": hashing})
     with app.app_context():
         WatchedUser.create(ANN, email_verified=True, username="ann")
         WatchedUser.create(body_of("unverified@example.com", "first"))
@@ -79,25 +80,26 @@ FAILING: list[dict[str, Any]] = [
 def test_no_way_to_fail_a_login_is_told_from_another_by_its_time_or_its_answer(
     watched: FlaskClient,
 ) -> None:
-    samples = 7
-    taken: list[list[float]] = [[] for _ in FAILING]
+    least = [inf] * len(FAILING)
     texts = set()
-    for _ in range(samples):
-        for body, times in zip(FAILING, taken, strict=True):  # in turn, so that load is shared
-            begin = perf_counter()
+    for turn in range(12):  # as often as a busy machine needs to let each take its own time
+        for place, body in enumerate(FAILING):
+            begin = thread_time()
             answer = watched.post("/api/watchedUsers/login", json=body)
-            times.append(perf_counter() - begin)
+            least[place] = min(least[place], thread_time() - begin)
             headers = tuple(each for each in answer.headers if each[0] != "Date")
             texts.add((answer.status, answer.data, headers))
+        if turn > 1 and max(least) < 2.3 * min(least):
+            break
     assert len(texts) == 1
-    known, *others = map(median, taken)
-    assert known > 0.01, "that is no time in which a password is hashed"
-    for body, other in zip(FAILING[1:], others, strict=True):
-        assert 0.4 < other / known < 2.5, (body, known, other)
+    assert least[0] > 0.01, "that is no time in which a password is hashed"
+    for body, other in zip(FAILING, least, strict=True):
+        assert 0.4 < other / least[0] < 2.5, (body, least[0], other)
 
 
 def test_to_ask_for_another_mail_takes_as_long_whoever_it_is_for(make_app: MakeApp) -> None:
-    slow = 0.05
+    is_answered, waited = Event(), []
+    is_answered.set()
 
     class WaitingUser(User):
         class Meta:
@@ -105,21 +107,20 @@ def test_to_ask_for_another_mail_takes_as_long_whoever_it_is_for(make_app: MakeA
 
     @WaitingUser.observe("loaded")
     def wait(ctx: Any) -> None:
-        sleep(slow)
+        waited.append(is_answered.wait(5))
 
     app = make_app(WaitingUser, **SETTINGS, **UNLIMITED)
     with app.app_context():
         WaitingUser.create(ANN, email_verified=True)
         WaitingUser.create(body_of("bob@example.com", "first"))
     client = app.test_client()
-    times: dict[str, list[float]] = {"1": [], "2": [], "99": []}
-    for _ in range(9):
-        for id, taken in times.items():
-            begin = perf_counter()
-            assert client.post(f"/api/waitingUsers/{id}/verify").status_code == 204
-            taken.append(perf_counter() - begin)
-            assert queue_of(app).wait(10)
-    assert max(map(median, times.values())) < slow, "the user is looked up before the answer"
+    waited.clear()
+    for id in (1, 2, 99):
+        is_answered.clear()
+        assert client.post(f"/api/waitingUsers/{id}/verify").status_code == 204
+        is_answered.set()
+        assert queue_of(app).wait(30)
+    assert waited == [True, True], "the user is looked up before the answer"
 
 
 # To guess a password
@@ -144,7 +145,7 @@ def test_tries_that_come_all_at_once_are_counted_each(make_app: MakeApp) -> None
 
     def try_one(number: int) -> int:
         client = app.test_client()
-        together.wait(10)
+        together.wait(30)
         given = body_of("ann@example.com", f"wrong {number}")
         return client.post("/api/guardedUsers/login", json=given).status_code
 
@@ -195,10 +196,10 @@ def test_an_address_that_looks_like_anothers_is_another(email: str, make_app: Ma
     flask_mail = app.extensions.get("mail") or Mail(app)
     with flask_mail.record_messages() as outbox:
         client.post("/api/guardedUsers/reset", json={"email": email})
-        assert queue_of(app).wait(10)
+        assert queue_of(app).wait(30)
         assert outbox == []
         client.post("/api/guardedUsers/reset", json={"email": "MIKE@example.com"})
-        assert queue_of(app).wait(10)
+        assert queue_of(app).wait(30)
         assert [each.recipients for each in outbox] == [["mike@example.com"]]
 
 

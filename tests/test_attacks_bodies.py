@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from time import process_time
+from time import thread_time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -304,10 +304,10 @@ def test_ten_megabytes_are_refused_before_anything_is_done_with_them(
         (json.dumps([{"email": "a@x.org"}] * 400_000), "application/json"),
         (f"email=a@x.org&password={large}", "application/x-www-form-urlencoded"),
     ):
-        begin = process_time()
+        begin = thread_time()
         answer = club.client.open(f"/api{path}", method=verb, data=body, content_type=kind)
         assert answer.status_code == 413, answer.text[:200]
-        assert process_time() - begin < 0.5
+        assert thread_time() - begin < 0.5
         assert len(answer.data) < 1000
     assert club.stored() == before
     assert hashed == []
@@ -319,12 +319,12 @@ def test_ten_thousand_levels_are_answered_soon_and_by_a_few_words(
     verb: str, path: str, levels: int, club: Club
 ) -> None:
     for body in _deep(levels):
-        begin = process_time()
+        begin = thread_time()
         answer = club.client.open(
             f"/api{path}", method=verb, data=body, content_type="application/json"
         )
         assert answer.status_code in (200, 204, 400, 401, 413, 422), answer.text[:200]
-        assert process_time() - begin < 1
+        assert thread_time() - begin < 1
         assert len(answer.data) < 2000
         with club.app.app_context():
             club.Player.destroy_all({"id": {"neq": club.ann.id}})
@@ -334,14 +334,14 @@ def test_ten_thousand_levels_are_answered_soon_and_by_a_few_words(
 def test_brackets_of_a_form_lead_only_so_deep(path: str, club: Club) -> None:
     before = club.stored()
     for field in (f"email{'[a]' * 10_000}=x", f"email{'[]' * 10_000}=x", f"{'a[' * 10_000}=x"):
-        begin = process_time()
+        begin = thread_time()
         answer = club.client.post(
             f"/api{path}",
             data=f"{field}&password=x",
             content_type="application/x-www-form-urlencoded",
         )
         assert answer.status_code in (400, 422), answer.text[:200]
-        assert process_time() - begin < 1
+        assert thread_time() - begin < 1
     assert club.stored() == before
 
 

@@ -22,7 +22,7 @@ from flask_loop import (
     memory,
     prop,
 )
-from flask_loop.connectors import Layout, Record, Rows
+from flask_loop.connectors import Layout, Record, Rows, find_connector
 from flask_loop.connectors.memory import MemoryConnector
 from flask_loop.definition import ModelDefinition
 from flask_loop.query import Filter, Where
@@ -143,6 +143,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         )
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "ghost_connector", raising=False)
+        find_connector.cache_clear()
 
     return install
 

@@ -143,7 +143,7 @@ def test_an_option_that_there_is_not_is_refused() -> None:
 def test_a_connector_may_discover_nothing() -> None:
     source = memory()
     assert not source.connector.capabilities.discovery
-    with pytest.raises(DefinitionError, match="the memory connector discovers nothing"):
+    with pytest.raises(DefinitionError, match="the memory connector cannot discover models"):
         source.discover_and_build_models()
 
 

@@ -58,6 +58,10 @@ DATABASES = {
     "postgresql": "postgresql://shop:secret@db.example/shop",
     "mysql": "mysql://shop:secret@db.example/shop",
     "firebird": "firebird://shop:secret@db.example//data/shop.fdb",
+    "mongodb": "mongodb://shop:secret@db.example/shop",
+    "couchdb": "couchdb://shop:secret@db.example:5984/shop",
+    "redis": "redis://:secret@db.example/0",
+    "existing-documents": "mongodb://localhost:27017/shop",
 }
 NOT_RUN = ("cd", "export", "git", "make", "mkdir", "pip", "pytest", "python", "source")
 ASSIGNMENT = re.compile(r"(\w+)=…")
@@ -143,7 +147,7 @@ class Page:
 
     def close(self) -> None:
         """Close what the page opened, and forget the modules that it wrote."""
-        if self.replaced:
+        if self.replaced and "db" in self.names:
             self.names["db"].close()
         for app in self.apps:
             state = app.extensions.get("loop")
@@ -227,7 +231,7 @@ class Page:
         """The link in the mails so far that is like one of the page."""
         _, _, path = like.rpartition("//")[2].partition("/")
         pattern = re.compile(r"[^\s&]+".join(map(re.escape, path.split(ANY))) + r"(?=\s)")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not (found := pattern.findall(self.written)):
             assert time.monotonic() < until, f"{like} is in no mail:\n{self.written}"
             time.sleep(0.01)
@@ -385,7 +389,7 @@ def test_what_a_page_shows_is_what_happens(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     shown = DATABASES.get(path.stem)
-    replaced = (shown, get_server(path.stem).fresh("docs")) if shown else None
+    replaced = (shown, get_server(urlsplit(shown).scheme).fresh("docs")) if shown else None
     page = Page(path, tmp_path, replaced, lambda: capsys.readouterr().out)
     try:
         page.run()

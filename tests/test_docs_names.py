@@ -5,12 +5,18 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 import flask_loop
 from flask_loop.cli import loop as loop_command
+from flask_loop.connectors.couchdb import settings as couchdb
+from flask_loop.connectors.mongodb import settings as mongodb
+from flask_loop.connectors.redis import settings as redis
+from flask_loop.connectors.remote.settings import RemoteSettings
+from flask_loop.connectors.rest import settings as rest
 from flask_loop.definition.relation import ANNOTATIONS, RelationOptions
 from flask_loop.methods import RemoteMethod, Route
 from flask_loop.operations import OPERATION_OF, OPERATIONS
@@ -22,6 +28,19 @@ PAGES = {path.stem: path.read_text("utf-8") for path in ROOT.glob("docs/*.rst")}
 
 #: Literals in the text, and lines of blocks.
 CODE = re.compile(r"``[^`]+``|^(?:    |>>> |\.\.\. ).*", re.MULTILINE)
+
+#: The line above and below a table, whose columns are where it has signs.
+BORDER = re.compile(r"=+(?: +=+)+")
+
+#: What the connectors without SQL know.
+SETTINGS_BY_PAGE: dict[str, Iterable[str]] = {
+    "mongodb": mongodb.SETTINGS,
+    "redis": redis.SETTINGS,
+    "couchdb": couchdb.SETTINGS,
+    # The others are the same ones, spelt as in JSON.
+    "rest-connector": [name for name in rest.SETTINGS if name.islower()],
+    "remote": [field.name for field in dataclasses.fields(RemoteSettings)],
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +56,15 @@ def is_named(name: str, code: str) -> bool:
 @pytest.mark.parametrize("setting", [field.name.upper() for field in dataclasses.fields(Settings)])
 def test_each_setting_has_a_page(setting: str) -> None:
     assert f"\n``{PREFIX}{setting}``\n" in PAGES["settings"]
+
+
+@pytest.mark.parametrize(
+    ("page", "setting"),
+    [(page, setting) for page, settings in SETTINGS_BY_PAGE.items() for setting in settings],
+)
+def test_each_setting_of_a_connector_is_on_its_page(page: str, setting: str) -> None:
+    settings = PAGES[page].partition("\nSettings\n---")[2].partition("\n----")[0]
+    assert f"``{setting}``" in settings
 
 
 @pytest.mark.parametrize("name", flask_loop.__all__)
@@ -107,3 +135,21 @@ def test_links_of_the_readme_lead_to_files() -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def rows(page: str) -> Iterator[tuple[str, ...]]:
+    """The lines of a page's tables that begin a row, cut into cells."""
+    for table in re.findall(rf"^(?:{BORDER.pattern}\n(?:.+\n)+)", page, re.MULTILINE):
+        border, *lines = table.splitlines()
+        starts = [match.start() for match in re.finditer("=+", border)]
+        for line in lines:
+            if line[:1].strip() and not BORDER.fullmatch(line):
+                ends = [*starts[1:], None]
+                yield tuple(line[at:end].strip() for at, end in zip(starts, ends, strict=True))
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_no_row_of_a_table_goes_on_as_another_row(page: str) -> None:
+    # A line whose first cell is not blank begins a row, whatever the first cell above it says.
+    torn = [cells for cells in rows(PAGES[page]) if cells[0].endswith(",") or not any(cells[1:])]
+    assert torn == []

@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(text)
         pytest.skip(text)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET), timeout=90_000)
         yield browser
         browser.close()
 

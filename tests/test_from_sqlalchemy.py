@@ -1374,6 +1374,26 @@ def test_two_apps_have_their_own_records_of_one_model(tmp_path: Path) -> None:
     assert [each["name"] for each in one.get("/api/artists").json] == ["Nina"]
 
 
+def test_the_source_says_how_many_rows_python_looks_at(
+    client: FlaskClient, session: Session
+) -> None:
+    source: Any = Model.from_sqlalchemy(Customer, session).data_source
+    assert source.max_scan == 100_000
+    source.max_scan = 1
+    customers = Model.from_sqlalchemy(Customer, session)
+    customers.create([{"name": "Ann", "code": "ab"}, {"name": "Bo", "code": "ac"}])
+    decorated = {"where": {"code": {"like": "a%"}}}
+    answer = client.get("/api/customers", query_string={"filter": json.dumps(decorated)})
+    assert answer.status_code == 400
+    assert answer.get_json()["error"]["code"] == "TOO_MUCH_TO_READ"
+    source.max_scan = 2
+    assert len(ask(client, "/api/customers", **decorated)) == 2
+    for wrong in (0, "many", 1.5):
+        with pytest.raises(DefinitionError, match="max_scan is a whole number from 1"):
+            source.max_scan = wrong
+    assert source.max_scan == source.connector.max_scan == 2
+
+
 def test_each_bind_has_a_source_and_relations_lead_from_one_to_the_other(tmp_path: Path) -> None:
     app = create_app(tmp_path, "one")
     client = app.test_client()

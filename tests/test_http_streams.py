@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import NotFound
 
 from flask_loop import GeoPoint
+from flask_loop.http import streams
 from tests.served import URL, serve
 
 ROOT = Path(__file__).parent.parent
@@ -104,7 +105,8 @@ def test_the_client_chooses_between_lines_and_an_array(
         assert answer.headers["Vary"] == "Accept"
 
 
-def test_small_items_come_in_blocks() -> None:
+def test_small_items_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "PATIENCE", 60)  # however slow the machine
     client = serve(lambda: numbers(100_000), returns=STREAM, verb="get")
     blocks = list(get(client).iter_encoded())
     assert blocks[0] == b'{"n":0}\n'
@@ -332,7 +334,6 @@ def asked(port: int) -> Iterator[HTTPResponse]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc, which Linux has")
 def test_a_million_records_stream_in_constant_memory(start: Any) -> None:
     process, port = start("items")

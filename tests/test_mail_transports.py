@@ -21,7 +21,7 @@ from flask_loop.operations import OPERATIONS
 from tests.servers.smtp import (
     LOOPBACK,
     PATIENCE,
-    free_port,
+    deaf_port,
     make_certificate,
     silent_server,
     smtp_server,
@@ -195,7 +195,7 @@ def test_the_app_s_time_out_holds_for_flask_mail() -> None:
 
 
 def test_a_server_that_is_not_there_is_a_temporary_fault() -> None:
-    error = refused(lambda: mails_on(host=LOOPBACK, port=free_port()).send(HELLO))
+    error = refused(lambda: mails_on(host=LOOPBACK, port=deaf_port()).send(HELLO))
     assert "cannot be reached: Connection refused" in str(error)
     assert error.is_temporary
 
@@ -262,7 +262,7 @@ def test_a_source_of_mail_can_be_pinged(certificate: Path) -> None:
     with smtp_server() as server:
         create_data_source(connector="mail", host=LOOPBACK, port=server.port).ping()
     with pytest.raises(Unavailable, match="cannot be reached"):
-        create_data_source(connector="mail", host=LOOPBACK, port=free_port()).ping()
+        create_data_source(connector="mail", host=LOOPBACK, port=deaf_port()).ping()
     create_data_source(connector="mail", transport="memory").ping()
 
 
@@ -558,7 +558,7 @@ def test_postmark_s_silence_ends_when_the_time_runs_out() -> None:
 
 
 def test_postmark_that_is_not_there_is_a_temporary_fault() -> None:
-    url = f"http://{LOOPBACK}:{free_port()}"
+    url = f"http://{LOOPBACK}:{deaf_port()}"
     error = refused(lambda: mails_on(transport="postmark", token="s3cret", url=url).send(HELLO))
     assert (str(error), error.is_temporary) == ("Postmark cannot be reached: ConnectError", True)
 

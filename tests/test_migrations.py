@@ -429,7 +429,7 @@ def at_once(script: str, *arguments: str) -> list[str]:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    ended = [process.communicate(timeout=30) for process in started]
+    ended = [process.communicate(timeout=90) for process in started]
     assert [error for _, error in ended] == ["", "", ""]
     return [output for output, _ in ended]
 

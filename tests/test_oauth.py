@@ -908,7 +908,7 @@ def test_the_provider_sends_browsers_to_where_the_app_is(make_shop: MakeLogins) 
 def test_a_provider_that_is_silent_costs_no_more_than_its_timeout(
     make_shop: MakeLogins, openid: OpenidProvider
 ) -> None:
-    shop = make_shop(provider={"timeout": 0.3})
+    shop = make_shop(provider={"timeout": 1})
     openid.put_user("ann", email="ann@example.org", email_verified=True)
     browser = shop.browser()
     url = shop.callback(browser, "ann")
@@ -916,7 +916,7 @@ def test_a_provider_that_is_silent_costs_no_more_than_its_timeout(
     try:
         began = time.monotonic()
         assert error_of(browser.get(url)) == (503, "PROVIDER_UNAVAILABLE")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9  # it is 10 where nothing is said
     finally:
         openid.resume()
     assert shop.log_in(browser, "ann").status_code == 303
@@ -925,10 +925,10 @@ def test_a_provider_that_is_silent_costs_no_more_than_its_timeout(
 def test_who_comes_after_a_failure_does_not_wait_for_the_provider_again(
     make_shop: MakeLogins, openid: OpenidProvider
 ) -> None:
-    shop = make_shop(provider={"timeout": 1})
+    shop = make_shop(provider={"timeout": 2})
     openid.pause()
     try:
-        for patience in (5, 0.9, 0.9):
+        for patience in (9, 1.9, 1.9):
             began = time.monotonic()
             answer = shop.browser().get("/auth/openid")
             assert error_of(answer) == (503, "PROVIDER_UNAVAILABLE")
@@ -952,7 +952,7 @@ def test_an_answer_that_has_no_end_or_means_nothing_is_given_up(
     began = time.monotonic()
     answer = app.test_client().get("/auth/openid")
     assert error_of(answer) == (503, "PROVIDER_UNAVAILABLE")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 def test_a_provider_that_calls_itself_otherwise_is_not_believed(

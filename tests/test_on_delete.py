@@ -19,8 +19,9 @@ from flask_loop import (
     memory,
     relation,
 )
-from flask_loop.errors import Conflict
+from flask_loop.errors import Conflict, TooMuchToRead
 from flask_loop.query import Filter
+from flask_loop.relations import deleting
 from flask_loop.signals import records_deleted, records_updated
 
 
@@ -307,6 +308,92 @@ class TestKinds:
         lows.create(mid_id=other.id)
         with pytest.raises(Conflict):
             other.destroy()
+
+
+class TestBounds:
+    """How many records are read to find out what goes with those that are deleted."""
+
+    @pytest.fixture
+    def tree(self, source: DataSource) -> tuple[Any, Any, Any]:
+        """Two records, of which the first has two below it, and three leaves below these."""
+        roots, nodes = pair(source, memory(), on_delete="cascade")
+        leaves = memory().create_model("DeletedLeaf", {"id": {"type": int, "id": True}})
+        nodes.has_many("leaves", model=leaves, foreign_key="node_id", on_delete="cascade")
+        leaves.create([{"id": id, "node_id": 1} for id in (1, 2, 3)])
+        return roots, nodes, leaves
+
+    def test_those_that_have_to_be_known_are_bounded(self, tree: tuple[Any, Any, Any]) -> None:
+        roots, nodes, leaves = tree
+        nodes.data_source.connector.max_scan = 1
+        with pytest.raises(TooMuchToRead, match="More than 1 records of DeletedChild"):
+            roots.destroy_by_id(1)
+        assert [each.count() for each in tree] == [2, 3, 3]
+        nodes.data_source.connector.max_scan = 2
+        leaves.data_source.connector.max_scan = 1  # whose records nobody needs to know
+        assert roots.destroy_by_id(1)
+        assert [each.count() for each in tree] == [1, 1, 0]
+
+    def test_the_bound_is_of_all_that_are_known(
+        self, tree: tuple[Any, Any, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        roots, nodes, _ = tree
+        monkeypatch.setattr(deleting, "CHUNK", 1)
+        nodes.data_source.connector.max_scan = 2
+        with pytest.raises(TooMuchToRead):
+            roots.destroy_all()
+        assert [each.count() for each in tree] == [2, 3, 3]
+
+    def test_those_that_are_deleted_at_first_are_bounded(self, tree: tuple[Any, Any, Any]) -> None:
+        roots, _, _ = tree
+        roots.data_source.connector.max_scan = 1
+        with pytest.raises(TooMuchToRead, match="More than 1 records of DeletedParent"):
+            roots.destroy_all()
+        assert roots.destroy_all({"id": 1}) == 1
+        assert [each.count() for each in tree] == [1, 1, 0]
+
+    def test_those_that_may_stay_are_bounded_where_each_has_to_be_looked_at(
+        self, source: DataSource
+    ) -> None:
+        parents, children = pair(source, memory(), on_delete="cascade")
+        children.belongs_to("first", model=children, foreign_key="first_id")
+        children.has_many("later", model=children, foreign_key="first_id", on_delete="restrict")
+        children.update_all({"id": {"inq": [2, 3]}}, {"first_id": 1})
+        children.create([{"id": 4, "first_id": 1}])
+        with pytest.raises(Conflict, match="1 of"):
+            parents.destroy_all()
+        children.destroy_by_id(4)
+        children.data_source.connector.max_scan = 3
+        children.create([{"id": id, "first_id": 1} for id in (4, 5)])
+        with pytest.raises(TooMuchToRead):
+            parents.destroy_all()
+        children.data_source.connector.max_scan = 4
+        with pytest.raises(Conflict, match="2 of"):
+            parents.destroy_all()
+        assert (parents.count(), children.count()) == (2, 5)
+
+    def test_what_is_deleted_by_its_key_alone_has_no_bound(self, source: DataSource) -> None:
+        parents, children = pair(source, memory(), on_delete="cascade")
+        children.data_source.connector.max_scan = 1
+        assert parents.destroy_all() == 2
+        assert children.count() == 0
+
+    def test_what_is_only_counted_has_no_bound(self, source: DataSource) -> None:
+        parents, children = pair(source, memory(), on_delete="restrict")
+        children.data_source.connector.max_scan = 1
+        with pytest.raises(Conflict, match="3 of"):
+            parents.destroy_all()
+
+    def test_why_a_database_refuses_is_looked_for_in_so_many_records(self) -> None:
+        source = create_data_source(connector="sqlite", url="sqlite://")
+        parents, children = pair(source, on_delete="restrict", constraint=True)
+        for most, details in ((2, {"relation": "DeletedParent.children", "count": 3}), (1, None)):
+            source.connector.max_scan = most
+            with pytest.raises(Conflict) as refused:
+                parents.destroy_all()
+            assert refused.value.error_code == "RESTRICTED"
+            assert refused.value.details == details
+        assert (parents.count(), children.count()) == (2, 3)
+        source.close()
 
 
 class TestRemote:

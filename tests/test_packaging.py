@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "flask_loop"
-LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_build", "build", "dist")
+LEFT_OUT = shutil.ignore_patterns(
+    ".*", "*.egg-info", "__pycache__", "_build", "build", "dist", "instance"
+)
 SHOP = """
 from flask import Flask
 from flask_loop import Loop, Model, Prop, create_data_source, prop
@@ -110,7 +112,7 @@ def test_the_sdist_has_what_it_takes_to_test_and_document_it(distributions: Path
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         files = {name.partition("/")[2] for name in archive.getnames()}
-    for folder in ("benchmarks", "docs", "example_app", "scripts", "tests"):
+    for folder in ("benchmarks", "docs", "example_app", "example_connector", "scripts", "tests"):
         there = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / folder).rglob("*")
@@ -122,7 +124,6 @@ def test_the_sdist_has_what_it_takes_to_test_and_document_it(distributions: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_the_wheel_in_a_bare_environment_gives_apps_the_loop_command(
     wheel: Path, tmp_path: Path
 ) -> None:

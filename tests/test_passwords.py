@@ -3,8 +3,8 @@ from __future__ import annotations
 import builtins
 import unicodedata
 from collections.abc import Callable, Iterator
-from statistics import median
-from time import perf_counter
+from math import inf
+from time import thread_time
 from typing import Any
 
 import bcrypt
@@ -271,22 +271,27 @@ def test_a_login_takes_as_long_whether_there_is_such_an_account_or_not(
 
     TimedMember.attach_to(memory())
     limits = {"account": "10000 per minute", "address": "10000 per minute"}
-    app = make_app(TimedMember, SECRET_KEY="key", LOOP_LOGIN_LIMITS=limits)
+    # In the thread that asks, and long in comparison with all else that an answer takes.
+    hashing = {"time_cost": 2, "memory_cost": 16_384, "parallelism": 1}
+    app = make_app(
+        TimedMember, SECRET_KEY="key", LOOP_LOGIN_LIMITS=limits, LOOP_PASSWORD_HASHING=hashing
+    )
     client = app.test_client()
     with app.app_context():
         TimedMember.create(email="ann@example.com", password="first")
         TimedMember.create(email="without@example.com")
-    times: dict[str, list[float]] = {"ann": [], "nobody": [], "without": []}
-    for _ in range(11):
-        for name, taken in times.items():
+    least = {"ann": inf, "nobody": inf, "without": inf}
+    for turn in range(25):  # as often as a busy machine needs to let each take its own time
+        for name, before in least.items():
             body = {"email": f"{name}@example.com", "password": "wrong"}
-            begin = perf_counter()
+            begin = thread_time()
             assert client.post("/api/timedMembers/login", json=body).status_code == 401
-            taken.append(perf_counter() - begin)
-    known, *others = (median(taken) for taken in times.values())
-    assert known > 0.01, "it is no time that a hash takes"
-    for other in others:
-        assert 0.7 < other / known < 1.4, times
+            least[name] = min(before, thread_time() - begin)
+        if turn > 1 and max(least.values()) < 1.35 * min(least.values()):
+            break
+    assert least["ann"] > 0.01, "it is no time that a hash takes"
+    for other in least.values():
+        assert 0.7 < other / least["ann"] < 1.4, least
 
 
 # What is bound to a password

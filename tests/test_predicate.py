@@ -227,15 +227,15 @@ def test_near_keeps_what_is_within_both_distances() -> None:
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", "([a-z]+)*\\d", "(x+x+)+y"])
 def test_no_regexp_backtracks_without_end(pattern: str) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     assert not matches({"text": {"regexp": pattern}}, {"text": "a" * 5000 + "!"})
-    assert time.process_time() - begin < 0.5
+    assert time.thread_time() - begin < 0.5
 
 
 def test_no_like_takes_long() -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     assert not matches({"text": {"like": "%a" * 500}}, {"text": "a" * 499 + "b" * 5000})
-    assert time.process_time() - begin < 0.5
+    assert time.thread_time() - begin < 0.5
 
 
 # The semantics, said again in other words

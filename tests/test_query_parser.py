@@ -896,13 +896,13 @@ def test_a_hostile_where_is_refused_quickly(product: ModelDefinition) -> None:
     deep = '{"and":[' * 500 + "{}" + "]}" * 500
     wide = json.dumps({"or": [{"name": "a"}] * 20_000})
     empty = json.dumps({"and": [{"or": [{}] * 199}] * 199})
-    begin = time.process_time()
+    begin = time.thread_time()
     for text in (deep, wide):
         assert refused(parser.where, text).startswith("where")
     with pytest.raises(FilterError):
         parser.where('{"and":[' * 5000)
     parser.where(empty)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 # Remote callers

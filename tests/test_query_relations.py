@@ -812,7 +812,7 @@ def test_conditions_and_levels_count_through_relations() -> None:
 
 
 def test_hostile_paths_and_includes_are_refused_quickly() -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     long = "towns.realm." * 50_000 + "size"
     assert refused(remote(Realm).where, {long: 1}) == f"where.{long}"
     assert refused(remote(Realm).filter, {"order": long}) == "order.0"
@@ -825,7 +825,7 @@ def test_hostile_paths_and_includes_are_refused_quickly() -> None:
     refused(remote(Realm).filter, {"include": json.dumps(chain(400))})
     wide = ["towns", {"crown": "realm"}] * 10_000
     assert names(remote(Realm).filter({"include": wide}).include) == ["towns", "crown"]
-    assert time.process_time() - begin < 2
+    assert time.thread_time() - begin < 2
 
 
 # Remote callers

@@ -81,9 +81,9 @@ def test_a_thousand_indexed_values_are_one_list() -> None:
 
 def test_many_fields_take_time_in_proportion_to_their_number() -> None:
     indexed = "&".join(f"a[{index}]=x" for index in range(5000, 9999))
-    begin = time.process_time()
+    begin = time.thread_time()
     assert len(parse_query(indexed + "&a[]=y" * 4999)["a"]) == 9998
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 def test_too_many_fields_are_refused() -> None:

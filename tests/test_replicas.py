@@ -166,8 +166,15 @@ class Gate:
                     continue
                 server = socket.create_connection(self._server)
                 self._connections += [client, server]
-                for here, there in ((client, server), (server, client)):
-                    Thread(target=self._pass_on, args=(here, there), daemon=True).start()
+                Thread(target=self._join, args=(client, server), daemon=True).start()
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        # A socket that another thread uses may not be closed: its number is soon another's.
+        with client, server:
+            answers = Thread(target=self._pass_on, args=(server, client), daemon=True)
+            answers.start()
+            self._pass_on(client, server)
+            answers.join()
 
     def _pass_on(self, here: socket.socket, there: socket.socket) -> None:
         with suppress(OSError):
@@ -178,13 +185,13 @@ class Gate:
     def shut(self) -> None:
         self.is_open = False
         while self._connections:
-            connection = self._connections.pop()
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+                self._connections.pop().shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self.shut()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
@@ -232,7 +239,7 @@ def test_a_query_that_takes_too_long_is_not_asked_again(postgresql: Server) -> N
     replica.source.execute("ALTER TABLE replicated RENAME TO hidden")
     replica.source.execute("CREATE VIEW replicated AS SELECT hidden.* FROM hidden, pg_sleep(20)")
     source = create_data_source(
-        connector="postgresql", url=primary.url, replicas=[replica.url], statement_timeout=0.3
+        connector="postgresql", url=primary.url, replicas=[replica.url], statement_timeout=0.5
     )
     things = source.create_model("replicated", PROPERTIES)
     with pytest.raises(Unavailable, match="took too long"):

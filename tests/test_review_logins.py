@@ -212,7 +212,7 @@ def test_who_just_logged_in_is_known_however_late_replicas_are(
         assert client.get("/who").text == "True"
         LateMember.verify(ann.id)
         LateMember.reset(ann.email)
-        assert queue_of(app).wait(5)
+        assert queue_of(app).wait(30)
         assert len(mails) == 2
         link = "/api/lateMembers/confirm?" + mails[0].body.partition("confirm?")[2].split()[0]
         assert client.get(link, headers={"Accept": "application/json"}).status_code == 302
@@ -291,7 +291,7 @@ def test_an_app_that_logged_users_in_is_freed(
         own = client.get("/api/freedMembers/1", headers={"Authorization": token})
         assert own.status_code == 200
         assert client.post("/api/freedMembers/reset", json=ANN).status_code == 204
-        assert queue_of(app).wait(5)
+        assert queue_of(app).wait(30)
         assert client.get("/api/freedMembers/reset-page?token=x").status_code == 400
         with app.app_context():
             assert bearer(FreedMember.find_one())

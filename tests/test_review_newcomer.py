@@ -157,7 +157,7 @@ def test_a_reset_mail_without_a_sender_is_logged_and_tells_nobody(
         Forgetful.create(people(1)[0])
         answer = app.test_client().post("/api/forgetfuls/reset", json={"email": "0@example.com"})
         assert answer.status_code == 204
-        assert queue_of(app).wait(10)
+        assert queue_of(app).wait(30)
     assert "set MAIL_DEFAULT_SENDER" in caplog.text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -221,12 +221,12 @@ class TestKeysOfSeveralProperties:
         count = 4000
         hall.create([{"x": x, "y": str(x % 3)} for x in range(count)])
         seat.create([{"hall_x": x, "hall_y": str(x % 3), "n": x} for x in range(count)])
-        start = perf_counter()
+        start = thread_time()
         assert all(each.seats()[0].n == each.x for each in hall.find(include="seats"))
         assert all(each.hall().x == each.n for each in seat.find(include="hall"))
         assert seat.count({"hall.y": "1"}) == 1333
         # It took half a minute where each record was compared with each key.
-        assert perf_counter() - start < 5
+        assert thread_time() - start < 5
 
 
 def test_what_loopbacks_generator_leaves_blank_is_not_given(source: DataSource) -> None:

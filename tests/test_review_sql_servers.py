@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
@@ -20,6 +22,8 @@ from tests.servers import Server
 SERVERS = ["postgresql", "mysql", "firebird"]
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 GREATEST = 2**63 - 1
+#: The most seconds that the tests wait for what takes a moment.
+PATIENCE = 40
 
 Get = Callable[[str], Server]
 
@@ -75,10 +79,27 @@ class Interrupter:
             raise self.error
 
     def interrupt(self, seconds: float, act: Callable[[], Any]) -> None:
+        self._interrupt(lambda: signal.setitimer(signal.ITIMER_REAL, seconds), act)
+
+    def interrupt_when(self, is_time: Callable[[], Any], act: Callable[[], Any]) -> None:
+        """Interrupt what takes long as soon as something is true."""
+        main = threading.get_ident()
+
+        def watch() -> None:
+            deadline = monotonic() + PATIENCE
+            while not is_time() and monotonic() < deadline:
+                sleep(0.01)
+            signal.pthread_kill(main, signal.SIGALRM)
+
+        watcher = threading.Thread(target=watch)
+        self._interrupt(watcher.start, act)
+        watcher.join()
+
+    def _interrupt(self, begin: Callable[[], Any], act: Callable[[], Any]) -> None:
         with suppress(self.error, LoopError):
             try:
                 self.is_armed = True
-                signal.setitimer(signal.ITIMER_REAL, seconds)
+                begin()
                 act()
             finally:
                 self.is_armed = False
@@ -124,19 +145,25 @@ def test_an_interrupted_transaction_is_undone_and_does_not_go_on(
     get_server: Get, interrupter: Interrupter
 ) -> None:
     source = opened(get_server, "mysql")
+    other = create_data_source(connector="mysql", url=get_server("mysql").fresh("other"))
     words = source.create_model("HaltedWord", {"text": str})
     source.auto_update()
 
     def go_on() -> None:
         with source.transaction():
             words.create(text="before")
-            interrupter.interrupt(0.1, lambda: source.execute("SELECT SLEEP(2)"))
+            interrupter.interrupt_when(is_asleep, lambda: source.execute("SELECT SLEEP(30)"))
             words.create(text="after")
+
+    def is_asleep() -> bool:
+        found = "SELECT id FROM information_schema.processlist WHERE info = 'SELECT SLEEP(30)'"
+        return bool(other.execute(found))
 
     with pytest.raises(LoopError, match="has ended the transaction"):
         go_on()
     assert words.count() == 0
-    source.close()
+    for each in (source, other):
+        each.close()
 
 
 # Links between keys that are stored in columns of other kinds

@@ -57,7 +57,7 @@ def post(make_app: Callable[..., Flask]) -> Post:
         with app.app_context(), Mail(app).record_messages() as mails:
 
             def sent() -> list[Any]:
-                assert queue_of(app).wait(5)
+                assert queue_of(app).wait(30)
                 return mails
 
             yield sent
@@ -266,7 +266,7 @@ def test_what_a_transaction_leaves_to_a_full_queue_is_logged_and_the_rest_is_kep
                 CrowdedMember.reset("ann@example.com")
         finally:
             end.set()
-        assert queue_of(app).wait(5)
+        assert queue_of(app).wait(30)
         assert CrowdedMember.count() == 1
     (logged,) = caplog.records
     assert "LOOP_MAIL_QUEUE" in str(logged.exc_info)

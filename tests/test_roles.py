@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 
 from flask_loop import DataSource, DefinitionError, Loop, Model, Prop, ValidationError, prop
+from flask_loop.accounts.sessions import caller_of
 from flask_loop.acl import ACL, Role, RoleMapping
 from flask_loop.auth import User
+from flask_loop.errors import TooMuchToRead
 from flask_loop.remoting import Caller
 from tests.tokens import bearer
 
@@ -169,6 +171,37 @@ def test_a_new_user_does_not_inherit_the_roles_of_a_deleted_one(office: Office) 
     assert office.Appointment.count() == 0
     heir = office.Worker.create(email="heir@example.com")
     assert not office.reads(heir)
+
+
+def test_a_page_that_a_default_scope_asks_for_spares_no_user_who_is_deleted(
+    source: DataSource,
+) -> None:
+    class PagedWorker(User):
+        class Meta:
+            data_source = source
+            scope = {"limit": 1, "order": "id"}
+
+    office = Office(source, PagedWorker)
+    workers = [PagedWorker.create(email=f"{name}@example.com") for name in ("cy", "di")]
+    with office.app.app_context():
+        for each in workers:
+            office.give("chief", each, "PagedWorker")
+        tokens = [each.create_session().id for each in workers]
+        assert [caller_of(PagedWorker, token) is None for token in tokens] == [False, False]
+        assert PagedWorker.destroy_all() == 2
+        assert [caller_of(PagedWorker, token) for token in tokens] == [None, None]
+    assert office.Appointment.count() == 0
+
+
+def test_no_more_users_are_deleted_than_may_be_read_to_know_who_goes(office: Office) -> None:
+    office.give("chief", office.ben)
+    office.source.connector.max_scan = 1
+    with office.app.app_context():
+        with pytest.raises(TooMuchToRead, match="More than 1 records of Worker"):
+            office.Worker.destroy_all()
+        assert (office.Worker.count(), office.Appointment.count()) == (2, 1)
+        assert office.Worker.destroy_all({"email": "ben@example.com"}) == 1
+    assert (office.Worker.count(), office.Appointment.count()) == (1, 0)
 
 
 def test_a_new_role_does_not_inherit_from_a_deleted_one(office: Office) -> None:

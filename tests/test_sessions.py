@@ -244,10 +244,10 @@ def age(member: Any, seconds: float) -> None:
 
 
 def test_a_session_that_has_expired_is_refused_and_deleted(member: Any) -> None:
-    session = member.login(ANN, ttl=60)
-    age(member, 59)
+    session = member.login(ANN, ttl=3600)
+    age(member, 3560)
     assert caller_of(member, session.id).id == 1
-    age(member, 61)
+    age(member, 3601)
     with pytest.raises(Unauthorized) as refused:
         caller_of(member, session.id)
     assert refused.value.error_code == "INVALID_TOKEN"

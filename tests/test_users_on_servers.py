@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_loop import DataSource, Prop, ValidationError, create_data_source, prop
+from flask_loop import DataSource, Loop, Model, Prop, ValidationError, prop
 from flask_loop.accounts import login
 from flask_loop.accounts.sessions import caller_of, end_expired
+from flask_loop.acl import Role, RoleMapping
 from flask_loop.auth import User
-from flask_loop.errors import LoopError, Unauthorized
+from flask_loop.errors import LoopError, NotIndexable, Unauthorized
 from tests.servers import Server
+from tests.sources import opened
 
 FAST = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}
 ANN = {"email": "ann@example.com", "password": "first"}
@@ -30,18 +32,20 @@ def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app(LOOP_PASSWORD_HASHING=FAST, SECRET_KEY="key", LOOP_LOGIN_LIMITS=LIMITS)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "mysql", "firebird"])
+@pytest.fixture(
+    params=[
+        *("memory", "sqlite", "postgresql", "mysql", "firebird"),
+        *("mongodb", "redis", "couchdb", "remote"),
+    ]
+)
 def database(
     request: pytest.FixtureRequest, get_server: Callable[[str], Server], tmp_path: Path
 ) -> Iterator[DataSource]:
-    options: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if request.param == "sqlite":
-        options["url"] = f"sqlite:///{tmp_path / 'users.sqlite'}"
-    elif request.param != "memory":
-        options["url"] = get_server(request.param).fresh("users")
-    made = create_data_source(connector=request.param, **options)
-    yield made
-    made.close()
+        settings["url"] = f"sqlite:///{tmp_path / 'users.sqlite'}"
+    with opened(request.param, get_server, "users", **settings) as source:
+        yield source
 
 
 def test_the_life_of_a_user_is_the_same_on_every_database(database: DataSource, app: Flask) -> None:
@@ -127,6 +131,8 @@ def test_one_of_those_who_take_an_address_at_once_gets_it(database: DataSource, 
         class Meta:
             data_source = database
 
+    if not database.connector.capabilities.unique:
+        pytest.skip("two may write one unique value at once there")
     database.auto_update()
     made = at_once(app, *[lambda: RacingMember.create(ANN)] * 4)
     assert sum(isinstance(each, RacingMember) for each in made) == 1
@@ -205,3 +211,84 @@ def test_a_session_is_never_left_behind_by_a_change_that_meets_a_login(
             continue
         password = f"number {number}"
         assert MeetingMember.session.count() == 0
+
+
+def test_tokens_roles_and_owners_open_the_same_routes_on_every_database(
+    database: DataSource,
+) -> None:
+    app = Flask("served")
+    app.config.update(TESTING=True, LOOP_PASSWORD_HASHING=FAST, SECRET_KEY="key")
+    loop = Loop(app, url_prefix="/api")
+    everyone = {"principalId": "$everyone", "permission": "DENY"}
+
+    class ServedMember(User):
+        class Meta:
+            data_source = database
+            realm_required = True
+
+    class ServedRole(Role):
+        class Meta:
+            data_source = database
+
+    class ServedMapping(RoleMapping):
+        class Meta:
+            data_source = database
+
+    class ServedNote(Model):
+        text: Prop[str | None] = prop(max_length=80)
+
+        class Meta:
+            data_source = database
+            acls = [
+                everyone,
+                {"principalType": "ROLE", "principalId": "editor", "permission": "ALLOW"},
+                {
+                    "principalType": "ROLE",
+                    "principalId": "$owner",
+                    "permission": "ALLOW",
+                    "accessType": "READ",
+                },
+            ]
+
+    ServedNote.belongs_to("member", model=ServedMember)
+    for model in (ServedMember, ServedNote):
+        loop.model(model)
+    for model in (ServedRole, ServedMapping):
+        loop.model(model, public=False)
+    try:
+        database.auto_update()
+    except NotIndexable as error:  # unique in a realm are records without null alone
+        pytest.skip(str(error))
+    client = app.test_client()
+
+    def log_in(**more: str) -> dict[str, str]:
+        made = client.post("/api/servedMembers/login", json={**ANN, **more})
+        assert made.status_code == 200, made.get_json()
+        return {"Authorization": made.get_json()["id"]}
+
+    for realm in ("red", "blue"):
+        made = client.post("/api/servedMembers", json={**ANN, "realm": realm})
+        assert made.status_code == 200, made.get_json()
+    taken = client.post("/api/servedMembers", json={**ANN, "realm": "red"})
+    assert taken.get_json()["error"]["details"]["codes"] == {"email": ["uniqueness"]}
+    wrong = client.post("/api/servedMembers/login", json={**ANN, "realm": "green"})
+    assert wrong.status_code == 401
+    red, blue = log_in(realm="red"), log_in(realm="blue")
+    with app.app_context():
+        owner = ServedMember.find_one({"realm": "red"})
+        note = ServedNote.create(text="mine", member_id=owner.id)
+    path = f"/api/servedNotes/{note.id}"
+    assert client.get(path, headers=red).get_json()["text"] == "mine"
+    assert client.get(path, headers=blue).status_code == 401
+    assert client.patch(path, headers=red, json={"text": "new"}).status_code == 401
+    with app.app_context():
+        editor = ServedRole.create(name="editor")
+        reader = ServedMember.find_one({"realm": "blue"})
+        given = {"principal_type": "USER", "principal_id": reader.id, "role_id": editor.id}
+        mapping = ServedMapping.create(given)
+    assert client.patch(path, headers=blue, json={"text": "new"}).get_json()["text"] == "new"
+    with app.app_context():
+        mapping.destroy()
+    assert client.patch(path, headers=blue, json={"text": "old"}).status_code == 401
+    assert client.post("/api/servedMembers/logout", headers=red).status_code == 204
+    assert client.get(path, headers=red).status_code == 401

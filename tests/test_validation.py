@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flask_loop import DataSource, GeoPoint, Model, Prop, ValidationError, create_model, prop
-from flask_loop.errors import DefinitionError
+from flask_loop.errors import DefinitionError, TooMuchToRead
 
 Define = Callable[..., type[Any]]
 
@@ -961,6 +961,18 @@ def test_update_all_holds_rules_that_look_at_the_whole_record(source: DataSource
     ]
     assert span.update_all({"low": 1}, {"high": 4, "note": ""}) == 1
     assert span.update_all({}, {"high": 6}) == 2
+
+
+def test_update_all_holds_rules_of_no_more_records_than_may_be_read(source: DataSource) -> None:
+    span = source.create_model("span_of_many", {"low": int, "high": int})
+    span.validate("high", lambda it: it.low <= it.high, message="is below low")
+    source.auto_update()
+    span.create([{"low": low, "high": 9} for low in range(3)])
+    source.connector.max_scan = 2
+    with pytest.raises(TooMuchToRead, match="More than 2 records of span_of_many"):
+        span.update_all({}, {"high": 5})
+    assert span.update_all({"low": {"gt": 0}}, {"high": 5}) == 2
+    assert span.count({"high": 5}) == 2
 
 
 def test_update_all_holds_uniqueness(source: DataSource) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_loop import DataSource, create_data_source
-from tests.servers import SERVERS, Server
+from tests.servers import SQL_SERVERS, Server
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def connect() -> Iterator[Callable[..., DataSource]]:
         yield connect
 
 
-@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
+@pytest.fixture(scope="module", params=["sqlite", *SQL_SERVERS])
 def database(
     request: pytest.FixtureRequest, get_server: Callable[[str], Server]
 ) -> Iterator[DataSource]:

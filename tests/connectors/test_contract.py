@@ -106,7 +106,8 @@ CONNECTOR_THAT_CANNOT = """
     ("part", "capability"),
     [
         ("TransactionContract", "transactions"),
-        ("ObserverContract", "transactions"),
+        ("ConcurrencyContract", "inserts_unless"),
+        ("ObserverContract", "undoes"),
         ("UniquenessContract", "unique"),
         ("WritingContract", "undeclared"),
         ("ProtocolContract", "persistent"),
@@ -115,7 +116,8 @@ CONNECTOR_THAT_CANNOT = """
 def test_what_a_connector_cannot_do_is_skipped(
     pytester: pytest.Pytester, part: str, capability: str
 ) -> None:
-    test = CONNECTOR_THAT_CANNOT.format(part=part, capabilities=f"{capability}=False")
+    lacked = "transactions" if capability in ("undoes", "inserts_unless") else capability
+    test = CONNECTOR_THAT_CANNOT.format(part=part, capabilities=f"{lacked}=False")
     pytester.makepyfile(test)
     result = pytester.runpytest("-rs", "-p", "no:cacheprovider")
     result.stdout.fnmatch_lines([f"SKIPPED * shelf does not have the capability '{capability}'"])

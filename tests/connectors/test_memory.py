@@ -525,7 +525,7 @@ def test_of_eight_threads_that_insert_one_unique_value_one_wins(
     start = threading.Barrier(8)
 
     def attempt(email: str) -> int:
-        start.wait(10)
+        start.wait(30)
         try:
             insert(connector, user, {"email": email})
         except UniqueViolation:
@@ -1034,11 +1034,11 @@ def test_others_wait_until_the_outermost_block_ends(
         with connector.transaction():
             insert(connector, user, {})
         reader.start()
-        asked.wait(10)
+        asked.wait(30)
         reader.join(0.1)
         assert seen == []
         insert(connector, user, {})
-    reader.join(10)
+    reader.join(30)
     assert seen == [2]
 
 
@@ -1355,7 +1355,7 @@ def start_writer(file: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(30)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -1374,7 +1374,7 @@ def test_a_process_killed_while_it_writes_leaves_the_file_whole(
         threading.Event().wait(delays.uniform(0, 0.03))
         process.kill()
         said = process.stdout.read().split()
-        process.wait(10)
+        process.wait(30)
         found = find(opened(file), pair)
         assert [each["text"][0] for each in found] == ["a", "b"] * (len(found) // 2)
         assert all(len(each["text"]) == 5000 for each in found)

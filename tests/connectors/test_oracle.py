@@ -141,7 +141,7 @@ def source() -> DataSource:
         def engine_options(self) -> dict[str, Any]:
             return super().engine_options() | {"creator": lambda: told}
 
-    source = create_data_source(connector=WrittenDown, database="shop")
+    source = create_data_source(connector=WrittenDown, database="shop", pre_ping=False)
     source.told = told  # type: ignore[attr-defined]
     for model in (Piece, Owner):
         model.attach_to(source)

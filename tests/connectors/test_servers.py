@@ -24,6 +24,7 @@ from tests.servers import (
     Server,
     Servers,
 )
+from tests.servers.base import is_alive
 
 LOCAL = ["postgresql", "mysql", "firebird"]
 ROOT = Path(__file__).parents[2]
@@ -152,10 +153,10 @@ def test_nothing_stays_of_a_server_whose_tests_were_killed(local: LocalServer) -
     assert run.returncode == -signal.SIGKILL, run.stderr
     folder, pid = run.stdout.split()
     deadline = monotonic() + 20
-    while monotonic() < deadline and (Path(folder).exists() or Path(f"/proc/{pid}").exists()):
+    while monotonic() < deadline and (Path(folder).exists() or is_alive(int(pid))):
         sleep(0.05)
     assert not Path(folder).exists()
-    assert not Path(f"/proc/{pid}").exists()
+    assert not is_alive(int(pid))
 
 
 @pytest.mark.parametrize("connector", LOCAL)

@@ -379,12 +379,12 @@ def test_a_connection_that_was_closed_is_replaced(source: DataSource, things: An
 
 
 def test_closing_while_others_work_disturbs_no_one(connect: Connect, file: Path) -> None:
-    source = connect("sqlite", database=file, timeout=5)
+    source = connect("sqlite", database=file, timeout=30)
     things = make_things(source)
     done = threading.Event()
 
     def close() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):
             source.close()
 
     closer = threading.Thread(target=close)
@@ -396,7 +396,7 @@ def test_closing_while_others_work_disturbs_no_one(connect: Connect, file: Path)
                 assert things.count() == number + 1
     finally:
         done.set()
-        closer.join(10)
+        closer.join(30)
     assert checked_out(source) == 0
 
 

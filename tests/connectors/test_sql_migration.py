@@ -590,7 +590,7 @@ def test_processes_that_start_at_once_make_the_tables_once(file: Path, sql: Sql)
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    errors = [process.communicate(timeout=30)[1] for process in started]
+    errors = [process.communicate(timeout=90)[1] for process in started]
     assert errors == [""] * 4
     assert sql("SELECT count(*) FROM thing") == [(4,)]
 

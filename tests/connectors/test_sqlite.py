@@ -37,14 +37,14 @@ def file(tmp_path: Path) -> Path:
 def source(request: pytest.FixtureRequest, file: Path) -> Iterator[DataSource]:
     """A source on a file, and one in memory."""
     database = {"database": file} if request.param == "file" else {"url": "sqlite://"}
-    source = create_data_source(connector="sqlite", timeout=5, **database)
+    source = create_data_source(connector="sqlite", timeout=30, **database)
     yield source
     source.close()
 
 
 @pytest.fixture
 def on_file(file: Path) -> Iterator[DataSource]:
-    source = create_data_source(connector="sqlite", database=file, timeout=5)
+    source = create_data_source(connector="sqlite", database=file, timeout=30)
     yield source
     source.close()
 
@@ -71,7 +71,7 @@ def names(things: Any) -> list[str]:
 
 def in_thread(act: Callable[[], Any]) -> Any:
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(act).result(timeout=10)
+        return pool.submit(act).result(timeout=30)
 
 
 # Settings
@@ -81,7 +81,7 @@ def test_a_file_is_in_wal_mode_and_durable(on_file: DataSource) -> None:
     assert ask(on_file, "PRAGMA journal_mode") == "wal"
     assert ask(on_file, "PRAGMA synchronous") == 2
     assert ask(on_file, "PRAGMA foreign_keys") == 1
-    assert ask(on_file, "PRAGMA busy_timeout") == 5000
+    assert ask(on_file, "PRAGMA busy_timeout") == 30_000
 
 
 def test_every_connection_is_set_up(on_file: DataSource) -> None:
@@ -89,11 +89,11 @@ def test_every_connection_is_set_up(on_file: DataSource) -> None:
 
     def check(number: int) -> tuple[Any, ...]:
         with on_file.transaction() if number == 0 else on_file.connector.session.inspection():  # type: ignore[attr-defined]
-            barrier.wait(5)
+            barrier.wait(30)
             return ask(on_file, "PRAGMA foreign_keys"), ask(on_file, "PRAGMA busy_timeout")
 
     with ThreadPoolExecutor(THREADS) as pool:
-        assert set(pool.map(check, range(THREADS))) == {(1, 5000)}
+        assert set(pool.map(check, range(THREADS))) == {(1, 30_000)}
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_in_memory_the_other_threads_wait() -> None:
         things.create(name="a")
         reader.start()
         things.create(name="b")
-    reader.join(10)
+    reader.join(30)
     assert found == ["a", "b"]
     source.close()
 
@@ -382,7 +382,7 @@ def test_increments_of_many_threads_are_not_lost(source: DataSource, things: Any
     barrier = threading.Barrier(THREADS)
 
     def increment(number: int) -> None:
-        barrier.wait(5)
+        barrier.wait(30)
         for _ in range(10):
             with source.transaction():
                 size = things.find_by_id(counter.id).size
@@ -417,7 +417,7 @@ def test_threads_may_open_a_new_file_at_once(file: Path) -> None:
         barrier = threading.Barrier(THREADS)
 
         def ping(number: int, source: Any = source, barrier: Any = barrier) -> None:
-            barrier.wait(5)
+            barrier.wait(30)
             source.ping()
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -618,7 +618,7 @@ def test_a_killed_process_loses_nothing_acknowledged(file: Path, acknowledged: i
         writer.stdout.readline()
     os.kill(writer.pid, signal.SIGKILL)
     last = acknowledged + len(writer.stdout.readlines())
-    writer.wait(10)
+    writer.wait(30)
     writer.stdout.close()
     source = create_data_source(connector="sqlite", database=file)
     things = make_things(source)
@@ -641,7 +641,7 @@ def test_processes_take_turns(on_file: DataSource, file: Path) -> None:
     for number in range(60):
         things.create(name=f"mine {number}")
     assert len(writer.stdout.readlines()) == 59
-    assert writer.wait(10) == 0
+    assert writer.wait(30) == 0
     writer.stdout.close()
     assert things.count() == 60 + 60 + 20
 
