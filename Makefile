@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 
 PORT ?= 5000
 export PORT
-# The database of the benchmarks: sqlite or postgresql.
+# The database of the benchmarks: sqlite, postgresql, mongodb or redis.
 DB ?= sqlite
 comma := ,
 
