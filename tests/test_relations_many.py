@@ -414,9 +414,10 @@ def test_models_without_a_data_source_or_that_do_not_exist_are_named() -> None:
     Pond.attach_to(memory())
     with pytest.raises(DefinitionError, match=r"lostPond.newts: .*'lostNewt'"):
         Pond.create(name="p")
-    create_model("lostNewt", {"name": str})
+    Newt = create_model("lostNewt", {"name": str})
     pond = Pond.create(name="p")
-    for call in (pond.frogs, pond.frogs.create, lambda: pond.frogs.update(1), pond.newts.count):
+    calls = [pond.frogs, pond.frogs.create, lambda: pond.frogs.update(1), pond.newts.count]
+    for call in (*calls, lambda: Newt.count()):
         with pytest.raises(NotAttachedError, match=r"lost(Frog|Newt)\.attach_to\(source\)"):
             call()
 

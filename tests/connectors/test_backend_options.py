@@ -171,10 +171,11 @@ def test_the_options_of_a_model_do_not_matter_where_it_is_inside_another(
     nowhere: Nowhere,
 ) -> None:
     source = nowhere("sqlite")
-    create_model("SlipAddress", {"zip": str}, {"sqlite": {"tabel": "ADDRESS"}})
+    address = create_model("SlipAddress", {"zip": str}, {"sqlite": {"tabel": "ADDRESS"}})
     people = source.create_model("SlipPerson", {"home": "SlipAddress"})
     source.auto_update([people])
-    assert people.create(home={"zip": "1"}).home.zip == "1"
+    home = people.create(home={"zip": "1"}).home
+    assert isinstance(home, address) and home.zip == "1"
 
 
 @pytest.mark.parametrize("connector", NOWHERE)
