@@ -365,13 +365,17 @@ def home_targets(name: str, values: list[Any]) -> Targets:
 UNORDERED = {*ITEMS, "place", "record", "items", "home", "homes", "homes.0"}
 
 
-@dataclass
+@dataclass(repr=False)
 class Case:
     random: Random
     names: list[str]
     values: dict[str, list[Any]]
     records: list[dict[str, Any]]
     targets: Targets
+
+    def __repr__(self) -> str:
+        """What makes it again: all of it would leave no room for what failed."""
+        return f"make_case({self.random!r})"
 
     def where(self, depth: int = 3) -> dict[str, Any]:
         kind = self.random.randint(0, 3) if depth else 0

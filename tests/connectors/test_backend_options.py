@@ -175,7 +175,8 @@ def test_the_options_of_a_model_do_not_matter_where_it_is_inside_another(
     people = source.create_model("SlipPerson", {"home": "SlipAddress"})
     source.auto_update([people])
     home = people.create(home={"zip": "1"}).home
-    assert isinstance(home, address) and home.zip == "1"
+    assert isinstance(home, address)
+    assert home.zip == "1"
 
 
 @pytest.mark.parametrize("connector", NOWHERE)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import note
 
 from flask_loop import DataSource, create_data_source
 from flask_loop.definition import ModelDefinition
@@ -84,12 +85,16 @@ def read_again(source: DataSource, definition: ModelDefinition, where: Where) ->
 
 
 def check_wheres(source: DataSource, definition: ModelDefinition, case: Case) -> None:
-    where = FilterParser(definition).where(case.where())
+    given = case.where()
+    note(f"where: {given}")
+    where = FilterParser(definition).where(given)
     assert simplified(read_again(source, definition, where)) == simplified(where)
 
 
 def check_filters(source: DataSource, definition: ModelDefinition, case: Case) -> None:
-    filter = FilterParser(definition).filter({**case.filter(), "limit": 7})
+    given = {**case.filter(), "limit": 7}
+    note(f"filter: {given}")
+    filter = FilterParser(definition).filter(given)
     filters = sent(source, definition, filter)
     if not filters:
         assert simplified(filter.where) == NOTHING
