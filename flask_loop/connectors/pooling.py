@@ -61,10 +61,10 @@ class Pool:
             client = self._open() if client is None else client
             try:
                 yield client
+                self._give_back(client)
             except BaseException:
-                client.close()  # one of its connections may be in the middle of an answer
+                self._close_unless_idle(client)
                 raise
-            self._give_back(client)
         finally:
             self._room.release()
 
@@ -82,6 +82,13 @@ class Pool:
                 self._idle.append(client)
                 return
         client.close()
+
+    def _close_unless_idle(self, client: Asking) -> None:
+        """Close what was cut off, whose connection may be in the middle of an answer."""
+        with self._lock:
+            is_idle = client in self._idle  # as where a signal came when all was done
+        if not is_idle:
+            client.close()
 
 
 class Asking:
