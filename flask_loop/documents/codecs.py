@@ -13,8 +13,9 @@ import mongoengine as me
 from bson import DBRef
 from mongoengine.base import BaseField, ObjectIdField
 
-from ..connectors.mongodb.codecs import OBJECT_IDS, Codec, read_instant, wire_instant
+from ..connectors.mongodb.codecs import OBJECT_IDS, Codec
 from ..connectors.mongodb.codecs import codec_of as codec_of_type
+from ..connectors.mongodb.instants import read_instant, wire_instant
 from ..connectors.mongodb.names import field_name, key_of
 from ..types import Array, DateTime, DecimalNumber, Geo, PropertyType, Uuid
 

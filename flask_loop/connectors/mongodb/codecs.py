@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -37,13 +36,20 @@ from ...types import (
 )
 from ..mending import UNREADABLE, UNREADABLE_FIELD, Faults
 from ..options import named_field
+from .instants import (
+    read_day,
+    read_inner_instant,
+    read_instant,
+    store_day,
+    store_inner_instant,
+    wire_inner_instant,
+    wire_instant,
+)
 from .names import field_name, key_of
 from .plain import is_uuid, read_json, read_number, stored_json, text_of_uuid
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_UTC = dt.UTC
-_dump_instant = DateTime().dump
 
 Convert = Callable[[Any], Any]
 
@@ -198,49 +204,6 @@ DECIMAL_TEXTS = Codec(
 )
 #: How texts are stored whose options name a type, by its name in lower case.
 DATA_TYPES = {"objectid": OBJECT_IDS, "decimal128": DECIMAL_TEXTS}
-
-
-# Instants
-
-
-def milliseconds(value: dt.datetime) -> tuple[dt.datetime, int]:
-    """An instant without what BSON's dates lose of it, and the microseconds that they lose."""
-    rest = value.microsecond % 1000
-    return (value.replace(microsecond=value.microsecond - rest), rest) if rest else (value, 0)
-
-
-def read_instant(raw: Any, rest: int | None = None) -> dt.datetime:
-    """The instant of a BSON date, and of the microseconds that it has not."""
-    if not isinstance(raw, dt.datetime):
-        return DateTime().load(raw)
-    if rest:
-        return raw.replace(microsecond=raw.microsecond + int(rest), tzinfo=_UTC)
-    return raw.replace(tzinfo=_UTC)
-
-
-def wire_instant(raw: Any, rest: int | None = None) -> str:
-    """The same as the wire has it."""
-    if rest or raw.__class__ is not dt.datetime or raw.tzinfo is not None:
-        return _dump_instant(read_instant(raw, rest))
-    return raw.isoformat("T", "milliseconds") + "Z"
-
-
-def _store_inner_instant(value: dt.datetime) -> Any:
-    """An instant inside another value, where no field beside it has the rest."""
-    whole, rest = milliseconds(value)
-    return {"date": whole, "us": rest} if rest else whole
-
-
-def _read_inner_instant(raw: Any) -> dt.datetime:
-    return read_instant(raw["date"], raw["us"]) if isinstance(raw, Mapping) else read_instant(raw)
-
-
-def _store_day(value: dt.date) -> dt.datetime:
-    return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-
-
-def _read_day(raw: Any) -> dt.date:
-    return raw.date() if isinstance(raw, dt.datetime) else Date().load(raw)
 
 
 # Single values
@@ -500,9 +463,9 @@ def stored_name(property_: Property) -> str:
 
 
 _INNER_INSTANTS = Codec(
-    _store_inner_instant,
-    _read_inner_instant,
-    lambda raw: _dump_instant(_read_inner_instant(raw)),
+    store_inner_instant,
+    read_inner_instant,
+    wire_inner_instant,
     sorts=False,
 )
 _JSON = Codec(stored_json, read_json, read_json, equals=False, sorts=False)
@@ -515,7 +478,7 @@ _CODECS: dict[type[PropertyType], Codec] = {
     Number: _NUMBERS,
     String: Codec(None, read_json, read_json, plain=str, matches=True),
     DateTime: Codec(None, read_instant, wire_instant),
-    Date: Codec(_store_day, _read_day, lambda raw: _read_day(raw).isoformat()),
+    Date: Codec(store_day, read_day, lambda raw: read_day(raw).isoformat()),
     # MongoDB has shorter bytes before longer ones.
     Buffer: Codec(None, _read_bytes, lambda raw: Buffer().dump(_read_bytes(raw)), sorts=False),
     Geo: Codec(_store_point, _read_point, _wire_point, sorts=False),

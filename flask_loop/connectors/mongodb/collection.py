@@ -44,10 +44,9 @@ from .codecs import (
     codec_of_texts,
     given_codec,
     inner_codec,
-    milliseconds,
-    read_instant,
     stored_name,
 )
+from .instants import milliseconds, read_instant
 from .mending import DocumentMending
 from .names import undeclared_key, undeclared_name
 from .plain import read_json, stored_json

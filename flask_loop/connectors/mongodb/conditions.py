@@ -14,8 +14,9 @@ from ...definition import Embedded
 from ...query import Compare, Inside, Near
 from ...types import AnyValue, Array, DateTime, FieldValue, Geo, Object, PropertyType
 from ..narrowing import Narrowing, Pushed
-from .codecs import DATA_TYPES, OBJECT_IDS, OPEN_IDS, Codec, InnerFields, inner_codec, milliseconds
+from .codecs import DATA_TYPES, OBJECT_IDS, OPEN_IDS, Codec, InnerFields, inner_codec
 from .collection import Field, among
+from .instants import milliseconds
 from .names import field_name
 from .patterns import pushed_pattern
 from .plain import stored_json

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..mending import UNREADABLE, Mending, Odd, readable
-from .codecs import read_instant
+from .instants import read_instant
 from .names import key_of
 from .plain import read_json
 
