@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from inspect import signature
-from typing import Any, cast
+from ssl import SSLContext
+from typing import Any, ClassVar, cast
 
 import pymysql
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from .lists import Lists
 from .mysql_migration import MysqlMigration
 from .refusing import Refused
 from .server import GRACE, RETRY_AFTER, ServerConnector
+from .session import Session
 from .statements import StatementTooLarge
 
 
@@ -109,6 +111,32 @@ class MysqlDialect(Dialect):
 
     def make_lists(self) -> Lists:
         return Lists(16_384)
+
+
+class MysqlConnection(pymysql.connections.Connection):  # type: ignore[misc]
+    """A connection that, where the driver decides about TLS, has a context which all share.
+
+    To make one takes longer than to connect. The hook is private to PyMySQL; where it is not there,
+    each connection makes its own.
+    """
+
+    if hasattr(pymysql.connections.Connection, "_create_ssl_ctx"):
+        _usual: ClassVar[SSLContext | None] = None
+
+        def _create_ssl_ctx(self, options: Any) -> SSLContext:
+            if not options and MysqlConnection._usual is not None:
+                return MysqlConnection._usual
+            made: SSLContext = super()._create_ssl_ctx(options)
+            if not options:
+                MysqlConnection._usual = made
+            return made
+
+
+def connect(
+    dialect: Any, record: Any, arguments: list[Any], named: dict[str, Any]
+) -> MysqlConnection:
+    """Connect as SQLAlchemy's event ``do_connect`` asks for it."""
+    return MysqlConnection(*arguments, **named)
 
 
 class MysqlDriver(Driver):
@@ -214,6 +242,11 @@ class MysqlConnector(ServerConnector):
     def make_driver(self) -> Driver:
         limits = self.seconds("statement_timeout"), self.seconds("connect_timeout", 10) or 10
         return MysqlDriver(*limits)
+
+    def make_session(self) -> Session:
+        session = super().make_session()
+        sa.event.listen(session.engine, "do_connect", connect)
+        return session
 
     def connect_arguments(self) -> dict[str, Any]:
         patience = self.seconds("connect_timeout", 10)
