@@ -317,7 +317,6 @@ def session(engine: sa.Engine) -> Iterator[Session]:
     made = orm.scoped_session(orm.sessionmaker(engine))
     yield made
     made.remove()
-    gc.collect()
 
 
 def expose(app: Flask, *models: type[Model]) -> FlaskClient:
