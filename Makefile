@@ -9,13 +9,14 @@ export PORT
 DB ?= sqlite
 comma := ,
 
-.PHONY: run test lint docs bench
+.PHONY: run test lint servers docs bench
 
 run: $(VENV)/installed-example
 	$(PYTHON) -m example_app
 
-test: lint
-	scripts/servers
+# To look at the code and to get the servers takes a while, each by itself.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 lint servers
 	$(PYTHON) -m pytest -n 2
 
 lint: $(VENV)/installed-example,lint,test
@@ -23,6 +24,9 @@ lint: $(VENV)/installed-example,lint,test
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
+
+servers:
+	scripts/servers
 
 docs: $(VENV)/installed-docs
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
