@@ -31,8 +31,7 @@ servers:
 docs: $(VENV)/installed-docs
 	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/installed-example$(addprefix $(comma),$(filter-out sqlite,$(DB)))
-	$(if $(filter-out sqlite,$(DB)),scripts/servers)
+bench: $(VENV)/installed-example$(addprefix $(comma),$(filter-out sqlite,$(DB))) $(if $(filter-out sqlite,$(DB)),servers)
 	$(PYTHON) -m benchmarks --db $(DB)
 
 # A stamp for each set of extras, so that a second run installs nothing.
