@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
 
 import pytest
 import redis as redis_py
 import sqlalchemy as sa
+from redis import ResponseError
 
-from flask_loop import DataSource, GeoPoint, memory
-from flask_loop.errors import TooMuchToRead, Unavailable, ValidationError
+from flask_loop import (
+    DataSource,
+    DefinitionError,
+    GeoPoint,
+    Model,
+    Prop,
+    create_data_source,
+    memory,
+    prop,
+)
+from flask_loop.errors import TooMuchToRead, TransactionConflict, Unavailable, ValidationError
 from tests.servers import Redis
 
 Connect = Callable[..., DataSource]
@@ -224,6 +236,108 @@ def test_reading_ids_as_another_type_forgets_no_record(source: DataSource) -> No
     assert {each.id for each in whole.find(where={"id": {"lt": 9}})} == {1, 2}
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_stored_as_another_type_would_not_store_it_is_indexed_and_changed(
+    source: DataSource, server: Any, strict: bool
+) -> None:
+    options = {"strict": strict, "redis": {"collection": f"review_days_{strict}"}}
+    older = source.create_model(f"review_day_{strict}", {"day": {"type": date}}, options)
+    newer = source.create_model(
+        f"review_instant_{strict}", {"day": {"type": datetime, "index": True}}, options
+    )
+    older.create({"day": "2024-02-29"})
+    source.auto_update([newer])
+    where = {"day": {"lt": "2024-03-01T00:00:00Z"}}
+    assert newer.count(where) == source.explain(newer, {"where": where})["backend"]["candidates"]
+    assert newer.update_all(where, {"day": "2024-04-01T00:00:00Z"}) == 1
+    server.hset(f"loop:{{review_days_{strict}}}:1", "day", "2024-02-29")
+    with source.transaction():
+        newer.find_by_id(1).patch_attributes({"day": "2024-04-02T00:00:00Z"})
+    assert [each.day.day for each in newer.find()] == [2]
+
+
+class ReviewTown(Model):
+    city: Prop[str | None] = prop(default=None)
+
+
+class ReviewTownWithCode(Model):
+    city: Prop[str | None] = prop(default=None)
+    code: Prop[str] = prop(default="none")
+
+
+def test_an_embedded_model_with_a_new_default_keeps_nobody_from_writing(
+    source: DataSource,
+) -> None:
+    options = {"strict": False, "redis": {"collection": "review_towns"}}
+    older = source.create_model(
+        "review_town_older", {"at": {"type": ReviewTown}, "n": int}, options
+    )
+    newer = source.create_model(
+        "review_town_newer", {"at": {"type": ReviewTownWithCode}, "n": int}, options
+    )
+    older.create({"at": {"city": "Rome"}, "n": 1, "note": "as it was"})
+    assert newer.update_all({"at.city": "Rome"}, {"n": 2}) == 1
+    with source.transaction():
+        newer.find_by_id(1).patch_attributes({"at": {"city": "Pisa"}})
+    (found,) = newer.find()
+    assert (found.n, found.at.code, found.note) == (2, "none", "as it was")
+
+
+def test_building_an_index_ends_where_others_change_the_records_all_the_time(
+    source: DataSource,
+) -> None:
+    options = {"redis": {"collection": "review_restless"}}
+    older = source.create_model("review_restless_older", {"n": int}, options)
+    newer = source.create_model("review_restless", {"n": {"type": int, "index": True}}, options)
+    older.create([{"n": 0}, {"n": 0}])
+    connector: Any = source.connector
+    exchange = connector.client.exchange
+    writes: list[int] = []
+
+    def change_after(command: bytes, **named: Any) -> Any:
+        answer = exchange(command, **named)
+        connector.client.exchange = exchange
+        writes.append(1)
+        newer.update_all({"id": 1}, {"n": len(writes)})
+        connector.client.exchange = change_after
+        return answer
+
+    connector.client.exchange = change_after
+    with pytest.raises(TransactionConflict):
+        source.auto_update([newer])
+    connector.client.exchange = exchange
+    assert len(writes) < 1000
+    source.auto_update([newer])
+    assert source.is_actual([newer])
+    assert newer.count({"n": len(writes)}) == 1
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_a_field_with_an_index_may_begin_as_the_index_of_a_place(
+    source: DataSource, unique: bool
+) -> None:
+    things = source.create_model(
+        f"review_linked_{unique}",
+        {
+            "@type": {"type": str, "index": True, "unique": unique},
+            "at": {"type": GeoPoint, "index": True, "redis": {"field": "@at"}},
+            "n": {"type": int, "index": True},
+        },
+        {"indexes": {"both": {"keys": {"@type": 1, "n": 1}}}},
+    )
+    things.create([{"@type": "a", "at": GeoPoint(1, 1), "n": 1}, {"@type": "b", "n": 2}])
+    where: dict[str, Any] = {"@type": "a"}
+    backend = source.explain(things, {"where": where})["backend"]
+    assert backend["candidates"] == 1
+    assert [each.id for each in things.find(where=where)] == [1]
+    near = {"at": {"near": {"lat": 0, "lng": 0}}}
+    assert [each.id for each in things.find(where=near)] == [1]
+    things.update_all({"@type": "b"}, {"@type": "c", "n": 3})
+    assert [each.id for each in things.find(where={"@type": "c", "n": 3})] == [2]
+    assert source.is_actual([things])
+    assert things.destroy_all({"@type": {"inq": ["a", "c"]}}) == 2
+
+
 # Blocks
 
 
@@ -376,6 +490,88 @@ def test_connections_are_not_kept_to_a_server_that_has_come_to_only_read(
         server.replicaof("NO", "ONE")
     assert things.count() == 1
     assert not before & {each["id"] for each in server.client_list()}
+
+
+@pytest.mark.usefixtures("own")
+def test_the_log_says_which_right_a_user_of_a_cluster_lacks(
+    connect: Connect, redis: Redis, server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rights = ("~loop:*", "+@connection", "+@scripting", "+@read", "+@write", "+time")
+    server.execute_command("ACL", "SETUSER", "review_slots", "reset", "on", ">word", *rights)
+    try:
+        source = connect("redis", url=f"redis+cluster://review_slots:word@127.0.0.1:{redis.port}")
+        with pytest.raises(Unavailable):
+            source.ping()
+        assert "no permissions to run the 'cluster|slots' command" in caplog.text
+    finally:
+        server.execute_command("ACL", "DELUSER", "review_slots")
+
+
+class OlderServer(ThreadingTCPServer):
+    """A server that answers each script with an error, as Redis 6.2 says it."""
+
+    daemon_threads = True
+    says = ""
+    connections = 0
+
+
+class OlderConnection(StreamRequestHandler):
+    server: OlderServer
+
+    def handle(self) -> None:
+        self.server.connections += 1
+        while head := self.rfile.readline():
+            words = [self._word() for _ in range(int(head[1:]))]
+            answer = f"-{self.server.says}" if words[0] == b"EVALSHA" else "+OK"
+            self.wfile.write(f"{answer}\r\n".encode())
+
+    def _word(self) -> bytes:
+        length = int(self.rfile.readline()[1:])
+        return self.rfile.read(length + 2)[:-2]
+
+
+@pytest.fixture
+def older() -> Iterator[OlderServer]:
+    with OlderServer(("127.0.0.1", 0), OlderConnection) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "-OOM command not allowed when used memory > 'maxmemory'.",
+        "-READONLY You can't write against a read only replica.",
+        "-MISCONF Redis is configured to save RDB snapshots",
+        "The user executing the script can't run this command or subcommand",
+        "The user executing the script can't access at least one of the keys",
+    ],
+)
+def test_an_older_server_that_refuses_in_a_script_is_unavailable(
+    connect: Connect, older: OlderServer, said: str
+) -> None:
+    source = connect("redis", url=f"redis://127.0.0.1:{older.server_address[1]}")
+    things = source.create_model("review_older", {"n": int})
+    running = "ERR Error running script (call to f_0a9a): @user_script:41: "
+    older.says = f"{running}@user_script: 41: {said}"
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            things.create(n=1)
+    # One that only reads is left.
+    assert older.connections == (2 if "READONLY" in said else 1)
+    older.says = f"{running}WRONGTYPE Operation against a key holding the wrong kind of value"
+    with pytest.raises(ResponseError):
+        things.create(n=1)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:12#34@db.example/0", "redis://db.example/0#34", "redis+cluster://a,b#34"]
+)
+def test_a_url_that_a_password_ends_is_refused_without_it(url: str) -> None:
+    with pytest.raises(DefinitionError, match="has a #, which is percent-encoded") as error:
+        create_data_source(url=url)
+    assert "34" not in str(error.value)
 
 
 # Find or create

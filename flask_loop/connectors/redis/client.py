@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -110,7 +111,7 @@ class RedisClient:
             self._raise(error)
 
     def _raise(self, error: Exception) -> NoReturn:
-        if isinstance(error, redis.ReadOnlyError):
+        if isinstance(error, redis.ReadOnlyError) or _said(error).startswith("READONLY"):
             self._begin_anew()
         translated = self.translated(error)
         if translated is error:
@@ -153,8 +154,12 @@ class RedisClient:
             )
         elif isinstance(error, redis.exceptions.RedisClusterException):
             if not _is_away(error.__cause__):
-                _log.error("the Redis Cluster at %s is of no use: %s", self.settings.address, error)
-        elif not isinstance(error, _FAULTS) and not str(error).startswith(_STATES):
+                _log.error(
+                    "the Redis Cluster at %s is of no use: %s",
+                    self.settings.address,
+                    _refused_slots(error) or error,
+                )
+        elif not isinstance(error, _FAULTS) and not _said(error).startswith(_STATES):
             return error
         if _is_full(error):
             return Unavailable("The data source has no connection free.", retry_after=1)
@@ -209,10 +214,26 @@ _REFUSALS = (
     "DENIED",
     "NOAUTH",
     "NOPERM",
-    "The user executing the script can't run",
+    "The user executing the script can't",
     "WRONGPASS",
     "invalid DB index",
 )
+#: What Redis 6.2 says before what went wrong in a script.
+_RUNNING = re.compile(r"(ERR )?Error running script \(call to \w+\): (@user_script: ?\d+: )+-?")
+
+
+def _said(error: Exception) -> str:
+    """What the server said, as it says it outside of scripts too."""
+    text = str(error)
+    running = _RUNNING.match(text)
+    return text if running is None else text[running.end() :]
+
+
+def _refused_slots(error: Exception) -> BaseException | None:
+    """Why a user may not ask for the slots of a cluster, for which redis-py says there is none."""
+    cause = error.__cause__
+    refusal = None if cause is None else cause.__context__
+    return refusal if isinstance(refusal, redis.exceptions.NoPermissionError) else None
 
 
 def _is_full(error: Exception) -> bool:
@@ -223,9 +244,8 @@ def _is_full(error: Exception) -> bool:
 
 def _is_refusal(error: Exception) -> bool:
     refused = redis.AuthenticationError | redis.exceptions.AuthorizationError
-    return isinstance(error, refused | redis.exceptions.NoPermissionError) or str(error).startswith(
-        _REFUSALS
-    )
+    is_named = isinstance(error, refused | redis.exceptions.NoPermissionError)
+    return is_named or _said(error).startswith(_REFUSALS)
 
 
 def _is_away(error: BaseException | None) -> bool:

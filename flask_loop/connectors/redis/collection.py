@@ -24,6 +24,8 @@ from .settings import RedisSettings
 _MAX_LAYOUTS = 64
 #: The field by which a record exists whose model has no id.
 _NO_ID = "#"
+#: What the names of the indexes begin with that are geo sets.
+OF_PLACES = "@"
 #: What the fields of undeclared keys begin with.
 UNDECLARED = "+"
 #: Beyond these latitudes a geo set holds nothing.
@@ -37,6 +39,19 @@ class Field:
     property: Property
     name: str
     codec: Codec
+
+
+class OpenRow(dict[str, Any]):
+    """A record with undeclared keys, as the row that it was read from.
+
+    :ivar texts: the fields of its hash, each with its text.
+    """
+
+    __slots__ = ("texts",)
+
+    def __init__(self, record: Record, texts: Mapping[str, str]) -> None:
+        super().__init__(record)
+        self.texts = texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,8 @@ class Collection:
         """A row from what a script gave: the values of the fields, or all fields and values."""
         if not self.is_open:
             return raw
-        return self.record_of(dict(zip(raw[::2], raw[1::2], strict=True)))
+        texts = dict(zip(raw[::2], raw[1::2], strict=True))
+        return OpenRow(self.record_of(texts), texts)
 
     def expected(
         self, row: Any, names: Iterable[str], order: Sequence[str] | None = None
@@ -115,14 +131,16 @@ class Collection:
 
         :param order: the properties that the row has, or None for all.
         """
-        places = self._places(order)
         found: list[str | None] = []
+        if self.is_open:
+            for name in names:
+                field = self.fields[name].name
+                # A value that is written again may have another text than the one that is there.
+                found += (field, row.texts.get(field))
+            return found
+        places = self._places(order)
         for name in names:
-            field = self.fields[name]
-            text = row[name] if self.is_open else row[places[name]]
-            if self.is_open and text is not None:
-                text = field.codec.write(text)
-            found += (field.name, text)
+            found += (self.fields[name].name, row[places[name]])
         return found
 
     def all_expected(self, fields: Sequence[str]) -> list[str | None]:
@@ -322,7 +340,7 @@ class Collection:
         for each in self.definition.indexes():
             kinds = [self.definition.properties[name].type for name in each.keys]
             if isinstance(kinds[0], Geo) and len(kinds) == 1:
-                name = "@" + self.fields[each.keys[0]].name
+                name = OF_PLACES + self.fields[each.keys[0]].name
                 found[name] = StoredIndex(name, each.keys, is_geo=True)
                 if not each.unique:
                     continue
@@ -333,6 +351,9 @@ class Collection:
                 for name, kind in zip(each.keys, kinds, strict=True)
             ]
             name = ",".join(parts) + (":unique" if each.unique else "")
+            if name.startswith(OF_PLACES):
+                # No field begins so, and no other index.
+                name = _NO_ID + name
             found[name] = StoredIndex(name, each.keys, each.unique)
         return tuple(found.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from secrets import token_hex
@@ -11,12 +12,16 @@ from ...errors import TransactionConflict, UniqueViolation
 from ..base import Rows
 from . import scripts
 from .client import RedisClient
-from .collection import Collection, StoredIndex
+from .collection import OF_PLACES, Collection, StoredIndex
+
+_log = logging.getLogger(__name__)
 
 #: How many records are put into an index at once.
 _BATCH = 500
 #: How often an index is built that a writer who does not know it takes away meanwhile.
 _ATTEMPTS = 5
+#: How often records are put into an index that others change meanwhile.
+_PUTS = 50
 
 
 def is_actual(client: RedisClient, collections: Sequence[Collection]) -> bool:
@@ -30,6 +35,8 @@ def update(client: RedisClient, collections: Sequence[Collection]) -> None:
     """Build the indexes that do not have all records, and drop those that are not declared.
 
     :raises UniqueViolation: where two records have the same values of a unique one.
+    :raises TransactionConflict: where others change the records, or take an index away, again and
+        again.
     """
     for each in collections:
         _build_indexes(client, each)
@@ -98,13 +105,16 @@ def _drop(client: RedisClient, collection: Collection, names: Sequence[str]) -> 
 
 def _keys(collection: Collection, name: str) -> tuple[str, str]:
     """The keys of an index: its own, and that of what a geo set cannot hold."""
-    kind, name = ("geo", name[1:]) if name.startswith("@") else ("index", name)
+    kind, name = ("geo", name[1:]) if name.startswith(OF_PLACES) else ("index", name)
     key = f"{collection.tag}/{kind}/{name}"
     return key, f"{key}/polar"
 
 
 def _build(client: RedisClient, collection: Collection, index: StoredIndex) -> bool:
-    """Build one index, perhaps beside others who do so; False where it was taken away meanwhile."""
+    """Build one index, perhaps beside others who do so; False where it was taken away meanwhile.
+
+    :raises TransactionConflict: where others change a record whenever it is to be put into it.
+    """
     states = _states(collection)
     keys = (states, *_keys(collection, index.name))
     state = client.run(
@@ -114,10 +124,7 @@ def _build(client: RedisClient, collection: Collection, index: StoredIndex) -> b
         return True
     token = state.decode()
     for batch in _ids(client, collection):
-        left: list[str] | None = batch
-        while left:
-            left = _put(client, collection, index, token, left)
-        if left is None:
+        if not _put_all(client, collection, index, token, batch):
             return False
     dropped = f"{collection.tag}/dropped"
     return bool(
@@ -154,6 +161,31 @@ def _ids(client: RedisClient, collection: Collection) -> Iterator[list[str]]:
 def _page(key: str, start: str, server: Any) -> list[bytes]:
     found: list[bytes] = server.zrangebylex(key, start, "+", 0, _BATCH)
     return found
+
+
+def _put_all(
+    client: RedisClient,
+    collection: Collection,
+    index: StoredIndex,
+    token: str,
+    ids: Sequence[str],
+) -> bool:
+    """Put records into an index; False where it was taken away.
+
+    :raises TransactionConflict: as :func:`_build`.
+    """
+    for _ in range(_PUTS):
+        left = _put(client, collection, index, token, ids)
+        if not left:
+            return left is not None
+        ids = left
+    _log.error(
+        "the index %s of %s is not built, as others change its records again and again: call "
+        "auto_update() once more",
+        index.name,
+        collection.definition.name,
+    )
+    raise TransactionConflict
 
 
 def _put(

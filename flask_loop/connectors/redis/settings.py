@@ -166,6 +166,9 @@ def _parts_of(name: str, url: Any) -> dict[str, Any]:
     query = parse_qs(found.query, keep_blank_values=True)
     if query.keys() != {"db"}:
         refuse_query(problem, found.query, (*SETTINGS, *_ALIASES))
+    if found.fragment:
+        # It is not shown, as it may be the rest of a password.
+        raise DefinitionError(f"{problem} has a #, which is percent-encoded in a password")
     path = unquote(found.path)
     is_socket = found.scheme == "unix"
     database = query.get("db", ["" if is_socket else path.strip("/")])[0]
