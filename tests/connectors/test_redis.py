@@ -32,6 +32,7 @@ from flask_loop.errors import (
     DefinitionError,
     DuplicateId,
     TooMuchToRead,
+    TransactionConflict,
     Unavailable,
     UniqueViolation,
     ValidationError,
@@ -639,6 +640,80 @@ def test_undoing_leaves_alone_what_others_wrote(source: DataSource) -> None:
     assert_consistent(source, things)
 
 
+def by_another(write: Callable[[], Any]) -> None:
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+
+
+WRITES_OF_READ: dict[str, Callable[[Any], Any]] = {
+    "patch_attributes": lambda thing: thing.patch_attributes(a=thing.a + 1),
+    "replace_attributes": lambda thing: thing.replace_attributes({"a": thing.a + 1, "b": 5}),
+    "save": lambda thing: (setattr(thing, "a", thing.a + 1), thing.save()),
+}
+
+
+@pytest.mark.parametrize("write", WRITES_OF_READ)
+def test_what_a_block_has_read_is_not_written_over(source: DataSource, write: str) -> None:
+    things = source.create_model(f"redis_read_{write}", {"a": int, "b": int})
+    things.create(id=1, a=1, b=1)
+    with pytest.raises(TransactionConflict), source.transaction():  # noqa: PT012 - the block
+        thing = things.find_by_id(1)
+        by_another(lambda: things.update_all({"id": 1}, {"a": 100}))
+        WRITES_OF_READ[write](thing)
+    assert records_of(things) == [{"id": 1, "a": 100, "b": 1}]
+
+
+def test_undoing_leaves_alone_undeclared_keys_that_others_wrote(source: DataSource) -> None:
+    things = source.create_model("redis_undone_open", {"name": str}, {"strict": False})
+    things.create(id=1, name="a", extra=1, more=1)
+    with pytest.raises(KeyError), source.transaction():  # noqa: PT012 - it is the test's block
+        things.update_all({"id": 1}, {"name": "b", "more": 2, "new": 3})
+        by_another(lambda: things.update_all({"id": 1}, {"extra": 2}))
+        raise KeyError
+    assert records_of(things) == [{"id": 1, "name": "a", "extra": 2, "more": 1}]
+
+
+def test_undoing_a_replacement_gives_undeclared_keys_back(source: DataSource) -> None:
+    things = source.create_model("redis_unreplaced", {"name": str}, {"strict": False})
+    things.create([{"id": n, "name": "a", "extra": 1, "more": 1} for n in (1, 2)])
+    with pytest.raises(KeyError), source.transaction():  # noqa: PT012 - it is the test's block
+        for id in (1, 2):
+            things.replace_by_id(id, {"name": "b", "more": 2})
+        by_another(lambda: things.update_all({"id": 2}, {"extra": 7}))
+        raise KeyError
+    assert records_of(things) == [
+        {"id": 1, "name": "a", "extra": 1, "more": 1},
+        {"id": 2, "name": "b", "extra": 7, "more": 2},
+    ]
+
+
+@pytest.mark.parametrize("held", [{"extra": 1}, {}])
+@pytest.mark.parametrize("write", ["patch_attributes", "replace_attributes"])
+def test_undeclared_keys_that_a_block_has_read_are_not_written_over(
+    source: DataSource, write: str, held: dict[str, int]
+) -> None:
+    name = f"redis_open_{write}_{len(held)}"
+    things = source.create_model(name, {"n": int}, {"strict": False})
+    things.create(id=1, n=1, **held)
+    with pytest.raises(TransactionConflict), source.transaction():  # noqa: PT012 - the block
+        thing = things.find_by_id(1)
+        by_another(lambda: things.update_all({"id": 1}, {"extra": 5}))
+        getattr(thing, write)({"extra": 6})
+    assert records_of(things) == [{"id": 1, "n": 1, "extra": 5}]
+
+
+def test_a_block_knows_the_undeclared_keys_that_it_wrote(source: DataSource) -> None:
+    things = source.create_model("redis_open_own", {"n": int}, {"strict": False})
+    things.create(id=1, n=1)
+    with source.transaction():
+        things.find_by_id(1).patch_attributes({"extra": 1})
+        things.replace_by_id(1, {"n": 2})
+        things.update_all({"id": 1}, {"extra": 2})
+        things.replace_by_id(1, {"n": 3, "extra": 4})
+    assert records_of(things) == [{"id": 1, "n": 3, "extra": 4}]
+
+
 # Time to live
 
 
@@ -763,6 +838,39 @@ class TestTtl:
             raise KeyError
         assert things.count() == 1
         assert 0 < server.pttl("loop:{redis_back}:1") <= 1_000_000
+
+    @pytest.mark.parametrize("left", [-1, 0.1])
+    def test_a_record_whose_time_a_block_let_run_out_is_back_after_undoing(
+        self, source: DataSource, server: Any, left: float
+    ) -> None:
+        name = f"redis_ended_{'late' if left > 0 else 'at_once'}"
+        things = source.create_model(
+            name,
+            {"left": "number", "n": {"type": int, "index": True}},
+            options={"redis": {"ttl": "left"}},
+        )
+        things.create([{"left": 100, "n": 1}, {"left": None, "n": 1}])
+        with pytest.raises(KeyError), source.transaction():  # noqa: PT012 - it is the test's block
+            things.update_all({}, {"left": left})
+            things.update_all({"id": 1}, {"n": 2})
+            wait_for(lambda: things.count() == 0)
+            raise KeyError
+        assert [(each.id, each.left, each.n) for each in things.find(order="id")] == [
+            (1, 100, 1),
+            (2, None, 1),
+        ]
+        assert 0 < server.pttl(f"loop:{{{name}}}:1") <= 100_000
+        assert server.pttl(f"loop:{{{name}}}:2") == -1
+        assert_consistent(source, things)
+
+    def test_undoing_does_not_bring_back_what_others_deleted(self, source: DataSource) -> None:
+        things = source.create_model("redis_let_go", {"n": int}, options={"redis": {"ttl": 1000}})
+        things.create(id=1, n=1)
+        with pytest.raises(KeyError), source.transaction():  # noqa: PT012 - it is the test's block
+            things.update_all({"id": 1}, {"n": 2})
+            by_another(lambda: things.destroy_by_id(1))
+            raise KeyError
+        assert things.count() == 0
 
     def test_keys_that_others_delete_never_show(self, source: DataSource, server: Any) -> None:
         things = source.create_model("redis_evicted", {"u": {"type": int, "unique": True}})

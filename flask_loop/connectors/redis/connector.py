@@ -246,9 +246,9 @@ class RedisConnector(Connector):
         told = collection.changes(record)
         told["rest_goes"] = collection.is_open
         told["records"] = [{"id": collection.id_text(id)}]
-        answer = self._change(collection, told)
+        answer = self._change_seen(collection, told)
         if answer is None:
-            raise RuntimeError("a change without conditions was refused")
+            raise self._conflict()
         return int(answer[1])
 
     def _change_seen(self, collection: Collection, told: dict[str, Any]) -> Any:
@@ -274,10 +274,7 @@ class RedisConnector(Connector):
             self._raise(collection, answer, None)
         if self._undoing.is_open and answer[2]:
             self._seen(collection).changed(told)
-            written = (told["fields_set"], told["gone"])
-            self._undoing.wrote(
-                partial(undo.undo_change, self.client, collection, answer[2], *written)
-            )
+            self._undoing.wrote(partial(undo.undo_change, self.client, collection, answer[2], told))
         return answer
 
     def delete(self, definition: ModelDefinition, where: Where) -> int:

@@ -102,8 +102,6 @@ CHANGE = (
     BEGINNING
     + r"""
 purge()
-call('INCR', tag .. '/version')
-settle()
 
 local function values_of(parts)
   local split = {}
@@ -162,6 +160,13 @@ local function is_wanted(id)
   return holds(told.check.test, #fields > 0 and call('HMGET', key_of(id), unpack(fields)) or {})
 end
 
+-- Whether there is no record any more as its time has run out.
+local function is_over(record)
+  if is_null(record['until']) or exists(record.id) then return false end
+  local now = call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000) >= tonumber(record['until'])
+end
+
 local is_unique, moves, living = {}, {}, {}
 for _, index in ipairs(model.indexes) do is_unique[index.name] = index.unique end
 
@@ -169,6 +174,7 @@ for place, record in ipairs(told.records) do
   local is_found = exists(record.id)
   if is_found then is_found = is_wanted(record.id) end
   if is_found == nil then return '["unsure"]' end
+  if not is_found and is_over(record) then return '["over"]' end
   if is_found then
     if not is_as(record.id, record.expected) then return '["changed"]' end
     living[#living + 1] = record
@@ -187,6 +193,10 @@ for place, record in ipairs(told.records) do
     end
   end
 end
+
+-- Whoever makes a record unless there is one begins again where this has counted.
+call('INCR', tag .. '/version')
+settle()
 
 local taken = {}
 for _, record in ipairs(living) do
@@ -211,7 +221,7 @@ for _, record in ipairs(living) do
   local id, key = record.id, key_of(record.id)
   if told.undo then
     local score = call('ZSCORE', expiry_key, id)
-    before[#before + 1] = {id, call('HGETALL', key), score or cjson.null}
+    before[#before + 1] = {id, call('HGETALL', key), score or cjson.null, cjson.null}
   end
   local fields, gone = record.fields or told.fields_set, record.gone or told.gone
   if told.rest_goes then
@@ -235,7 +245,11 @@ for _, record in ipairs(living) do
   end
   -- Before its time is set: that may be over already, and the record gone.
   if told.fields then found[#found + 1] = row(id) end
-  set_expiry(id, record.expiry or told.expiry)
+  local expiry = record.expiry or told.expiry
+  set_expiry(id, expiry)
+  if told.undo and not is_null(expiry) then
+    before[#before][4] = call('ZSCORE', expiry_key, id) or cjson.null
+  end
 end
 return '["done",' .. #living .. ',' .. list(before) .. ',' .. list(found) .. ']'
 """

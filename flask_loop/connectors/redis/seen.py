@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .collection import Collection
+from .collection import UNDECLARED, Collection
+
+#: What is known beside the fields of a record whose undeclared ones are known too.
+_ALL = ""
 
 
 class Seen:
@@ -24,16 +27,24 @@ class Seen:
     def note(self, id: str, row: Any) -> None:
         """Keep a record in mind that was read; what was known of it before counts."""
         fields: list[Any] = self._collection.expected(row, self._collection.fields)
-        self._known.setdefault(self._key(id), dict(zip(fields[::2], fields[1::2], strict=True)))
+        known = dict(zip(fields[::2], fields[1::2], strict=True))
+        if self._collection.is_open:
+            known[_ALL] = None
+            texts = row.texts.items()
+            known.update((name, text) for name, text in texts if name.startswith(UNDECLARED))
+        self._known.setdefault(self._key(id), known)
 
     def expect(self, told: Mapping[str, Any]) -> None:
         """Have a script look whether records are still as they are known where it changes them."""
-        touched = (*told["fields_set"][::2], *told["gone"])
+        touched = {*told["fields_set"][::2], *told["gone"]}
         for record in told["records"]:
             known = self._known.get(self._key(record["id"]))
             if known is not None:
-                pairs = ((name, known[name]) for name in touched if name in known)
-                held = [item for pair in pairs for item in pair]
+                looked_at = touched.union(_rest(known)) if told.get("rest_goes") else touched
+                held: list[str | None] = []
+                for name in looked_at:
+                    if name in known or (name.startswith(UNDECLARED) and _ALL in known):
+                        held += (name, known.get(name))
                 record["expected"] = [*(record.get("expected") or ()), *held]
 
     def changed(self, told: Mapping[str, Any]) -> None:
@@ -43,6 +54,8 @@ class Seen:
         for record in told["records"]:
             known = self._known.get(self._key(record["id"]))
             if known is not None:
+                if told.get("rest_goes"):
+                    known.update(dict.fromkeys(_rest(known)))
                 known.update(values)
 
     def forget(self, told: Mapping[str, Any]) -> None:
@@ -52,3 +65,8 @@ class Seen:
 
     def _key(self, id: str) -> tuple[str, str]:
         return self._collection.tag, id
+
+
+def _rest(known: Mapping[str, Any]) -> list[str]:
+    """The undeclared fields that are known of a record."""
+    return [name for name in known if name.startswith(UNDECLARED)]
