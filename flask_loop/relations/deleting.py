@@ -18,6 +18,7 @@ from ..connectors.scanning import refuse_more, scanned
 from ..definition import Dependent, ModelDefinition
 from ..errors import Conflict
 from ..query import Filter, Where, both, equality, keys_where
+from .keys import as_key
 
 #: How many records' keys one query has.
 CHUNK = 500
@@ -330,9 +331,9 @@ def keys_of(records: Iterable[Record], names: Sequence[str]) -> list[Any]:
     """The values of some properties, each once: tuples where they are several. None has a null."""
     if len(names) == 1:
         name = names[0]
-        values = (record.get(name) for record in records)
+        values = (as_key(record.get(name)) for record in records)
         return list(dict.fromkeys(value for value in values if value is not None))
-    keys = (tuple(record.get(name) for name in names) for record in records)
+    keys = (tuple(as_key(record.get(name)) for name in names) for record in records)
     return list(dict.fromkeys(key for key in keys if None not in key))
 
 

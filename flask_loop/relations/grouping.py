@@ -60,8 +60,8 @@ def related_through(
     pairs = zip(keys_of_rows(rows, to_rows.theirs), keys_of_rows(rows, to_target.own), strict=True)
     for key, target in pairs:
         linked.setdefault(target, {})[key] = None
-    wanted = [each for each in linked if each is not None]
-    found = _unpaged(plan, filter, to_target.theirs, wanted)
+    linked.pop(None, None)
+    found = _unpaged(plan, filter, to_target.theirs, list(linked))
     raw: list[Any] = []
     of: list[Any] = []
     for row, target in zip(found.raw, keys_of_rows(found, to_target.theirs), strict=True):

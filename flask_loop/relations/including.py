@@ -26,7 +26,7 @@ from ..query import (
 )
 from .grouping import paged
 from .inside import refuse_reaching, selected
-from .keys import column_of, is_current, keys_of_rows, note_key
+from .keys import column_of, is_current, keys_of_rows, lists_of_rows, note_key
 from .narrowing import has_order
 from .reaching import plan_of, settled
 
@@ -195,6 +195,7 @@ def _linked(
             by_key[key] = [place]
         else:
             held.append(place)
+    by_key.pop(None, None)
     places: Places = [by_key.get(key, ()) for key in keys]
     return Loaded(relation, target, found.rows, places, scope.extra)
 
@@ -212,6 +213,7 @@ def _by_id(relation: RelationDefinition, target: Any, keys: list[Any], ids: list
     """What the keys of records name, in the shortest way."""
     rows = target.connector.get_many(target.definition, ids)
     place_of = {key: place for place, key in enumerate(keys_of_rows(rows, target.id_names))}
+    place_of.pop(None, None)
     places: Places = [(place_of[key],) if key in place_of else () for key in keys]
     return Loaded(relation, target, rows, places)
 
@@ -234,12 +236,13 @@ def _listed(
     """What the keys in a list lead to, in the order of the list unless another is asked for."""
     (link,) = relation.links
     target = plan_of(link.definition)
-    lists = [value or () for value in column_of(rows, link.own[0])]
+    lists = lists_of_rows(rows, link.own[0])
     distinct = list(dict.fromkeys(key for keys in lists for key in keys if key is not None))
     unpaged = replace(scope, limit=None, skip=0)
     direct = (Link(link.definition, link.theirs, link.theirs),)
     found = target.find_related(unpaged, direct, distinct, None)
     place_of = {key: place for place, key in enumerate(found.keys)}
+    place_of.pop(None, None)
     is_ordered = has_order(target, scope)
     limit = scope.limit if scope.limit is not None or bounds is None else bounds.limit
     end = None if limit is None else scope.skip + limit
@@ -281,8 +284,8 @@ def _found(
 def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[Loaded]:
     """What a polymorphic relation leads to: one query for each model."""
     relation = include.relation
-    types = column_of(rows, str(relation.discriminator))
-    keys = column_of(rows, relation.foreign_key[0])
+    types = keys_of_rows(rows, (str(relation.discriminator),))
+    keys = keys_of_rows(rows, relation.foreign_key)
     for name in dict.fromkeys(types):
         model = relation.find_target(name)
         if model is None or not (bounds is None or bounds.reads(model, read_by(relation))):
@@ -298,6 +301,7 @@ def _by_model(include: Include, rows: Rows, bounds: Bounds | None) -> Iterator[L
         distinct = list(dict.fromkeys(keys[place] for place in of if keys[place] is not None))
         found = target.find_related(replace(scope, limit=None, skip=0), (link,), distinct, None)
         place_of = {key: place for place, key in enumerate(found.keys)}
+        place_of.pop(None, None)
         places: Places = [
             [place_of[keys[place]]] if keys[place] in place_of else () for place in of
         ]

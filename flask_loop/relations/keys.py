@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from ..connectors.base import Rows
@@ -26,12 +27,41 @@ def column_of(rows: Rows, name: str) -> list[Any]:
     return rows.read(values)
 
 
+#: The types of values that are no keys: others may have stored them where a key is declared.
+_NO_KEYS = frozenset((list, dict))
+
+
+def as_key(value: Any) -> Any:
+    """A value as a key: None for a list or an object, which lead nowhere."""
+    return None if type(value) in _NO_KEYS else value
+
+
+def as_keys(values: list[Any]) -> list[Any]:
+    """Values as keys, likewise."""
+    if _NO_KEYS.isdisjoint(map(type, values)):
+        return values
+    return list(map(as_key, values))
+
+
+def items_of(value: Any) -> Sequence[Any]:
+    """The items of a list of keys; there are none where it is null, or no list at all."""
+    return value if isinstance(value, list | tuple) else ()
+
+
 def keys_of_rows(rows: Rows, names: Sequence[str]) -> list[Any]:
     """For each row its key: a value, or a tuple of several; None where a part of it is null."""
-    if len(names) == 1:
-        return column_of(rows, names[0])
-    columns = [column_of(rows, name) for name in names]
+    columns = [as_keys(column_of(rows, name)) for name in names]
+    if len(columns) == 1:
+        return columns[0]
     return [None if None in key else key for key in zip(*columns, strict=True)]
+
+
+def lists_of_rows(rows: Rows, name: str) -> list[Sequence[Any]]:
+    """For each row the keys in a list, of which there may be none; some may be None."""
+    lists = list(map(items_of, column_of(rows, name)))
+    if _NO_KEYS.isdisjoint(map(type, chain.from_iterable(lists))):
+        return lists
+    return [list(map(as_key, each)) for each in lists]
 
 
 def note_key(instance: Any, relation: RelationDefinition) -> None:

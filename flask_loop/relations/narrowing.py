@@ -18,11 +18,12 @@ from ..query import (
     scope_where,
     with_defaults,
 )
+from .keys import as_key, items_of
 
 
 def key_in(record: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The values of properties, as :func:`~flask_loop.query.keys_where` has them."""
-    values = tuple(record[name] for name in names)
+    values = tuple(as_key(record[name]) for name in names)
     return values[0] if len(values) == 1 else values
 
 
@@ -43,8 +44,11 @@ def where_linked(
     :param between: what a row of a third model matches that links a record, where there is one.
     """
     first, *rest = relation.links
-    key = key_in(record, first.own)
-    where = keys_where(first.definition, first.theirs, (key or ()) if first.listed else (key,))
+    if first.listed:
+        keys = [as_key(each) for each in items_of(record[first.own[0]])]
+    else:
+        keys = [key_in(record, first.own)]
+    where = keys_where(first.definition, first.theirs, keys)
     for link in rest:
         where = Related(Link(first.definition, link.theirs, link.own), both(where, between))
     return where

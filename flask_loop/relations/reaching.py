@@ -157,6 +157,7 @@ def _first_by_key(link: Link, keys: Iterable[Any]) -> dict[Any, Record]:
     found: dict[Any, Record] = {}
     for record in sorted(records, key=sort_key(target.parser.all)):
         found.setdefault(key_in(record, link.theirs), record)
+    found.pop(None, None)
     return found
 
 

@@ -142,6 +142,42 @@ def test_of_a_record_inside_another_what_can_be_read_is_read(
     assert places == ["one.seen_at", "many.0.seen_at", "dates.1", "days.a", "none"]
 
 
+def test_a_value_that_is_no_key_leads_nowhere(
+    source: DataSource, raw: httpx.Client, make_app: MakeApp
+) -> None:
+    parent = source.create_model(
+        "odd_couch_parent",
+        {"id": GIVEN},
+        relations={"kids": {"type": "hasMany", "model": "odd_couch_kid", "foreignKey": "parId"}},
+        plural="couch-parents",
+    )
+    named = {"type": "belongsTo", "model": "odd_couch_parent", "foreignKey": "parId"}
+    tags = {"type": "referencesMany", "model": "odd_couch_parent", "foreignKey": "tagIds"}
+    kid = source.create_model(
+        "odd_couch_kid",
+        {"id": GIVEN, "parId": int, "tagIds": ["number"]},
+        relations={"par": named, "tags": tags},
+        plural="couch-kids",
+    )
+    store(raw, parent, {}, {})
+    store(
+        raw,
+        kid,
+        {"parId": 1, "tagIds": [1, {"x": 1}, [0], 0]},
+        {"parId": [1], "tagIds": 5},
+        {"parId": {"x": 1}, "tagIds": {"x": 1}},
+    )
+    client = make_app(parent, kid, testing=False).test_client()
+    shown = client.get("/api/couch-kids?filter[include]=par&filter[include]=tags").get_json()
+    assert [each.get("par") for each in shown] == [{"id": 1}, None, None]
+    assert [each["tags"] for each in shown] == [[{"id": 1}, {"id": 0}], [], []]
+    parents = client.get("/api/couch-parents?filter[include]=kids").get_json()
+    assert [[kid["id"] for kid in each["kids"]] for each in parents] == [[], [0]]
+    ordered = client.get("/api/couch-kids?filter[order]=par.id").get_json()
+    assert ordered[0]["id"] == 0
+    assert client.get("/api/couch-kids/1/tags").get_json() == []
+
+
 def test_a_change_leaves_what_nobody_can_read(source: DataSource, raw: httpx.Client) -> None:
     model = source.create_model("unread_changed_couch", {"id": GIVEN, "at": "date", "n": int})
     store(raw, model, {"at": FAR, "n": 1})

@@ -97,6 +97,22 @@ def test_a_value_that_nobody_can_read_is_null(
     assert source.execute("SELECT day FROM unread_row WHERE id = 1") == [{"day": "tomorrow"}]
 
 
+@pytest.mark.parametrize("number", [3, 2**62, -5, 1.5])
+def test_a_number_is_no_bytes(
+    source: DataSource, store: Store, make_app: Callable[..., Flask], number: float
+) -> None:
+    model = source.create_model(
+        "numeric_bytes", {"id": GIVEN, "data": {"type": bytes}}, plural="numeric-bytes"
+    )
+    source.auto_update()
+    store("numeric_bytes", id=1, data=number)
+    store("numeric_bytes", id=2, data=b"abc")
+    assert [each.data for each in model.find(order="id")] == [None, b"abc"]
+    client = make_app(model, testing=False).test_client()
+    shown = client.get("/api/numeric-bytes").get_json()
+    assert [each["data"] for each in shown] == [None, "YWJj"]
+
+
 def test_of_a_record_inside_another_what_can_be_read_is_read(
     source: DataSource, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -174,7 +174,7 @@ class Codecs:
         return Codec((sa.Date(),), None, None, dt.date.isoformat)
 
     def buffer(self, property_: Property) -> Codec:
-        return Codec((sa.LargeBinary(),), None, bytes, property_.type.dump)
+        return Codec((sa.LargeBinary(),), None, read_bytes, property_.type.dump)
 
     def geo(self, property_: Property) -> Codec:
         return Codec(
@@ -239,6 +239,14 @@ _MAKERS: dict[type[PropertyType], str] = {
     Embedded: "json",
     FieldValue: "json",
 }
+
+
+def read_bytes(raw: Any) -> bytes:
+    """The bytes that a driver gave in one of its forms.
+
+    :raises TypeError: where they are a number or a text of others.
+    """
+    return raw if type(raw) is bytes else memoryview(raw).tobytes()
 
 
 # Instants

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ...connectors.repeating import repeated
 from ...query import Filter, both
+from ..keys import as_key, items_of
 from ..narrowing import has_order
 from .base import FilterLike, WhereLike
 from .keyed import KeyedMany, id_of, leads_nowhere, parsed_where
@@ -41,7 +42,7 @@ class ReferencedMany(KeyedMany[T]):
         if fields is not None and key not in fields:
             query = replace(query, fields=(*fields, key))
         found = self._target.find(replace(query, limit=None, skip=0))
-        places = {id: place for place, id in reversed([*enumerate(self._ids)])}
+        places = {id: place for place, id in reversed([*enumerate(map(as_key, self._ids))])}
         found.sort(key=lambda record: places[getattr(record, key)])
         end = None if query.limit is None else query.skip + query.limit
         listed: list[T] = found[query.skip : end]
@@ -52,7 +53,7 @@ class ReferencedMany(KeyedMany[T]):
 
     @property
     def _ids(self) -> Sequence[Any]:
-        return getattr(self._owner, self._property) or ()
+        return items_of(getattr(self._owner, self._property))
 
     def build(self, data: Any = None, /, **values: Any) -> T:
         """Make a record that is not stored yet; once it is, :meth:`add` puts it on the list."""
@@ -86,7 +87,7 @@ class ReferencedMany(KeyedMany[T]):
             narrow = both(self._where, wanted)
             found = [] if leads_nowhere(narrow) else target.find(Filter(where=narrow))
             gone = {id_of(each) for each in found}
-            self._change(lambda ids: [each for each in ids if each not in gone])
+            self._change(lambda ids: [each for each in ids if as_key(each) not in gone])
         return len(found)
 
     @repeated
@@ -109,7 +110,8 @@ class ReferencedMany(KeyedMany[T]):
     def _change(self, change: Callable[[list[Any]], list[Any]]) -> None:
         """Store a change of the list, as it is stored now."""
         plan = type(self._owner).__loop_plan__()
-        stored = plan.without_scope().record(id_of(self._owner))[self._property] or []
-        changed = change(stored)
-        if changed != stored:
+        stored = plan.without_scope().record(id_of(self._owner))[self._property]
+        ids = list(items_of(stored))
+        changed = change(ids)
+        if changed != ids:
             self._owner.patch_attributes({self._property: changed})

@@ -12,6 +12,7 @@ from ...connectors.scanning import refuse_more
 from ...definition import RelationDefinition
 from ...query import EVERYTHING, Bounds, Filter, Where, both, keys_where
 from ..accessors.base import transaction
+from ..keys import items_of
 from ..narrowing import key_in
 from .calls import Data, Owned, filled, trusted
 
@@ -102,7 +103,7 @@ class Listed:
             self._store(owned, kept)
 
     def _listed(self, owned: Owned) -> list[Any]:
-        return list(owned.record[self.property] or ())
+        return list(items_of(owned.record[self.property]))
 
     def _store(self, owned: Owned, listed: list[Any]) -> None:
         self.plan.patch(owned.id, {self.property: listed})

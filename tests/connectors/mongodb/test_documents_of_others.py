@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,7 @@ from bson.datetime_ms import DatetimeMS
 
 from flask_loop import DataSource, GeoPoint, Model, create_model
 from flask_loop.connectors.mongodb.client import CODEC_OPTIONS
-from flask_loop.errors import DefinitionError
+from flask_loop.errors import DefinitionError, ValidationError
 from tests.fields import Plate
 
 Connect = Callable[..., DataSource]
@@ -291,6 +292,96 @@ def test_a_key_that_nobody_can_read_leads_nowhere(
     assert [each["ownerId"] for each in shown] == [None, str(FIRST)]
     assert "owner" not in shown[0] or shown[0]["owner"] is None
     assert shown[1]["owner"] == {"id": str(FIRST)}
+
+
+#: What is no key, though it is read as it is where a number is declared.
+NO_KEYS: list[Any] = [[1], {"x": 1}, [], {"$gt": 0}, "text"]
+
+
+@pytest.mark.parametrize("odd", NO_KEYS, ids=str)
+def test_a_value_that_is_no_key_leads_nowhere(
+    source: DataSource, raw: Any, make_app: Any, odd: Any
+) -> None:
+    kids = {"type": "hasMany", "model": "OddKeyKid", "foreignKey": "parId"}
+    poly = {"foreignKey": "polyId", "discriminator": "polyType"}
+    parent = source.create_model(
+        "OddKeyParent",
+        {"id": {"type": int, "id": True}, "name": str},
+        {
+            "relations": {
+                "kids": kids,
+                "polys": {"type": "hasMany", "model": "OddKeyKid", "polymorphic": poly},
+                "friends": {
+                    **kids,
+                    "model": "OddKeyParent",
+                    "through": "OddKeyKid",
+                    "keyThrough": "friendId",
+                },
+            }
+        },
+    )
+    named = {"type": "belongsTo", "model": "OddKeyParent"}
+    kid = source.create_model(
+        "OddKeyKid",
+        {
+            "id": {"type": int, "id": True},
+            "parId": int,
+            "friendId": int,
+            "tagIds": ["number"],
+            "polyId": int,
+            "polyType": str,
+        },
+        {
+            "relations": {
+                "par": {**named, "foreignKey": "parId"},
+                "tags": {**named, "type": "referencesMany", "foreignKey": "tagIds"},
+                "poly": {"type": "belongsTo", "polymorphic": poly},
+            }
+        },
+    )
+    raw.odd_key_parent.insert_many([{"_id": 1, "name": "p"}, {"_id": 2, "name": "q"}])
+    raw.odd_key_kid.insert_many(
+        [
+            {"_id": 1, "parId": 1, "tagIds": [2, 1], "polyId": 1, "polyType": "OddKeyParent"},
+            {"_id": 2, "parId": odd, "polyId": odd, "polyType": "OddKeyParent"},
+            {"_id": 3, "tagIds": [1, odd], "parId": 2, "friendId": odd},
+            {"_id": 4, "tagIds": odd if isinstance(odd, dict) else 5, "polyId": 1, "polyType": odd},
+        ]
+    )
+    client = make_app(parent, kid, testing=False).test_client()
+
+    def ask(path: str, **filter: Any) -> Any:
+        answer = client.get(f"/api/{path}", query_string={"filter": json.dumps(filter)})
+        assert answer.status_code == 200, path
+        return answer.json
+
+    one, two = {"id": 1, "name": "p"}, {"id": 2, "name": "q"}
+    shown = ask("OddKeyKids", include=["par", "tags", "poly"])
+    assert [each.get("par") for each in shown] == [one, None, two, None]
+    assert [each["tags"] for each in shown] == [[two, one], [], [one], []]
+    assert [each.get("poly") for each in shown] == [one, None, None, None]
+    assert shown[1]["parId"] == odd
+    ordered = [each["id"] for each in ask("OddKeyKids", order="par.name")]
+    assert (ordered[:2], sorted(ordered)) == ([1, 3], [1, 2, 3, 4])
+    assert ask("OddKeyKids", where={"par.name": "p"})[0]["id"] == 1
+    parents = ask("OddKeyParents", include=["kids", "friends"])
+    assert [[kid["id"] for kid in each["kids"]] for each in parents] == [[1], [3]]
+    assert [each["friends"] for each in parents] == [[], []]
+    assert ask("OddKeyParents", where={"kids.id": 1}) == [one]
+    assert one not in ask("OddKeyParents", where={"friends.id": 2})
+    assert ask("OddKeyParents/2/friends") == []
+    assert ask("OddKeyKids/3/tags") == [one]
+    assert ask("OddKeyKids/4/tags") == []
+    for id in (2, 4):
+        assert client.get(f"/api/OddKeyKids/{id}/par").status_code == 404
+    assert [len(each.tags()) for each in kid.find(order="id")] == [2, 0, 1, 0]
+    assert [each.par() for each in kid.find(where={"id": {"inq": [2, 4]}})] == [None, None]
+    assert client.put("/api/OddKeyKids/4/tags/rel/2").status_code == 200
+    assert raw.odd_key_kid.find_one({"_id": 4})["tagIds"] == [2]
+    third = kid.find_by_id(3)
+    with pytest.raises(ValidationError, match=r"tagIds.0"):
+        third.tags.destroy_all()
+    assert raw.odd_key_kid.find_one({"_id": 3})["tagIds"] == [1, odd]
 
 
 def test_a_change_leaves_what_nobody_can_read(lone: DataSource, raw: Any) -> None:
