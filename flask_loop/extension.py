@@ -320,7 +320,9 @@ class Loop:
         :returns: the models.
         :raises DefinitionError: naming the file and what in it means nothing.
         """
-        return Folder(self, Path(folder), environment).load()
+        app = self._current_app()
+        own = {} if app is None else self._state(app).settings.data_sources
+        return Folder(self, Path(folder), environment, own).load()
 
     def _current_app(self) -> Flask | None:
         if has_app_context() and current_app.extensions.get(EXTENSION) is not None:

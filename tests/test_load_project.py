@@ -467,3 +467,117 @@ def test_a_key_of_the_configuration_that_means_nothing_is_named(project: Path) -
     said = r"model-config\.json: the entry 'LaidParcel' has no 'acl'; did you mean 'acls'"
     with pytest.raises(DefinitionError, match=said):
         make_loop()[1].load(project)
+
+
+def test_a_rule_of_the_configuration_takes_the_place_of_an_inherited_one(project: Path) -> None:
+    config = dict(PROJECT["server/model-config.json"])
+    allow = [{**EVERYONE, "permission": "ALLOW"}]
+    for name in ("User", "LaidLetter"):
+        config[name] = {"dataSource": "db", "public": True, "acls": allow}
+    closed = [{**EVERYONE, "permission": "DENY"}]
+    parcel = {**PROJECT["common/models/laid-parcel.json"], "acls": closed}
+    files = {"server/model-config.json": config, "common/models/laid-parcel.json": parcel}
+    app, loop = make_loop(SECRET_KEY="of the test")
+    loaded = loop.load(lay_out(project, files))
+    client = app.test_client()
+    paths = ["Users", "LaidLetters", "LaidParcels"]
+    assert [client.get(f"/api/{path}").status_code for path in paths] == [200, 200, 401]
+    assert loaded
+
+
+def test_a_rule_of_the_configuration_holds_against_one_in_the_options(project: Path) -> None:
+    config = dict(PROJECT["server/model-config.json"])
+    config["LaidParcel"] = {"dataSource": "db", "acls": [{**EVERYONE, "permission": "DENY"}]}
+    options = {"acls": [{**EVERYONE, "permission": "ALLOW"}]}
+    parcel = {**PROJECT["common/models/laid-parcel.json"], "options": options}
+    files = {"server/model-config.json": config, "common/models/laid-parcel.json": parcel}
+    app, loop = make_loop()
+    loop.load(lay_out(project, files))
+    assert app.test_client().get("/api/LaidParcels").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["package", "config", "middleware", "datasources.local"])
+def test_a_model_may_have_a_file_that_is_called_as_one_of_the_servers(
+    project: Path, name: str
+) -> None:
+    lay_out(project, {f"common/models/{name}.json": {"name": "LaidPackage"}})
+    _app, loop = make_loop()
+    loaded = loop.load(project)
+    assert "LaidPackage" in [each.model_name for each in loaded]
+
+
+def test_a_source_without_a_dot_is_a_folder_where_there_is_one(project: Path) -> None:
+    meta = {"sources": ["loopback/common/models", "../common/models", "models", "./"]}
+    lay_out(project, {"server/model-config.json": {"_meta": meta}})
+    _app, loop = make_loop()
+    loaded = loop.load(project)
+    assert [each.model_name for each in loaded] == ["LaidParcel", "LaidLetter"]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(project: Path) -> None:
+    lay_out(project, {"server/models/marked.json": '\ufeff{"name": "LaidMarked"}'})
+    _app, loop = make_loop()
+    assert "LaidMarked" in [each.model_name for each in loop.load(project)]
+
+
+def test_placeholders_of_a_data_source_that_the_app_replaces_need_no_value(project: Path) -> None:
+    settings = {"db": {"connector": "mongodb", "url": "${LAID_NOT_THERE}"}}
+    lay_out(project, {"server/datasources.json": settings})
+    app, loop = make_loop(LOOP_DATA_SOURCES={"db": {"connector": "memory"}})
+    loaded = loop.load(project)
+    assert app.test_client().post("/api/LaidParcels", json={}).status_code == 200
+    assert loaded
+
+
+@pytest.mark.parametrize(
+    ("base", "collections"),
+    [
+        ({}, ["LaidCask", "LaidKeg"]),
+        ({"mongodb": {"collection": "casks"}}, ["casks", "casks"]),
+        ({"options": {"mongodb": {"collection": "LaidCask"}}}, ["LaidCask", "LaidCask"]),
+    ],
+)
+def test_a_collection_that_a_base_says_is_that_of_the_models_based_on_it(
+    tmp_path: Path, base: dict[str, Any], collections: list[str]
+) -> None:
+    files = kept("docs", "mongodb", "LaidCask", **base)
+    files["model-config.json"]["LaidKeg"] = {"dataSource": "docs"}
+    files["other.json"] = {"name": "LaidKeg", "base": "LaidCask"}
+    _app, loop = make_loop()
+    loaded = {each.model_name: each for each in loop.load(lay_out(tmp_path, files))}
+    options = [loaded[name].definition.settings.options for name in ("LaidCask", "LaidKeg")]
+    assert [each["mongodb"]["collection"] for each in options] == collections
+
+
+@pytest.mark.parametrize(
+    ("more", "config", "said"),
+    [
+        ({"name": ["LaidBent"]}, {}, r"bent\.json: 'name' of a model is text"),
+        ({"base": ["Model"]}, {}, r"bent\.json: 'base' of a model is text"),
+        ({}, {"dataSource": ["db"]}, r"model-config\.json: 'dataSource' of the entry"),
+        ({}, {"options": {"remoting": ["x"]}}, r"model-config\.json: 'remoting' of the entry"),
+        (
+            {"relations": ["x"]},
+            {"relations": {"x": {"type": "belongsTo", "model": "LaidBent"}}},
+            r"bent\.json: 'relations' of a definition is an object",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_named_with_its_file(
+    project: Path, more: dict[str, Any], config: dict[str, Any], said: str
+) -> None:
+    files = {
+        "common/models/bent.json": {"name": "LaidBent", **more},
+        "server/model-config.json": {
+            **PROJECT["server/model-config.json"],
+            **({"LaidBent": config} if config else {}),
+        },
+    }
+    with pytest.raises(DefinitionError, match=said):
+        make_loop()[1].load(lay_out(project, files))
+
+
+def test_a_base_that_is_null_is_none(project: Path) -> None:
+    lay_out(project, {"common/models/bent.json": {"name": "LaidBaseless", "base": None}})
+    _app, loop = make_loop()
+    assert "LaidBaseless" in [each.model_name for each in loop.load(project)]

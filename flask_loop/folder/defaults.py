@@ -43,12 +43,14 @@ def stored_as_documents(
     document: Mapping[str, Any],
     settings: Mapping[str, Any],
     has_own_id: Callable[[str], bool],
+    inherits_collection: Callable[[], bool],
 ) -> Mapping[str, Any]:
     """A model's definition with the id and the collection that LoopBack gives it.
 
     :param document: the definition.
     :param settings: of the data source that the model is on.
     :param has_own_id: says of a base whether it has an id that is not injected.
+    :param inherits_collection: says whether the model is in the collection of its base.
     """
     connector = connector_of(settings)
     if connector not in ("mongodb", "couchdb"):
@@ -56,12 +58,19 @@ def stored_as_documents(
     added = dict(document)
     if _lacks_id(document, has_own_id):
         added["properties"] = {**_mapping(document.get("properties")), "id": _GENERATED}
-    if connector == "mongodb" and isinstance(document.get("name"), str):
-        own = {"collection": document["name"]}
+    name = document.get("name")
+    if connector == "mongodb" and isinstance(name, str) and not inherits_collection():
+        own = {"collection": name}
         options = _mapping(document.get("options"))
         said = {**own, **_mapping(options.get(connector)), **_mapping(document.get(connector))}
         added["options"] = {**options, connector: said}
     return added
+
+
+def says_collection(document: Mapping[str, Any]) -> bool:
+    """Whether a definition says itself which collection of MongoDB its records are in."""
+    places = _mapping(document.get("options")), document
+    return any("collection" in _mapping(each.get("mongodb")) for each in places)
 
 
 def _lacks_id(document: Mapping[str, Any], has_own_id: Callable[[str], bool]) -> bool:

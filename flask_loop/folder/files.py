@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +15,10 @@ from ..errors import DefinitionError
 from .defaults import with_defaults
 
 MODEL_CONFIG, DATA_SOURCES = "model-config", "datasources"
-#: What lies beside the definitions of models and is none.
+#: What lies in the folder itself and is no definition of a model.
 _OTHERS = re.compile(
     rf"({MODEL_CONFIG}|{DATA_SOURCES}|config|component-config|middleware)(\.[\w-]+)?\.json"
-    r"|package(-lock)?\.json|\..*"
+    r"|package(-lock)?\.json"
 )
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 #: The settings in whose place LoopBack takes a URL.
@@ -57,27 +57,40 @@ class Files:
             given = ["./models"]
         if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
             raise DefinitionError(f"{self.path(MODEL_CONFIG)}: _meta.sources is a list of folders")
-        # Those without a dot are in packages of Node: LoopBack's own models.
-        folders = [self.folder, *(self.folder / each for each in given if each.startswith("."))]
+        named = [each for each in given if each.startswith(".") or (self.folder / each).is_dir()]
+        # The others are in packages of Node: LoopBack's own models.
+        folders = [self.folder, *(self.folder / each for each in named)]
         return config, list(dict.fromkeys(Path(os.path.normpath(each)) for each in folders))
 
     def definitions(self, folders: list[Path]) -> dict[str, dict[str, Any]]:
         """The definitions of models by the paths of their files."""
         paths = [path for folder in folders for path in sorted(folder.glob("*.json"))]
-        return {str(path): parsed(path) for path in paths if not _OTHERS.fullmatch(path.name)}
+        return {str(path): parsed(path) for path in paths if not self._is_other(path)}
 
-    def data_sources(self) -> dict[str, dict[str, Any]]:
+    def _is_other(self, path: Path) -> bool:
+        """Whether a file is no definition of a model."""
+        is_beside = path.parent.samefile(self.folder)
+        return path.name.startswith(".") or (is_beside and bool(_OTHERS.fullmatch(path.name)))
+
+    def data_sources(self, replaced: Container[str] = ()) -> dict[str, dict[str, Any]]:
         """The settings of data sources by name, with what the environment has in placeholders.
 
-        :raises DefinitionError: naming the setting with one that the environment lacks.
+        :param replaced: the names of those that others take the place of; of these there are none
+            that the environment lacks something for.
+        :raises DefinitionError: naming the setting with a placeholder that the environment lacks.
         """
         file = self.path(DATA_SOURCES)
         sources = {}
         for name, given in self._read(DATA_SOURCES).items():
             if not isinstance(given, dict):
                 raise DefinitionError(f"{file}: the entry {name!r} is not an object")
-            settings = _with_url_first(_filled(given, f"{file}: {name}"))
-            sources[name] = with_defaults(settings)
+            try:
+                settings = _filled(given, f"{file}: {name}")
+            except DefinitionError:
+                if name not in replaced:
+                    raise
+            else:
+                sources[name] = with_defaults(_with_url_first(settings))
         return sources
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -103,7 +116,7 @@ def parsed(path: Path) -> dict[str, Any]:
     :raises DefinitionError: where it has none.
     """
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(path.read_text("utf-8-sig"))
     except ValueError as error:
         raise DefinitionError(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -24,8 +24,8 @@ from ..hooks import own_of
 from ..key_value import KeyValueModel
 from ..model import Model, make_model
 from ..remoting import Switches
-from .configuring import check_entry, configured
-from .defaults import stored_as_documents
+from .configuring import check_entry, checked, configured, replace_rules
+from .defaults import says_collection, stored_as_documents
 from .files import MODEL_CONFIG, Files
 
 
@@ -104,18 +104,31 @@ class Folder:
     :param loop: gets the models and the data sources of the folder.
     :param folder: the folder.
     :param environment: whose files say what differs; None for those of no one.
+    :param replaced: the names of the data sources that the app has settings of its own for.
     """
 
-    def __init__(self, loop: Target, folder: Path, environment: str | None = None) -> None:
+    def __init__(
+        self,
+        loop: Target,
+        folder: Path,
+        environment: str | None = None,
+        replaced: Container[str] = (),
+    ) -> None:
         self.loop = loop
         self.models = FolderModels()
         self.files = Files(folder, environment)
         self.config, self.folders = self.files.config()
-        self.data_sources = loop.add_sources(self.files.data_sources())
+        self.data_sources = loop.add_sources(self.files.data_sources(replaced))
+        #: The models whose collection is called as they are, which is not that of those based on
+        #: them.
+        self._apart: set[type[Any]] = set()
 
     def load(self) -> list[type[Any]]:
         loaded: dict[str, type[Any]] = {}
-        documents = self.files.definitions(self.folders)
+        documents: dict[str, dict[str, Any]] = {}
+        for file, document in self.files.definitions(self.folders).items():
+            with self._named(file):
+                documents[file] = checked(document)
         self._check(documents)
         names = (each.get("name") for each in documents.values())
         self.models.expect(name for name in names if isinstance(name, str))
@@ -168,15 +181,29 @@ class Folder:
             bases[0] = self.models.base(name)
             return cast("type[Model]", bases[0]).definition
 
-        document = self._as_stored(configured(document, self._config_of(document)))
-        definition = definition_from_json(document, find_base=find_base, models=self.models)
-        return make_model(definition, bases[0])
+        config = self._config_of(document)
+        said = configured(document, config)
+        definition = definition_from_json(
+            self._as_stored(said), find_base=find_base, models=self.models
+        )
+        (base,) = bases
+        if base is not Model:
+            replace_rules(definition, base.definition, config)
+        model = make_model(definition, base)
+        if not says_collection(said) and not self._shares_collection(base):
+            self._apart.add(model)
+        return model
 
     def _as_stored(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """A definition with what LoopBack adds to it where its records are documents."""
         source = self._config_of(document).get("dataSource")
         settings = self.data_sources.get(source, {}) if isinstance(source, str) else {}
-        stored = stored_as_documents(document, settings, self._has_own_id)
+        stored = stored_as_documents(
+            document,
+            settings,
+            self._has_own_id,
+            lambda: self._shares_collection(self._base_of(document)),
+        )
         if stored is not document and issubclass(self._base_of(document), RoleMapping):
             # Its roles are documents as well, and named by such an id.
             properties = {"roleId": _ROLE_ID, **(stored.get("properties") or {})}
@@ -197,6 +224,12 @@ class Folder:
         """Whether a model that others extend says what their id is."""
         ids = self.models.base(base).definition.ids
         return any(not each.injected for each in ids)
+
+    def _shares_collection(self, base: type[Any]) -> bool:
+        """Whether a model says a collection, which models based on it are in as well."""
+        if base is Model or base in self._apart:
+            return False
+        return "collection" in base.definition.settings.options.get("mongodb", {})
 
     @contextmanager
     def _named(self, file: str) -> Iterator[None]:
