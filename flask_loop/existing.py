@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, ClassVar
 
 from .connectors import Connector
 from .connectors.given import Given
 from .connectors.scanning import MAX_SCAN
 from .datasource import DataSource
-from .definition import ModelDefinition
+from .definition import (
+    HAS_AND_BELONGS_TO_MANY,
+    Declaration,
+    ModelDefinition,
+    RelationDefinition,
+)
 from .errors import DefinitionError
 from .model import Model, make_model
 
@@ -106,7 +111,27 @@ class ExistingModels(ABC):
                 f"{target.__name__} is the model {model.model_name!r} already, by a relation of "
                 f"another one; call {self.method} with its name or its base before the other's"
             )
-        _redefine(model, self.define(base, target, options), options)
+        gone = _redefine(model, self.define(base, target, options))
+        self._leave_out(model, gone, options.get("exclude", ()))
+
+    def _leave_out(self, model: Any, gone: Set[str], excluded: Iterable[str]) -> None:
+        """Let relations go, and what they say of deletions, as if they had never been declared.
+
+        :param gone: the properties that the model has no longer; no relation may lead by them.
+        :param excluded: the names of relations that the model itself shall not have.
+        """
+        made = list(self._made.values())
+        lost = [
+            _forget(each, declared)
+            for each in made
+            for declared in list(each.definition.declarations)
+            if (each is model and declared.name in excluded)
+            or _leads_by(each.definition.relations.get(declared.name), model.definition, gone)
+        ]
+        left = [relation for each in made for relation in each.definition.relations.values()]
+        for each in made:
+            _forget_rules(each.definition, lost, left)
+            _forget_keys(each.definition, model.definition, gone)
 
     def _refuse_other(self, base: type[Any], target: Any, options: Mapping[str, Any]) -> None:
         model = self._made[target]
@@ -117,25 +142,79 @@ class ExistingModels(ABC):
             )
 
 
-def _redefine(model: Any, fresh: ModelDefinition, options: Mapping[str, Any]) -> None:
+def _redefine(model: Any, fresh: ModelDefinition) -> Set[str]:
     """Let a model have another definition, beside the relations that it has already.
 
-    :param fresh: the definition.
-    :param options: what it was made of; relations in ``exclude`` go.
+    :returns: the names of the properties that it has no longer.
     """
-    definition = model.definition
-    for name in definition.properties.keys() - fresh.properties.keys():
+    definition: ModelDefinition = model.definition
+    gone = definition.properties.keys() - fresh.properties.keys()
+    for name in gone:
         delattr(model, name)
     definition.settings, definition.properties = fresh.settings, fresh.properties
     definition.by_wire, definition.ids = fresh.by_wire, fresh.ids
     definition.__dict__.pop("embedded", None)
-    for declared in list(definition.declarations):
-        if declared.name in options.get("exclude", ()):
-            definition.declarations.remove(declared)
-            gone = definition.relations.pop(declared.name, None)
-            definition.dependents = [
-                each for each in definition.dependents if each.relation is not gone
-            ]
-            delattr(model, declared.name)
     definition.shape += 1
     definition.changed()
+    return gone
+
+
+def _leads_by(
+    relation: RelationDefinition | None, definition: ModelDefinition, names: Set[str]
+) -> bool:
+    """Whether a relation leads by one of some properties of a model."""
+    if relation is None:
+        return False
+    here = relation.owner
+    for link in relation.links:
+        for there, keys in ((here, link.own), (link.definition, link.theirs)):
+            if there is definition and not names.isdisjoint(keys):
+                return True
+        here = link.definition
+    return False
+
+
+def _forget(model: Any, declared: Declaration) -> RelationDefinition | None:
+    """Let a model have a relation no longer."""
+    definition = model.definition
+    definition.declarations.remove(declared)
+    if declared in definition.unresolved:
+        definition.unresolved.remove(declared)
+    delattr(model, declared.name)
+    definition.changed()
+    relation: RelationDefinition | None = definition.relations.pop(declared.name, None)
+    return relation
+
+
+def _forget_rules(
+    definition: ModelDefinition,
+    lost: Iterable[RelationDefinition | None],
+    left: Iterable[RelationDefinition],
+) -> None:
+    """Let go what relations that are lost said of deletions, unless one that is left says it too.
+
+    Those through a model say it on both sides.
+    """
+    through = {each.through for each in left if each.kind == HAS_AND_BELONGS_TO_MANY}
+    kept = [
+        each
+        for each in definition.dependents
+        if each.relation not in lost or each.definition in through
+    ]
+    if len(kept) != len(definition.dependents):
+        definition.dependents = kept
+        definition.changed()
+
+
+def _forget_keys(definition: ModelDefinition, other: ModelDefinition, gone: Set[str]) -> None:
+    """Ask for no constraint over properties that another model, or this one, has no longer."""
+    kept = [
+        each
+        for each in definition.foreign_keys
+        if not (definition is other and gone & set(each.names))
+        and not (each.target is other and gone & set(each.target_names))
+    ]
+    if len(kept) != len(definition.foreign_keys):
+        definition.foreign_keys = kept
+        definition.shape += 1
+        definition.changed()

@@ -534,6 +534,102 @@ def test_what_is_denied_stays(salvages: type[Model]) -> None:
     assert Skipper.objects.count() == 1
 
 
+def test_rules_of_lists_hold() -> None:
+    class Guild(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        code = me.StringField(primary_key=True)
+
+    class Oarsman(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        name = me.StringField()
+        denied = me.ListField(me.ReferenceField(Skipper, reverse_delete_rule=me.DENY))
+        taken = me.ListField(me.LazyReferenceField(Guild, reverse_delete_rule=me.CASCADE))
+        emptied = me.ListField(me.ReferenceField(Flag, reverse_delete_rule=me.NULLIFY))
+        pulled = me.ListField(me.ReferenceField(Vessel, reverse_delete_rule=me.PULL))
+
+    classes = (Oarsman, Guild, Flag, Skipper, Vessel)
+    oarsmen, guilds, flags, skippers, vessels = map(Model.from_mongoengine, classes)
+    ahab, mate = Skipper(name="Ahab").save(), Skipper(name="Starbuck").save()
+    first, second = Guild(code="a").save(), Guild(code="b").save()
+    flag, vessel = Flag(code="us").save(), Vessel(name="Pequod", number=1).save()
+    Oarsman(name="One", denied=[ahab, mate], taken=[first], emptied=[flag], pulled=[vessel]).save()
+    Oarsman(name="Two", taken=[first, second]).save()
+    refused = expose(skippers, oarsmen).delete(f"/api/skippers/{mate.id}")
+    assert refused.status_code == 409, refused.text
+    assert refused.json["error"]["details"] == {"relation": "Oarsman.denied", "count": 1}
+    flags.destroy_by_id("us")
+    assert Oarsman.objects.get(name="One").emptied == []
+    guilds.destroy_by_id("b")
+    assert [each.name for each in Oarsman.objects] == ["One"]
+    vessels.destroy_by_id(str(vessel.id))
+    assert oarsmen.find_one().pulled() == []
+
+
+def test_a_list_that_must_have_items_is_refused_where_it_would_be_emptied() -> None:
+    class Ensign(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        flags = me.ListField(me.ReferenceField(Flag, reverse_delete_rule=me.NULLIFY), required=True)
+
+    try:
+        with pytest.raises(DefinitionError, match=r"Ensign\.flags: .*exclude=\['flags'\]"):
+            Model.from_mongoengine(Ensign)
+        assert set(Model.from_mongoengine(Ensign, exclude=["flags"]).properties) == {"id"}
+    finally:
+        Flag._meta["delete_rules"].pop((Ensign, "flags"))
+
+
+def test_rules_hold_for_all_classes_of_a_collection() -> None:
+    class Boat(me.Document):
+        meta = {"db_alias": ALIAS, "allow_inheritance": True}
+
+        name = me.StringField()
+
+    class Canoe(Boat):
+        paddles = me.IntField()
+
+    class Mark(me.Document):
+        meta = {"db_alias": ALIAS, "abstract": True}
+
+        boat = me.ReferenceField(Boat, reverse_delete_rule=me.CASCADE)
+
+    class Scratch(Mark):
+        meta = {"db_alias": ALIAS}
+
+    class Visit(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        boat = me.ReferenceField(Boat, reverse_delete_rule=me.DENY)
+
+    class Paddle(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        canoe = me.ReferenceField(Canoe, reverse_delete_rule=me.CASCADE)
+
+    canoes = Model.from_mongoengine(Canoe)
+    boats = Model.from_mongoengine(Boat)
+    client = expose(canoes, boats)
+
+    class Ferry(Boat):
+        decks = me.IntField()
+
+    client = expose(canoes, boats, Model.from_mongoengine(Ferry))
+    for path, document in (("canoes", Canoe), ("ferries", Ferry), ("boats", Canoe)):
+        boat = document(name="One").save()
+        visit, _ = Visit(boat=boat).save(), Scratch(boat=boat).save()
+        if document is Canoe:
+            Paddle(canoe=boat).save()
+        refused = client.delete(f"/api/{path}/{boat.id}")
+        assert refused.status_code == 409, (path, refused.text)
+        visit.delete()
+        assert Scratch.objects.count() == 1
+        assert client.delete(f"/api/{path}/{boat.id}").json == {"count": 1}
+        left = (Boat.objects.count(), Scratch.objects.count(), Paddle.objects.count())
+        assert left == (0, 0, 0), path
+
+
 # Classes that share a collection, and those that take any field
 
 
@@ -550,6 +646,21 @@ def test_classes_that_share_a_collection_have_documents_of_their_own(client: Fla
     assert client.get(f"/api/tugs/{steamer['id']}").status_code == 404
     assert client.patch(f"/api/tugs/{tug['id']}", json={"pull": 8}).json["pull"] == 8
     assert type(Steamer.objects.get(name="T")) is Tug
+
+
+def test_a_document_of_a_derived_class_stays_one(client: FlaskClient) -> None:
+    steamers, tug = Model.from_mongoengine(Steamer), Tug(name="T", pull=9).save()
+    id = str(tug.id)
+    steamers.replace_by_id(id, {"name": "A"})
+    assert Tug.objects.get().name == "A"
+    steamers.replace_or_create({"id": id, "name": "B"})
+    assert Tug.objects.get().name == "B"
+    found: Any = steamers.find_by_id(id)
+    found.replace_attributes({"name": "C"})
+    found.save()
+    assert Tug.objects.get().name == "C"
+    assert client.put(f"/api/steamers/{id}", json={"name": "D"}).status_code == 200
+    assert (Tug.objects.get().name, Tug.objects.get().pull) == ("D", 9)
 
 
 def test_a_dynamic_document_takes_any_field(client: FlaskClient) -> None:
@@ -824,6 +935,30 @@ def test_a_class_that_something_becomes_of_is_named_where_it_cannot_be_a_model()
     Chart(pilot=pilot.id).save()
     pilot.destroy()
     assert Chart.objects.get().pilot is None
+
+
+def test_a_reference_that_is_left_out_later_is_as_one_left_out_at_first() -> None:
+    class Buyer(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        name = me.StringField()
+
+    class Purchase(me.Document):
+        meta = {"db_alias": ALIAS}
+
+        buyer = me.ReferenceField(Buyer, reverse_delete_rule=me.CASCADE)
+        gifts = me.ListField(me.ReferenceField(Buyer, reverse_delete_rule=me.DENY))
+        code = me.StringField(validation=upper_case)
+
+    buyers = Model.from_mongoengine(Buyer)
+    purchases = Model.from_mongoengine(Purchase, exclude=["buyer", "gifts", "code"])
+    client = expose(buyers, purchases)
+    buyer = Buyer(name="Ann").save()
+    purchase = Purchase(buyer=buyer, gifts=[buyer]).save()
+    assert client.delete(f"/api/buyers/{buyer.id}").json == {"count": 1}
+    assert client.get(f"/api/purchases/{purchase.id}").json == {"id": str(purchase.id)}
+    assert client.get(f"/api/purchases/{purchase.id}/buyer").status_code == 404
+    assert client.put(f"/api/purchases/{purchase.id}", json={}).status_code == 200
 
 
 @pytest.mark.parametrize("target", [dict, Pier, me.Document, "Vessel"])

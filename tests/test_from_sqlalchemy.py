@@ -736,6 +736,42 @@ def test_options_hold_for_a_model_that_was_there_by_a_relation(
     assert "passport" not in customer.definition.relations
 
 
+@pytest.mark.parametrize("exposed", [False, True])
+def test_a_key_that_is_left_out_later_is_as_one_left_out_at_first(
+    app: Flask, session: Session, exposed: bool
+) -> None:
+    customer = Model.from_sqlalchemy(Customer, session)
+    if exposed:
+        client = expose(app, customer)
+        assert client.get("/api/customers").json == []
+    order = Model.from_sqlalchemy(Order, session, exclude=["customer", "customer_id"])
+    if not exposed:
+        client = expose(app, customer, order)
+    with session.begin():
+        session.add(Customer(name="Ann"))
+    assert client.get("/api/customers/1/orders").status_code == 404
+    assert client.get("/api/customers?filter[include]=orders").status_code == 400
+    assert client.delete("/api/customers/1").json == {"count": 1}
+    assert (list(customer.definition.relations), order.definition.foreign_keys) == (
+        ["passport"],
+        [],
+    )
+
+
+def test_a_relationship_that_is_left_out_later_leaves_what_the_other_side_says(
+    app: Flask, session: Session, engine: sa.Engine
+) -> None:
+    tag = Model.from_sqlalchemy(Tag, session)
+    order = Model.from_sqlalchemy(Order, session, exclude=["tags"])
+    client = expose(app, tag, order)
+    with session.begin():
+        session.add(Order(customer=Customer(name="Ann"), tags=[Tag(text="new")]))
+    assert client.get("/api/orders/1/tags").status_code == 404
+    assert len(client.get("/api/tags/1/orders").json) == 1
+    assert client.delete("/api/orders/1").json == {"count": 1}
+    assert stored(engine, "SELECT * FROM order_tags") == []
+
+
 def test_the_same_class_is_the_same_model(session: Session) -> None:
     model = Model.from_sqlalchemy(Order, session)
     assert Model.from_sqlalchemy(Order, session) is model

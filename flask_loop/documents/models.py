@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import mongoengine as me
 
-from ..definition import RESERVED, ModelDefinition
+from ..definition import RESERVED, Dependent, ModelDefinition
 from ..errors import DefinitionError
 from ..existing import ExistingModels
 from ..model import Model, make_model
@@ -47,11 +47,15 @@ class Models(ExistingModels):
 
     def relate(self, model: type[Any], target: Any, options: Mapping[str, Any]) -> None:
         add_checks(model, target, options)
-        for field in chosen(model.model_name, target, options).values():
+        fields = chosen(model.model_name, target, options).values()
+        for field in fields:
             self._relate(model, field)
-        for other, name in target._meta.get("delete_rules") or ():
-            self._find_dependent(model, other, name)
+        others = [(self._find_dependent(model, *each), each) for each in _rules_about(target)]
         model.definition.resolve()
+        for field in fields:
+            self._hold_rule(model, field)
+        for other, (document, name) in others:
+            self._hold_rule(other, document._fields[name])
 
     def embed(self, target: Any) -> Any:
         """The model of an embedded document; a plain object's type where it is in itself."""
@@ -69,21 +73,33 @@ class Models(ExistingModels):
 
     def _relate(self, model: type[Any], field: BaseField) -> None:
         """Declare the relation that a field with references is."""
-        name = f"{field.name}_" if field.name in RESERVED else field.name
+        name, key = _relation_name(field), property_name(field)
         if isinstance(field, REFERENCES):
-            rule = _ON_DELETE.get(getattr(field, "reverse_delete_rule", me.DO_NOTHING))
-            model.belongs_to(
-                name,
-                model=self._target(model, field, field),
-                foreign_key=property_name(field),
-                on_delete=rule,
-            )
+            found = self._target(model, field, field)
+            model.belongs_to(name, model=found, foreign_key=key, on_delete=_on_delete(field))
         elif is_list_of_references(field):
-            model.references_many(
-                name,
-                model=self._target(model, field, field.field),
-                foreign_key=property_name(field),
-            )
+            if field.required and _on_delete(field.field) == "set_null":
+                raise DefinitionError(
+                    f"{model.model_name}.{field.name}: NULLIFY would empty a list that is "
+                    f"required; exclude=[{field.name!r}] leaves the field out"
+                )
+            found = self._target(model, field, field.field)
+            model.references_many(name, model=found, foreign_key=key)
+
+    def _hold_rule(self, model: type[Any], field: BaseField) -> None:
+        """Hold a field's rule for the models of all classes whose documents it may name."""
+        reference = field.field if is_list_of_references(field) else field
+        relation = model.definition.relations.get(_relation_name(field))
+        rule = _on_delete(reference)
+        if relation is None or rule is None:
+            return
+        document, keys = reference.document_type, (property_name(field),)
+        for target, made in self._made.items():
+            if issubclass(target, document) or issubclass(document, target):
+                ids = tuple(each.name for each in made.definition.ids)
+                made.definition.add_dependent(
+                    Dependent(relation, model.definition, keys, ids, (), rule, constraint=False)
+                )
 
     def _target(self, model: type[Any], field: BaseField, reference: Any) -> type[Any]:
         try:
@@ -94,10 +110,10 @@ class Models(ExistingModels):
                 "field out"
             ) from None
 
-    def _find_dependent(self, model: type[Any], other: Any, name: str) -> None:
-        """Have the model of documents that something becomes of when others are deleted."""
+    def _find_dependent(self, model: type[Any], other: Any, name: str) -> type[Any]:
+        """The model of documents that something becomes of when others are deleted."""
         try:
-            self.find(other)
+            return self.find(other)
         except DefinitionError as error:
             raise DefinitionError(
                 f"{other.__name__}.{name} says what becomes of documents when a "
@@ -110,3 +126,31 @@ class Models(ExistingModels):
         if alias not in self._sources:
             self._sources[alias] = DocumentSource(alias)
         return self._sources[alias]
+
+
+def _relation_name(field: BaseField) -> str:
+    name: str = field.name
+    return f"{name}_" if name in RESERVED else name
+
+
+def _on_delete(reference: BaseField) -> str | None:
+    """What becomes of documents when one that they refer to is deleted."""
+    return _ON_DELETE.get(getattr(reference, "reverse_delete_rule", me.DO_NOTHING))
+
+
+def _rules_about(target: Any) -> Iterator[tuple[Any, str]]:
+    """The classes and the fields with rules for when a document of a class is deleted.
+
+    It may be one of a class that derives from it.
+    """
+    found = dict.fromkeys(
+        rule for each in _family(target) for rule in each._meta.get("delete_rules") or ()
+    )
+    return ((other, name) for other, name in found if not other._meta.get("abstract"))
+
+
+def _family(target: Any) -> Iterator[Any]:
+    """A class and all that derive from it."""
+    yield target
+    for each in target.__subclasses__():
+        yield from _family(each)
