@@ -7,12 +7,13 @@ from typing import Any
 
 import inflection
 import mongoengine as me
-from mongoengine.base import BaseDocument, BaseField, ObjectIdField
+from mongoengine.base import BaseField, ObjectIdField
 
 from ..connectors.mongodb.codecs import OBJECT_IDS
 from ..definition import RESERVED, ModelDefinition, definition_from_dict, nearest
 from ..errors import DefinitionError
 from ..model import Model
+from .defaults import default_of
 from .fields import REFERENCES, Written, check_of, property_of
 
 #: What :meth:`Model.from_mongoengine` takes beside the settings of a model.
@@ -37,6 +38,7 @@ def define(
     name = options.get("name") or target.__name__
     fields = chosen(name, target, options)
     overrides = options.get("properties", {})
+    _refuse_clashes(name, fields)
     properties = {
         property_name(each): _property(name, target, each, overrides.get(key), embed)
         for key, each in fields.items()
@@ -62,10 +64,12 @@ def define(
 
 def add_checks(model: Any, target: Any, options: Mapping[str, Any]) -> None:
     """Let a model refuse what the fields of its class refuse, where properties do not say it."""
-    for each in chosen(model.model_name, target, options).values():
-        check = check_of(each)
+    overrides = options.get("properties", {})
+    for key, each in chosen(model.model_name, target, options).items():
+        name = _python_name(each)
+        check = check_of(each, name, has_own_type="type" not in _as_dict(overrides.get(key)))
         if check is not None:
-            model.validate(_python_name(each), check, code="format")
+            model.validate(name, check, code="format")
 
 
 def chosen(name: str, target: Any, options: Mapping[str, Any]) -> dict[str, BaseField]:
@@ -87,6 +91,19 @@ def chosen(name: str, target: Any, options: Mapping[str, Any]) -> dict[str, Base
     if id_field in excluded:
         raise DefinitionError(f"model {name!r}: its id {id_field!r} cannot be left out")
     return {key: each for key, each in fields.items() if key not in excluded}
+
+
+def _refuse_clashes(name: str, fields: Mapping[str, BaseField]) -> None:
+    """Refuse two fields that would be one property."""
+    owners: dict[str, str] = {}
+    for each in fields.values():
+        wanted = property_name(each)
+        owner = owners.setdefault(wanted, each.name)
+        if owner != each.name:
+            raise DefinitionError(
+                f"model {name!r}: the fields {owner!r} and {each.name!r} would both be the "
+                f"property {wanted!r}; leave one of them out by exclude=[{each.name!r}]"
+            )
 
 
 # One field
@@ -130,8 +147,8 @@ def _property(model: str, target: Any, field: BaseField, override: Any, embed: E
         if isinstance(field, ObjectIdField) and field.default is None:
             written["generated"] = True
             written.pop("pattern", None)
-    if field.default is not None:
-        written["default"] = _default(field)
+    if field.default is not None and "default" not in said:
+        written["default"] = default_of(model, field, {**written, **said})
     written["unique"] = bool(field.unique and not field.unique_with)
     described_by = getattr(field, "help_text", None) or getattr(field, "verbose_name", None)
     if described_by:
@@ -161,24 +178,6 @@ def _as_dict(override: Any) -> Written:
     if override is None:
         return {}
     return dict(override) if isinstance(override, Mapping) else {"type": override}
-
-
-def _default(field: BaseField) -> Any:
-    given = field.default
-    return (lambda: _plain(given())) if callable(given) else _plain(given)
-
-
-def _plain(value: Any) -> Any:
-    """What properties have in the place of documents."""
-    if isinstance(value, me.EmbeddedDocument):
-        return {name: _plain(value[name]) for name in value._fields_ordered if name != _CLASS}
-    if isinstance(value, BaseDocument):
-        return _plain(value.pk)
-    if isinstance(value, me.fields.ObjectId):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
 
 
 # The collection

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bson.binary import UuidRepresentation
 from mongoengine import connection as connections
 
 from ..connectors import Connector
-from ..connectors.base import Record
+from ..connectors.base import Record, Rows, id_where
 from ..connectors.mongodb.client import CODEC_OPTIONS, Client
 from ..connectors.mongodb.codecs import stored_name
 from ..connectors.mongodb.collection import ModelCollection
@@ -22,6 +22,7 @@ from ..errors import DefinitionError
 from ..query import Where
 from ..query.predicate import same
 from ..types import AnyValue, Array, DecimalNumber, Object, PropertyType
+from .misleading import CLASS, refuse_misleading
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -87,8 +88,31 @@ class DocumentConnector(MongodbConnector):
 
     def update(self, definition: ModelDefinition, where: Where, changes: Record) -> int:
         known = self._of(definition)
+        if CLASS in known.collection.fields:
+            # A document stays of its class, which may derive from the model's.
+            changes = {name: value for name, value in changes.items() if name != CLASS}
         changes = self._without_kept(known, where, changes)
+        refuse_misleading(definition, known.document, changes)
         return super().update(definition, where, changes)
+
+    def update_returning(
+        self, definition: ModelDefinition, id: Any, where: Where, changes: Record
+    ) -> Rows | None:
+        fields = self._of(definition).collection.fields
+        if any(name not in fields or _is_lossy(fields[name].kind) for name in changes):
+            return None  # what is stored has to be seen
+        return super().update_returning(definition, id, where, changes)
+
+    def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
+        known = self._of(definition)
+        new = self._without_kept(known, id_where(definition, id), record)
+        refuse_misleading(definition, known.document, new)
+        return super().replace(definition, id, record)
+
+    def insert(self, definition: ModelDefinition, records: Sequence[Record]) -> list[Any]:
+        for record in records:
+            refuse_misleading(definition, self._of(definition).document, record)
+        return super().insert(definition, records)
 
     # How
 
@@ -98,7 +122,7 @@ class DocumentConnector(MongodbConnector):
         The app may have stored more there than properties have: another type, or another class.
         """
         fields = known.collection.fields
-        lossy = [name for name in changes if name in fields and _is_lossy(fields[name].kind)]
+        lossy = [name for name in changes if name not in fields or _is_lossy(fields[name].kind)]
         narrowed = known.conditions.narrow(where) if lossy else None
         if narrowed is None or narrowed.rest is not None or not is_one(narrowed.expression or {}):
             return changes
@@ -106,7 +130,7 @@ class DocumentConnector(MongodbConnector):
         if document is None:
             return changes
         record = known.collection.record(document)
-        kept = {name for name in lossy if same(changes[name], record[name])}
+        kept = {name for name in lossy if name in record and same(changes[name], record[name])}
         return {name: value for name, value in changes.items() if name not in kept}
 
     def _learn(self, definition: ModelDefinition) -> Known:

@@ -11,6 +11,7 @@ import mongoengine as me
 from mongoengine.base import BaseField, GeoJsonBaseField, ObjectIdField
 from pymongo.errors import PyMongoError
 
+from ..connectors.mongodb.codecs import is_object_id
 from ..connectors.mongodb.faults import translated
 from ..types import DecimalNumber
 from .codecs import Milliseconds, codec_of
@@ -20,6 +21,7 @@ Written = dict[str, Any]
 Embed = Callable[[type[Any]], Any]
 
 REFERENCES = (me.ReferenceField, me.LazyReferenceField)
+_HOLDING = (me.ListField, me.DictField)
 
 _TYPES: tuple[tuple[type[BaseField], Any], ...] = (
     (me.ComplexDateTimeField, "Date"),
@@ -107,7 +109,9 @@ def _key(field: Any, embed: Embed) -> Written | None:
     if target._meta.get("abstract"):
         return None
     written = _described(target._fields[target._meta["id_field"]], embed)
-    return None if written is None else {"type": written["type"]}
+    if written is None:
+        return None
+    return {key: written[key] for key in ("type", "pattern") if key in written}
 
 
 def _enumeration(field: me.EnumField) -> Written | None:
@@ -163,25 +167,56 @@ def _choices(field: BaseField) -> list[Any] | None:
 # What properties do not say
 
 
-def check_of(field: BaseField) -> Callable[[Any], None] | None:
+def check_of(
+    field: BaseField, name: str, *, has_own_type: bool = True
+) -> Callable[[Any], None] | None:
     """A function that raises a ValueError where MongoEngine refuses a value of a field.
 
+    :param name: the Python name of its property.
+    :param has_own_type: whether the property's type is what the field is, not what the app says.
     :returns: None where the property says all that the field does.
     """
-    if not _says_more(field):
+    says_more = _says_more(field)
+    has_ids = has_own_type and isinstance(field, _HOLDING) and _holds_ids(field)
+    if not says_more and not has_ids:
         return None
-    name = field.name
 
     def check(record: Any) -> None:
         value = getattr(record, name, None)
         if value is None:
             return
-        try:
-            field._validate(value)
-        except me.ValidationError as error:
-            raise ValueError(error.message or "is invalid") from None
+        if has_ids and not _has_ids_only(value):
+            raise ValueError("holds what is no text of 24 hexadecimal digits")
+        if says_more:
+            _refuse_as_the_app(field, value)
 
     return check
+
+
+def _refuse_as_the_app(field: BaseField, value: Any) -> None:
+    try:
+        field._validate(value)
+    except me.ValidationError as error:
+        raise ValueError(error.message or "is invalid") from None
+
+
+def _holds_ids(field: BaseField | None) -> bool:
+    """Whether the values of a field, or those inside of them, are ObjectIds or keys that are."""
+    if isinstance(field, _HOLDING):
+        return _holds_ids(field.field)
+    if isinstance(field, REFERENCES):
+        meta = field.document_type._meta
+        is_abstract = meta.get("abstract")
+        return not is_abstract and _holds_ids(field.document_type._fields[meta["id_field"]])
+    return isinstance(field, ObjectIdField)
+
+
+def _has_ids_only(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_has_ids_only, value.values()))
+    if isinstance(value, list):
+        return all(map(_has_ids_only, value))
+    return value is None or is_object_id(value)
 
 
 def _says_more(field: BaseField) -> bool:
