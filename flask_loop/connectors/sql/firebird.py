@@ -304,6 +304,8 @@ _ISOLATIONS = {
 }
 #: The seconds that a statement waits for another transaction.
 _LOCK_SECONDS = 10
+_READS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+_SNAPSHOT = tpb(Isolation.SNAPSHOT, _LOCK_SECONDS)
 
 
 class FirebirdDriver(Driver):
@@ -320,6 +322,9 @@ class FirebirdDriver(Driver):
 
     def execute(self, cursor: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
         cursor.stream_blob_threshold = -1
+        if _READS.match(sql) and not cursor.connection.is_active():
+            # What is committed while it reads would be seen by one row and not by another.
+            cursor.connection.begin(_SNAPSHOT)
         cursor.execute(sql, values)
 
     def settle(self, connection: Any) -> None:
@@ -330,6 +335,8 @@ class FirebirdDriver(Driver):
 
     def begin(self, transaction: Running, options: TransactionOptions) -> None:
         isolation = options.isolation or self._isolation
+        if options.read_only and isolation == "serializable":
+            isolation = "repeatable read"
         wait = min(_LOCK_SECONDS, max(1, round(options.timeout or _LOCK_SECONDS)))
         parameters = TPB(
             access_mode=TraAccessMode.READ if options.read_only else TraAccessMode.WRITE,
@@ -338,7 +345,7 @@ class FirebirdDriver(Driver):
             encoding="utf-8",
         )
         connection = transaction.driver_connection
-        if isolation == "serializable" and not options.read_only:
+        if isolation == "serializable":
             # Who else would write these tables waits: what is read here stays true.
             for name in self._reserved(connection):
                 parameters.reserve_table(name, TableShareMode.PROTECTED, TableAccessMode.LOCK_WRITE)
@@ -403,10 +410,10 @@ class FirebirdConnector(ServerConnector):
         return {"connect_timeout": max(1, round(self.seconds("connect_timeout", 10) or 10))}
 
     def prepare(self) -> Callable[[Any], None]:
-        reads = tpb(Isolation.READ_COMMITTED_RECORD_VERSION, _LOCK_SECONDS)
+        writes = tpb(Isolation.READ_COMMITTED_RECORD_VERSION, _LOCK_SECONDS)
 
         def prepare(connection: Any) -> None:
-            connection.main_transaction.default_tpb = reads
+            connection.main_transaction.default_tpb = writes
 
         return prepare
 
