@@ -9,10 +9,10 @@ from typing import Any
 import mongoengine as me
 import pytest
 from bson import DBRef, ObjectId
-from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_loop import DefinitionError, Loop, Model
+from flask_loop import DefinitionError, Model
+from tests.documents import connected_to, expose
 from tests.servers import Mongodb
 
 ALIAS = "field-office"
@@ -141,19 +141,8 @@ def url(mongodb: Mongodb) -> str:
 
 @pytest.fixture(autouse=True)
 def connected(url: str) -> Iterator[None]:
-    """The connection of an app, as it makes it for its own use."""
-    me.connect(host=url, alias=ALIAS, uuidRepresentation="standard")
-    yield
-    me.disconnect(ALIAS)
-
-
-def expose(*models: type[Model]) -> FlaskClient:
-    app = Flask("field-office")
-    app.config["TESTING"] = True
-    loop = Loop(app, url_prefix="/api")
-    for model in models:
-        loop.model(model)
-    return app.test_client()
+    with connected_to(url, ALIAS):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ import pytest
 from bson import DBRef, Decimal128, ObjectId
 from bson.binary import OLD_UUID_SUBTYPE, UuidRepresentation
 from bson.codec_options import CodecOptions
-from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_loop import DefinitionError, GeoPoint, Loop, Model, ValidationError
+from flask_loop import DefinitionError, GeoPoint, Model, ValidationError
 from flask_loop.errors import TooMuchToRead, Unavailable
+from tests.documents import connected_to, expose
 from tests.proxy import Proxy
 from tests.servers import Mongodb
 
@@ -195,19 +195,8 @@ def url(mongodb: Mongodb) -> str:
 
 @pytest.fixture(autouse=True)
 def connected(url: str) -> Iterator[None]:
-    """The connection of an app, as it makes it for its own use."""
-    me.connect(host=url, alias=ALIAS, uuidRepresentation="standard")
-    yield
-    me.disconnect(ALIAS)
-
-
-def expose(*models: type[Model]) -> FlaskClient:
-    app = Flask("harbour")
-    app.config["TESTING"] = True
-    loop = Loop(app, url_prefix="/api")
-    for model in models:
-        loop.model(model)
-    return app.test_client()
+    with connected_to(url, ALIAS):
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,10 +15,10 @@ from ..errors import DefinitionError
 from ..model import Model
 from .defaults import default_of
 from .fields import REFERENCES, Written, check_of, property_of
+from .misleading import CLASS
 
 #: What :meth:`Model.from_mongoengine` takes beside the settings of a model.
 _OWN = ("name", "properties", "exclude")
-_CLASS = "_cls"
 
 #: Gives the model of an embedded document.
 Embed = Callable[[type[Any]], Any]
@@ -66,7 +66,7 @@ def add_checks(model: Any, target: Any, options: Mapping[str, Any]) -> None:
     """Let a model refuse what the fields of its class refuse, where properties do not say it."""
     overrides = options.get("properties", {})
     for key, each in chosen(model.model_name, target, options).items():
-        name = _python_name(each)
+        name = unreserved(property_name(each))
         check = check_of(each, name, has_own_type="type" not in _as_dict(overrides.get(key)))
         if check is not None:
             model.validate(name, check, code="format")
@@ -119,8 +119,8 @@ def property_name(field: BaseField) -> str:
     return name
 
 
-def _python_name(field: BaseField) -> str:
-    name = property_name(field)
+def unreserved(name: str) -> str:
+    """The name in Python of what is called as something that every model has."""
     return f"{name}_" if name in RESERVED else name
 
 
@@ -155,7 +155,7 @@ def _property(model: str, target: Any, field: BaseField, override: Any, embed: E
         written["description"] = str(described_by)
     if field.name.startswith("_"):
         written["hidden"] = True
-    if field.name == _CLASS:
+    if field.name == CLASS:
         written |= {"default": target._class_name, "read_only": True}
     return {**written, **said}
 
@@ -188,7 +188,7 @@ def _indexes(target: Any, fields: Mapping[str, BaseField]) -> Written:
     names = {each.db_field: property_name(each) for each in fields.values()}
     found: Written = {}
     for position, index in enumerate(target._meta.get("index_specs") or ()):
-        paths = [path for path, _ in index["fields"] if path != _CLASS]
+        paths = [path for path, _ in index["fields"] if path != CLASS]
         keys = [names.get(path) for path in paths]
         is_single = len(keys) == 1 and index.get("unique")
         if keys and None not in keys and not is_single:
@@ -202,8 +202,8 @@ def _scope(target: Any, fields: Mapping[str, BaseField], given: Mapping[str, Any
     order = list(_ordering(target, fields))
     if order:
         scope.setdefault("order", order)
-    if _CLASS in target._fields:
-        own: Written = {_CLASS: {"inq": list(target._subclasses)}}
+    if CLASS in target._fields:
+        own: Written = {CLASS: {"inq": list(target._subclasses)}}
         where = given.get("where")
         scope["where"] = {"and": [own, where]} if where else own
     return scope
@@ -217,4 +217,4 @@ def _ordering(target: Any, fields: Mapping[str, BaseField]) -> Iterator[str]:
         if name not in fields:
             return
         direction = "DESC" if each.startswith("-") else "ASC"
-        yield f"{_python_name(fields[name])} {direction}"
+        yield f"{unreserved(property_name(fields[name]))} {direction}"

@@ -105,8 +105,9 @@ class DocumentConnector(MongodbConnector):
 
     def replace(self, definition: ModelDefinition, id: Any, record: Record) -> int:
         known = self._of(definition)
-        new = self._without_kept(known, id_where(definition, id), record)
-        refuse_misleading(definition, known.document, new)
+        if known.collection.is_open:  # it is no update, in which this is seen to
+            new = self._without_kept(known, id_where(definition, id), record)
+            refuse_misleading(definition, known.document, new)
         return super().replace(definition, id, record)
 
     def insert(self, definition: ModelDefinition, records: Sequence[Record]) -> list[Any]:

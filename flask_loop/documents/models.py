@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import mongoengine as me
 
-from ..definition import RESERVED, Dependent, ModelDefinition
+from ..definition import Dependent, ModelDefinition
 from ..errors import DefinitionError
 from ..existing import ExistingModels
 from ..model import Model, make_model
-from .classes import add_checks, chosen, define, is_list_of_references, property_name
+from .classes import add_checks, chosen, define, is_list_of_references, property_name, unreserved
 from .fields import REFERENCES
 from .source import DocumentSource
 
@@ -73,7 +73,7 @@ class Models(ExistingModels):
 
     def _relate(self, model: type[Any], field: BaseField) -> None:
         """Declare the relation that a field with references is."""
-        name, key = _relation_name(field), property_name(field)
+        name, key = unreserved(field.name), property_name(field)
         if isinstance(field, REFERENCES):
             found = self._target(model, field, field)
             model.belongs_to(name, model=found, foreign_key=key, on_delete=_on_delete(field))
@@ -89,7 +89,7 @@ class Models(ExistingModels):
     def _hold_rule(self, model: type[Any], field: BaseField) -> None:
         """Hold a field's rule for the models of all classes whose documents it may name."""
         reference = field.field if is_list_of_references(field) else field
-        relation = model.definition.relations.get(_relation_name(field))
+        relation = model.definition.relations.get(unreserved(field.name))
         rule = _on_delete(reference)
         if relation is None or rule is None:
             return
@@ -126,11 +126,6 @@ class Models(ExistingModels):
         if alias not in self._sources:
             self._sources[alias] = DocumentSource(alias)
         return self._sources[alias]
-
-
-def _relation_name(field: BaseField) -> str:
-    name: str = field.name
-    return f"{name}_" if name in RESERVED else name
 
 
 def _on_delete(reference: BaseField) -> str | None:
